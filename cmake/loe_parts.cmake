@@ -1,0 +1,50 @@
+# loe_part(<folder of src> DEPENDS <parts> LIBRARIES <targets> INCLUDES <dirs>): one object library per folder.
+# loe_library(): the static library loe made of all parts.
+
+set_property(GLOBAL PROPERTY LOE_PARTS "")
+
+add_library(loe_options INTERFACE)
+target_compile_options(loe_options INTERFACE -Wall -Wextra -Wshadow -Wpointer-arith -Wno-psabi)
+if(LOE_WERROR)
+  target_compile_options(loe_options INTERFACE -Werror)
+endif()
+if(LOE_SANITIZE)
+  target_compile_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE} -fno-omit-frame-pointer -g)
+  target_link_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE})
+endif()
+
+function(loe_part folder)
+  cmake_parse_arguments(PART "" "" "DEPENDS;LIBRARIES;INCLUDES" ${ARGN})
+  string(REPLACE "/" "_" name loe_${folder})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+  # Sub-folders that are parts of their own (backend/cpu) are listed separately; others belong to this one.
+  if(NOT folder STREQUAL backend)
+    file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
+  endif()
+  if(NOT sources)
+    return()
+  endif()
+  add_library(${name} OBJECT ${sources})
+  target_include_directories(${name} PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> PRIVATE ${PROJECT_SOURCE_DIR}/src)
+  target_include_directories(${name} SYSTEM PRIVATE ${PART_INCLUDES})
+  target_link_libraries(${name} PRIVATE loe_options ${PART_LIBRARIES})
+  set_property(GLOBAL APPEND PROPERTY LOE_PARTS ${name})
+  set_property(GLOBAL APPEND PROPERTY LOE_PART_LIBRARIES ${PART_LIBRARIES})
+endfunction()
+
+function(loe_library)
+  get_property(parts GLOBAL PROPERTY LOE_PARTS)
+  get_property(libraries GLOBAL PROPERTY LOE_PART_LIBRARIES)
+  list(REMOVE_DUPLICATES libraries)
+  list(TRANSFORM parts REPLACE "(.+)" "$<TARGET_OBJECTS:\\1>")
+  add_library(loe STATIC ${parts})
+  add_library(loe::loe ALIAS loe)
+  target_include_directories(loe PUBLIC
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+  target_compile_features(loe PUBLIC cxx_std_20)
+  foreach(library ${libraries})
+    target_link_libraries(loe PRIVATE ${library})
+  endforeach()
+  target_link_libraries(loe PRIVATE $<BUILD_INTERFACE:loe_options>)
+endfunction()

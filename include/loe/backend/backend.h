@@ -1,0 +1,124 @@
+// The seam between "what to compute" and "who computes it": a backend compiles a NetworkSpec into an Executor.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "loe/backend/network_spec.h"
+
+namespace loe {
+
+/// Arithmetic of the hot path. Parameters, Adam's moments, coordinates, encodings, loss and outputs are always f32
+/// (or wider); sums are always accumulated in f32 or wider.
+enum class Precision {
+  F32,    ///< activations, weights and gradients in f32
+  Mixed,  ///< f32 forward, bf16 backward
+  Bf16,   ///< activations, weight copies and gradients rounded to bf16
+};
+const char* to_string(Precision precision);
+Precision precision_from_string(const std::string& text);
+
+struct ExecutorOptions {
+  Precision precision = Precision::F32;
+  int n_threads = 0;  ///< 0: all usable cores
+  std::string isa;    ///< "" picks the best of this machine; else a name from Backend::isas()
+};
+
+/// Inputs of a batch of B samples.
+struct BatchView {
+  int64_t n_samples = 0;
+  std::span<const float> coords;    ///< [B, n_dims] in [0, 1]; wraps outside
+  std::span<const float> features;  ///< [B, n_features]; empty unless the input kind is Features
+};
+
+/// Supervised samples pulled piece by piece, so that a batch never exists as a whole.
+/// fill() is called from several threads at once, on disjoint ranges, any number of times, and must be a pure
+/// function of (first, count).
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  virtual int64_t n_samples() const = 0;
+  /// Writes coords [count, n_dims] and targets [count, n_out] of samples first .. first + count - 1.
+  /// Neighbouring samples should be close in space: it makes coarse levels contiguous. Not needed for correctness.
+  virtual void fill(int64_t first, int64_t count, float* coords, float* targets) const = 0;
+};
+
+/// Adam's hyper-parameters for one update (Kingma & Ba 2015, algorithm 1). t counts from 1.
+///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+///   theta -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+struct AdamUpdate {
+  double learning_rate = 1e-3;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  int64_t t = 1;
+};
+
+/// Everything an update changes. Owned by the caller; all three have n_params() elements.
+struct ParamState {
+  std::vector<float> params;
+  std::vector<float> adam_m;
+  std::vector<float> adam_v;
+};
+
+/// One operation and who runs it, for `loe info`: no silent slow path.
+struct KernelInfo {
+  std::string operation;  ///< "expert_linear forward f32"
+  std::string kernel;     ///< "cpu avx512 6x64 row-pointer FMA"
+  std::string reason;     ///< "best instruction set of this CPU"
+};
+
+/// A network compiled for one backend, precision and thread count. Holds its own packed copy of the parameters.
+/// Not thread-safe: one caller at a time. Same inputs, same backend and instruction set: same bits, for any n_threads.
+class Executor {
+ public:
+  virtual ~Executor() = default;
+  virtual const NetworkSpec& spec() const = 0;
+  virtual int n_threads() const = 0;
+  virtual std::vector<KernelInfo> kernels() const = 0;
+  /// Bytes held by the executor now, packed parameters and work space.
+  virtual int64_t memory_bytes() const = 0;
+
+  /// Takes over new parameters (flat, n_params()). Call after loading or changing them; train_step keeps them itself.
+  virtual void set_params(std::span<const float> params) = 0;
+
+  /// outputs [B, n_out] = network(batch). Any B, 0 included.
+  /// Error(InvalidArgument) naming the offending shape.
+  virtual void forward(const BatchView& batch, std::span<float> outputs) = 0;
+
+  /// Vector-Jacobian product: given dL/doutputs [B, n_out], writes dL/dparams [n_params()] (overwritten) and, if not
+  /// empty, dL/dfeatures [B, n_features]. Recomputes activations: costs one forward more than a fused step.
+  virtual void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
+                        std::span<float> feature_grads) = 0;
+
+  /// Mean squared error over all samples and outputs, L = 1/(B n_out) sum (y - target)^2, and dL/dparams.
+  virtual double mse_gradients(const SampleSource& source, std::span<float> param_grads) = 0;
+
+  /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
+  /// is changed. state.params must be what set_params was last given, or the result of the last train_step.
+  virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) = 0;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name() const = 0;  ///< "reference", "cpu"
+  /// Instruction sets that this build has AND this machine can run, best first; {""} if the notion does not apply.
+  virtual std::vector<std::string> isas() const = 0;
+  /// Error(InvalidArgument) for an invalid spec or unknown isa, Error(Unsupported) for a precision it cannot do.
+  virtual std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const = 0;
+};
+
+/// Device string of the program: "auto", "cpu", "reference". Error(Unsupported) lists what this build has.
+const Backend& find_backend(const std::string& device);
+std::vector<std::string> available_devices();
+
+/// Plain loops with double accumulation: the oracle (src/backend/reference).
+const Backend& reference_backend();
+/// Row-pointer kernels, instruction set chosen at run time (src/backend/cpu).
+const Backend& cpu_backend();
+
+}  // namespace loe

@@ -1,0 +1,128 @@
+// What a network is, as plain data: the unit that a backend compiles. Nothing here computes.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <numbers>
+#include <string>
+#include <vector>
+
+namespace loe {
+
+/// Coordinates have 1..kMaxDims components.
+inline constexpr int kMaxDims = 4;
+/// Limits that keep every index in range and hostile descriptions harmless.
+inline constexpr int kMaxExperts = 4096;
+inline constexpr int kMaxWidth = 16384;
+inline constexpr int kMaxLayers = 64;
+
+/// The N x N (x N) arrangement of experts that repeats over the cells of a grid. Axes beyond n_dims are 1.
+struct Tile {
+  std::array<int, kMaxDims> n = {1, 1, 1, 1};
+  int n_experts() const { return n[0] * n[1] * n[2] * n[3]; }
+  bool operator==(const Tile&) const = default;
+};
+
+/// Lattice of a level, q = A p + b (paper eq. 8). Cells are the unit cubes of q.
+struct Grid {
+  std::array<std::array<double, kMaxDims>, kMaxDims> a{};  ///< a[row][column]; unused rows and columns are 0
+  std::array<double, kMaxDims> b{};
+  bool operator==(const Grid&) const = default;
+};
+
+enum class Interpolation {
+  Nearest,  ///< the one expert that owns the cell (paper eq. 4)
+  Linear,   ///< multilinear blend of 2^D experts (paper eq. 5); axes with tile size 1 do not blend
+};
+
+enum class ActivationKind { Identity, LeakyRelu, Relu, Sine, Sigmoid, Tanh, Softplus };
+
+/// phi, applied elementwise to a layer's output.
+struct Activation {
+  ActivationKind kind = ActivationKind::Identity;
+  double slope = 0.2;  ///< LeakyRelu: phi(x) = x if x > 0 else slope * x, slope in [0, 1)
+  double omega = 30;   ///< Sine: phi(x) = sin(omega * x)
+  bool operator==(const Activation&) const = default;
+};
+
+enum class InputKind {
+  Encoding,  ///< gamma(p), see InputSpec
+  Constant,  ///< the constant 1, width 1 (paper Table 1, "Constant Input")
+  Features,  ///< n_features numbers per sample supplied by the caller
+};
+
+/// What the first layer reads.
+///
+/// Encoding: gamma(p) = [p_0 .. p_{D-1} if include_coordinates,
+///   then for d in 0..D-1, for k in 0..L-1: sin(2^k c p_d), cos(2^k c p_d)], width D + 2 D L (paper.md section 1.3).
+struct InputSpec {
+  InputKind kind = InputKind::Encoding;
+  int n_frequencies = 0;                      ///< L, 0..24
+  double frequency_scale = std::numbers::pi;  ///< c
+  bool include_coordinates = true;
+  int n_features = 0;  ///< Features only
+  int width(int n_dims) const;
+  bool operator==(const InputSpec&) const = default;
+};
+
+/// One linear layer, position-dependent if its tile has more than one expert:
+///   y = phi(W(p) x + bias), W(p) = sum_j B_j(A p + b) W_j   (paper eqs. 2-5, 7, 8).
+/// The bias is one vector, shared by all experts.
+struct LayerSpec {
+  std::string name;  ///< "levels.0", "head"
+  int n_in = 0;
+  int n_out = 0;
+  Tile tile;
+  Grid grid;
+  Interpolation interpolation = Interpolation::Nearest;
+  double node_offset = 0;  ///< Linear: experts sit at q = j + node_offset; 0 (paper) or 1/2 (cell centres)
+  Activation activation;
+  int n_experts() const { return tile.n_experts(); }
+  bool operator==(const LayerSpec&) const = default;
+};
+
+/// A named block of the flat parameter buffer.
+struct TensorInfo {
+  std::string name;            ///< "levels.0.weight"
+  std::vector<int64_t> shape;  ///< weight: [n_experts, n_out, n_in], or [n_out, n_in] for a plain layer; bias: [n_out]
+  int64_t offset = 0;          ///< in floats from the start of the buffer
+  int64_t size() const;
+};
+
+/// A chain of layers over an input: layer i reads the output of layer i - 1.
+///
+/// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
+/// bias [n_out], with no gaps.
+struct NetworkSpec {
+  int n_dims = 2;
+  InputSpec input;
+  std::vector<LayerSpec> layers;
+
+  int n_in() const { return input.width(n_dims); }
+  int n_out() const { return layers.back().n_out; }
+  /// Trainable numbers (conventions.md; asserted against the paper's tables).
+  int64_t n_params() const;
+  /// Multiply-accumulates per sample in linear layers: no encoding, no bias, no blending. A Linear layer counts one
+  /// product per blended expert.
+  int64_t macs_per_sample() const;
+  int64_t weight_offset(int layer) const;
+  int64_t bias_offset(int layer) const;
+  std::vector<TensorInfo> tensors() const;
+  /// Error(InvalidArgument) naming layer and field if widths do not chain, a limit is exceeded, a grid is not
+  /// finite, names repeat, or there is no layer.
+  void validate() const;
+  bool operator==(const NetworkSpec&) const = default;
+};
+
+/// Experts that one sample blends in this layer: 1 for Nearest, 2^(axes with tile size > 1) for Linear.
+int n_blended(const LayerSpec& layer, int n_dims);
+
+const char* to_string(Interpolation interpolation);
+const char* to_string(ActivationKind kind);
+const char* to_string(InputKind kind);
+/// The reverse; Error(InvalidArgument) listing the choices.
+Interpolation interpolation_from_string(const std::string& text);
+ActivationKind activation_kind_from_string(const std::string& text);
+InputKind input_kind_from_string(const std::string& text);
+
+}  // namespace loe

@@ -1,0 +1,41 @@
+// Models and checkpoints as safetensors: documented in docs/formats.md.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loe/backend/network_spec.h"
+#include "loe/train/run_state.h"
+
+namespace loe {
+
+/// NetworkSpec as JSON text, and back. Error(Format) naming the field; the result is validated.
+std::string network_to_json(const NetworkSpec& spec);
+NetworkSpec network_from_json(const std::string& text, const std::string& origin);
+
+/// What a model says about the signal it stands for.
+struct SignalInfo {
+  std::string task = "image";
+  int width = 0;
+  int height = 0;
+  std::string pixel_type = "u8";  ///< depth of the source, the default depth of the output
+  std::string color_space = "sRGB";
+};
+
+struct Model {
+  NetworkSpec network;
+  std::vector<float> params;
+  SignalInfo signal;
+};
+
+/// model.safetensors: the tensors of NetworkSpec::tensors() and metadata "format" = "loe-model", "version", "network",
+/// "signal".
+void write_model(const std::string& path, const Model& model);
+Model read_model(const std::string& path);
+
+/// Checkpoint: the model's tensors as "params.*", "adam_m.*", "adam_v.*" and the other fields of RunState as metadata.
+void write_checkpoint(const std::string& path, const NetworkSpec& network, const RunState& state);
+/// Error(Format) if it is no checkpoint or belongs to another network.
+RunState read_checkpoint(const std::string& path, const NetworkSpec& network);
+
+}  // namespace loe

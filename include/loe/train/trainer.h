@@ -1,0 +1,67 @@
+// The training loop. It knows no task and no file format: a Problem supplies batches and evaluations, TrainerEvents
+// receive what happened.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "loe/backend/backend.h"
+#include "loe/optim/schedule.h"
+#include "loe/train/run_state.h"
+
+namespace loe {
+
+struct TrainOptions {
+  Schedule schedule;
+  AdamUpdate adam;  ///< learning_rate and t are set per step
+  int64_t max_steps = 10000;
+  double max_seconds = 0;    ///< 0: no limit. Stops after the step that passes it.
+  double until_psnr_db = 0;  ///< 0: none. Stops when an evaluation reaches it (and is tried when the loss suggests it).
+  int64_t steps_per_log = 0;   ///< 0: by time (about twice a second)
+  int64_t steps_per_eval = 0;  ///< 0: only at the end
+  int64_t steps_per_save = 0;  ///< 0: by time (about every 60 s) and at the end
+};
+
+/// What a task supplies.
+class Problem {
+ public:
+  virtual ~Problem() = default;
+  /// The samples of update `step` (0-based). Valid until the next call. Must be a pure function of (seed, step).
+  virtual const SampleSource& batch(int64_t step) = 0;
+  /// PSNR in dB of the executor's current parameters on the whole signal.
+  virtual double evaluate_psnr(Executor& executor) = 0;
+};
+
+struct Progress {
+  int64_t step = 0;
+  int64_t max_steps = 0;
+  double loss = 0;     ///< mean squared error of the last batch, before its update
+  double psnr_db = 0;  ///< -10 log10(loss), smoothed over the logging interval
+  double learning_rate = 0;
+  double samples_per_second = 0;
+  double seconds = 0;      ///< training time, all sessions
+  double eta_seconds = 0;  ///< to the first stopping rule that will apply
+};
+
+/// Any may be empty.
+struct TrainerEvents {
+  std::function<void(const Progress&)> on_log;
+  std::function<void(const RunState&, double psnr_db)> on_eval;
+  std::function<void(const RunState&, bool is_last)> on_save;
+};
+
+enum class StopReason { MaxSteps, MaxSeconds, TargetReached, Cancelled };
+const char* to_string(StopReason reason);
+
+/// Runs updates from state.step on until a stopping rule applies. Saves through on_save at the end and when
+/// cancelled. cancel: set from a signal handler.
+/// Throws Error(Numerical) naming the step and the first tensor that is not finite; the state is then that of the
+/// last good step (nothing half-updated), and on_save has not been called for it.
+/// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps is the
+/// same (time limits decide only when to stop, never what a step computes).
+StopReason train(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+                 const TrainerEvents& events, const std::atomic<bool>* cancel);
+
+}  // namespace loe
