@@ -1,0 +1,66 @@
+#include "backend/check.h"
+
+#include <fmt/format.h>
+
+#include "loe/backend/adam.h"
+#include "loe/base/error.h"
+
+namespace loe {
+
+void check_size(const char* what, int64_t n_expected, const char* shape, size_t n_found) {
+  if (n_found != static_cast<size_t>(n_expected)) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] {}: expected {} numbers ({}), got {}", what, n_expected, shape, n_found));
+  }
+}
+
+void check_batch(const NetworkSpec& spec, const BatchView& batch) {
+  if (batch.n_samples < 0) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] n_samples: expected 0 or more, got {}", batch.n_samples));
+  }
+  check_size("coords", batch.n_samples * spec.n_dims, "[B, n_dims]", batch.coords.size());
+  if (spec.input.kind == InputKind::Features) {
+    check_size("features", batch.n_samples * spec.input.n_features, "[B, n_features]", batch.features.size());
+  } else {
+    check_size("features", 0, "the input of this network takes none", batch.features.size());
+  }
+}
+
+void check_backward(const NetworkSpec& spec, const BatchView& batch, std::span<const float> output_grads,
+                    std::span<const float> param_grads, std::span<const float> feature_grads) {
+  check_batch(spec, batch);
+  check_size("output_grads", batch.n_samples * spec.n_out(), "[B, n_out]", output_grads.size());
+  check_size("param_grads", spec.n_params(), "[n_params]", param_grads.size());
+  if (feature_grads.empty()) {
+    return;
+  }
+  if (spec.input.kind == InputKind::Features) {
+    check_size("feature_grads", batch.n_samples * spec.input.n_features, "[B, n_features]", feature_grads.size());
+  } else {
+    check_size("feature_grads", 0, "the input of this network takes none", feature_grads.size());
+  }
+}
+
+void check_source(const NetworkSpec& spec, const SampleSource& source) {
+  if (source.n_samples() < 1) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] source: expected at least 1 sample, got {}", source.n_samples()));
+  }
+  if (spec.input.kind == InputKind::Features) {
+    throw Error(ErrorKind::InvalidArgument,
+                "[executor] source: expected a network fed by coordinates, got one with features, which a sample "
+                "source does not supply; use forward and backward");
+  }
+}
+
+void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
+                      const ParamState& state) {
+  check_source(spec, source);
+  validate(update);
+  check_size("state.params", spec.n_params(), "[n_params]", state.params.size());
+  check_size("state.adam_m", spec.n_params(), "[n_params]", state.adam_m.size());
+  check_size("state.adam_v", spec.n_params(), "[n_params]", state.adam_v.size());
+}
+
+}  // namespace loe

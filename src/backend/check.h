@@ -1,0 +1,28 @@
+// What every executor checks before it reads a span: the same mistakes get the same messages on every backend.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "loe/backend/backend.h"
+
+namespace loe {
+
+/// Error(InvalidArgument) unless coords and features have the sizes that the spec and n_samples ask for.
+void check_batch(const NetworkSpec& spec, const BatchView& batch);
+
+/// Error(InvalidArgument) `[executor] what: expected n_expected numbers (shape), got n_found`.
+void check_size(const char* what, int64_t n_expected, const char* shape, size_t n_found);
+
+/// check_batch, and output_grads [B, n_out], param_grads [n_params()], feature_grads empty or [B, n_features].
+void check_backward(const NetworkSpec& spec, const BatchView& batch, std::span<const float> output_grads,
+                    std::span<const float> param_grads, std::span<const float> feature_grads);
+
+/// At least one sample (the mean over none is undefined), and an input that a SampleSource can feed: not Features.
+void check_source(const NetworkSpec& spec, const SampleSource& source);
+
+/// check_source, a valid update, and three buffers of n_params().
+void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
+                      const ParamState& state);
+
+}  // namespace loe

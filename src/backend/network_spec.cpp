@@ -1,0 +1,241 @@
+#include "loe/backend/network_spec.h"
+
+#include <cmath>
+#include <set>
+
+#include <fmt/format.h>
+
+#include "backend/enum_names.h"
+#include "loe/base/error.h"
+
+namespace loe {
+namespace {
+
+constexpr int kMaxFrequencies = 24;
+/// Keeps |q| far below 2^52, where cells are no longer told apart, for any sensible coordinate.
+constexpr double kMaxGridEntry = 0x1p30;
+
+constexpr detail::EnumNames<Interpolation, 2> kInterpolationNames = {{
+    {Interpolation::Nearest, "nearest"},
+    {Interpolation::Linear, "linear"},
+}};
+
+constexpr detail::EnumNames<ActivationKind, 7> kActivationNames = {{
+    {ActivationKind::Identity, "identity"},
+    {ActivationKind::LeakyRelu, "leaky_relu"},
+    {ActivationKind::Relu, "relu"},
+    {ActivationKind::Sine, "sine"},
+    {ActivationKind::Sigmoid, "sigmoid"},
+    {ActivationKind::Tanh, "tanh"},
+    {ActivationKind::Softplus, "softplus"},
+}};
+
+constexpr detail::EnumNames<InputKind, 3> kInputNames = {{
+    {InputKind::Encoding, "encoding"},
+    {InputKind::Constant, "constant"},
+    {InputKind::Features, "features"},
+}};
+
+template <class Found>
+[[noreturn]] void refuse(const std::string& thing, const std::string& expected, const Found& found) {
+  throw Error(ErrorKind::InvalidArgument, fmt::format("[network] {}: expected {}, got {}", thing, expected, found));
+}
+
+template <class Found>
+void require(bool holds, const std::string& thing, const std::string& expected, const Found& found) {
+  if (!holds) {
+    refuse(thing, expected, found);
+  }
+}
+
+void validate_input(const InputSpec& input) {
+  switch (input.kind) {
+    case InputKind::Encoding:
+      require(input.n_frequencies >= 0 && input.n_frequencies <= kMaxFrequencies, "input.n_frequencies",
+              fmt::format("0..{}", kMaxFrequencies), input.n_frequencies);
+      require(std::isfinite(input.frequency_scale) && std::abs(input.frequency_scale) <= kMaxGridEntry,
+              "input.frequency_scale", "a finite number of at most 2^30", input.frequency_scale);
+      require(input.include_coordinates || input.n_frequencies > 0, "input",
+              "coordinates or at least one frequency (an encoding of width 0 says nothing)", "neither");
+      return;
+    case InputKind::Constant:
+      return;
+    case InputKind::Features:
+      require(input.n_features >= 1 && input.n_features <= kMaxWidth, "input.n_features",
+              fmt::format("1..{}", kMaxWidth), input.n_features);
+      return;
+  }
+  refuse("input.kind", "encoding, constant or features", static_cast<int>(input.kind));
+}
+
+void validate_tile(const std::string& place, const Tile& tile, int n_dims) {
+  int64_t n_experts = 1;
+  for (int d = 0; d < kMaxDims; ++d) {
+    const std::string thing = fmt::format("{} tile[{}]", place, d);
+    require(tile.n[d] >= 1 && tile.n[d] <= kMaxExperts, thing, fmt::format("1..{}", kMaxExperts), tile.n[d]);
+    require(d < n_dims || tile.n[d] == 1, thing, fmt::format("1, because the network has {} dimension(s)", n_dims),
+            tile.n[d]);
+    n_experts *= tile.n[d];
+  }
+  require(n_experts <= kMaxExperts, place + " tile", fmt::format("at most {} experts", kMaxExperts), n_experts);
+}
+
+void validate_grid(const std::string& place, const Grid& grid, int n_dims) {
+  const auto check = [&](const std::string& thing, double entry, bool used) {
+    require(std::isfinite(entry) && std::abs(entry) <= kMaxGridEntry, thing, "a finite number of at most 2^30", entry);
+    require(used || entry == 0, thing, fmt::format("0, because the network has {} dimension(s)", n_dims), entry);
+  };
+  for (int row = 0; row < kMaxDims; ++row) {
+    for (int column = 0; column < kMaxDims; ++column) {
+      check(fmt::format("{} grid.a[{}][{}]", place, row, column), grid.a[row][column], row < n_dims && column < n_dims);
+    }
+    check(fmt::format("{} grid.b[{}]", place, row), grid.b[row], row < n_dims);
+  }
+}
+
+void validate_activation(const std::string& place, const Activation& activation) {
+  const auto kind = static_cast<int>(activation.kind);
+  require(kind >= 0 && kind <= static_cast<int>(ActivationKind::Softplus), place + " activation", "a known kind", kind);
+  require(activation.kind != ActivationKind::LeakyRelu || (activation.slope >= 0 && activation.slope < 1),
+          place + " activation.slope", "0 <= slope < 1", activation.slope);
+  require(activation.kind != ActivationKind::Sine || std::isfinite(activation.omega), place + " activation.omega",
+          "a finite number", activation.omega);
+}
+
+void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims, int n_previous) {
+  require(layer.n_in == n_previous, place + " n_in", fmt::format("{}, the width before it", n_previous), layer.n_in);
+  require(layer.n_out >= 1 && layer.n_out <= kMaxWidth, place + " n_out", fmt::format("1..{}", kMaxWidth), layer.n_out);
+  validate_tile(place, layer.tile, n_dims);
+  validate_grid(place, layer.grid, n_dims);
+  const auto interpolation = static_cast<int>(layer.interpolation);
+  require(interpolation == 0 || interpolation == 1, place + " interpolation", "nearest or linear", interpolation);
+  require(std::isfinite(layer.node_offset) && std::abs(layer.node_offset) <= kMaxGridEntry, place + " node_offset",
+          "a finite number", layer.node_offset);
+  validate_activation(place, layer.activation);
+}
+
+int64_t weight_size(const LayerSpec& layer) {
+  return int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
+}
+
+int64_t layer_size(const LayerSpec& layer) {
+  return weight_size(layer) + layer.n_out;
+}
+
+}  // namespace
+
+int InputSpec::width(int n_dims) const {
+  switch (kind) {
+    case InputKind::Encoding:
+      return (include_coordinates ? n_dims : 0) + 2 * n_dims * n_frequencies;
+    case InputKind::Constant:
+      return 1;
+    case InputKind::Features:
+      return n_features;
+  }
+  return 0;
+}
+
+int64_t TensorInfo::size() const {
+  int64_t n = 1;
+  for (const int64_t extent : shape) {
+    n *= extent;
+  }
+  return n;
+}
+
+int64_t NetworkSpec::n_params() const {
+  return weight_offset(static_cast<int>(layers.size()));
+}
+
+int64_t NetworkSpec::macs_per_sample() const {
+  int64_t n = 0;
+  for (const LayerSpec& layer : layers) {
+    n += int64_t{n_blended(layer, n_dims)} * layer.n_in * layer.n_out;
+  }
+  return n;
+}
+
+int64_t NetworkSpec::weight_offset(int layer) const {
+  LOE_ASSERT(layer >= 0 && layer <= static_cast<int>(layers.size()));
+  int64_t offset = 0;
+  for (int before = 0; before < layer; ++before) {
+    offset += layer_size(layers[before]);
+  }
+  return offset;
+}
+
+int64_t NetworkSpec::bias_offset(int layer) const {
+  LOE_ASSERT(layer >= 0 && layer < static_cast<int>(layers.size()));
+  return weight_offset(layer) + weight_size(layers[layer]);
+}
+
+std::vector<TensorInfo> NetworkSpec::tensors() const {
+  std::vector<TensorInfo> tensors;
+  int64_t offset = 0;
+  for (const LayerSpec& layer : layers) {
+    TensorInfo weight{layer.name + ".weight", {layer.n_out, layer.n_in}, offset};
+    if (layer.n_experts() > 1) {
+      weight.shape.insert(weight.shape.begin(), layer.n_experts());
+    }
+    offset += weight.size();
+    TensorInfo bias{layer.name + ".bias", {layer.n_out}, offset};
+    offset += bias.size();
+    tensors.push_back(std::move(weight));
+    tensors.push_back(std::move(bias));
+  }
+  return tensors;
+}
+
+void NetworkSpec::validate() const {
+  require(n_dims >= 1 && n_dims <= kMaxDims, "n_dims", fmt::format("1..{}", kMaxDims), n_dims);
+  validate_input(input);
+  const size_t n_layers = layers.size();
+  require(n_layers >= 1 && n_layers <= kMaxLayers, "layers", fmt::format("1..{} layers", kMaxLayers), n_layers);
+  std::set<std::string> names;
+  int n_previous = n_in();
+  for (size_t index = 0; index < n_layers; ++index) {
+    const LayerSpec& layer = layers[index];
+    require(!layer.name.empty(), fmt::format("layer {} name", index), "a name", "none");
+    require(names.insert(layer.name).second, fmt::format("layer {} name", index), "a name used once",
+            '"' + layer.name + "\" again");
+    validate_layer(fmt::format("layer {} (\"{}\")", index, layer.name), layer, n_dims, n_previous);
+    n_previous = layer.n_out;
+  }
+}
+
+int n_blended(const LayerSpec& layer, int n_dims) {
+  int n = 1;
+  if (layer.interpolation == Interpolation::Linear) {
+    for (int d = 0; d < n_dims; ++d) {
+      n *= layer.tile.n[d] > 1 ? 2 : 1;
+    }
+  }
+  return n;
+}
+
+const char* to_string(Interpolation interpolation) {
+  return detail::enum_name(kInterpolationNames, interpolation);
+}
+
+const char* to_string(ActivationKind kind) {
+  return detail::enum_name(kActivationNames, kind);
+}
+
+const char* to_string(InputKind kind) {
+  return detail::enum_name(kInputNames, kind);
+}
+
+Interpolation interpolation_from_string(const std::string& text) {
+  return detail::enum_value(kInterpolationNames, text, "[network] interpolation");
+}
+
+ActivationKind activation_kind_from_string(const std::string& text) {
+  return detail::enum_value(kActivationNames, text, "[network] activation");
+}
+
+InputKind input_kind_from_string(const std::string& text) {
+  return detail::enum_value(kInputNames, text, "[network] input");
+}
+
+}  // namespace loe

@@ -1,0 +1,170 @@
+// The reference backend: an executor that chains the plain loops of this folder.
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "backend/check.h"
+#include "backend/reference/adam.h"
+#include "backend/reference/mse.h"
+#include "backend/reference/network.h"
+#include "loe/base/error.h"
+
+namespace loe::reference {
+namespace {
+
+/// Samples that go through the network together. Only bounds memory: samples are summed in order either way.
+constexpr int64_t kChunk = 1024;
+
+class ReferenceExecutor final : public Executor {
+ public:
+  explicit ReferenceExecutor(const NetworkSpec& spec) : spec_(spec), params_(spec.n_params()) {}
+
+  const NetworkSpec& spec() const override { return spec_; }
+  int n_threads() const override { return 1; }
+  std::vector<KernelInfo> kernels() const override;
+  int64_t memory_bytes() const override {
+    return static_cast<int64_t>((params_.capacity() + grads_.capacity()) * sizeof(double));
+  }
+
+  void set_params(std::span<const float> params) override;
+  void forward(const BatchView& batch, std::span<float> outputs) override;
+  void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
+                std::span<float> feature_grads) override;
+  double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
+  double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+
+ private:
+  BatchView chunk_of(const BatchView& batch, int64_t first) const;
+  double accumulate_mse(const SampleSource& source);
+
+  NetworkSpec spec_;
+  std::vector<double> params_;
+  std::vector<double> grads_;  ///< dL/dparams of the call under way
+};
+
+std::vector<KernelInfo> ReferenceExecutor::kernels() const {
+  const char* kernel = "reference plain loops f64";
+  const char* reason = "the reference has one kernel per operation";
+  std::vector<KernelInfo> kernels;
+  for (const char* operation :
+       {"routing", "encoding", "expert_linear forward", "expert_linear backward", "activation", "mse", "adam"}) {
+    kernels.push_back({operation, kernel, reason});
+  }
+  return kernels;
+}
+
+void ReferenceExecutor::set_params(std::span<const float> params) {
+  check_size("params", spec_.n_params(), "[n_params]", params.size());
+  params_.assign(params.begin(), params.end());
+}
+
+BatchView ReferenceExecutor::chunk_of(const BatchView& batch, int64_t first) const {
+  BatchView chunk;
+  chunk.n_samples = std::min(kChunk, batch.n_samples - first);
+  chunk.coords = batch.coords.subspan(first * spec_.n_dims, chunk.n_samples * spec_.n_dims);
+  if (spec_.input.kind == InputKind::Features) {
+    chunk.features = batch.features.subspan(first * spec_.input.n_features, chunk.n_samples * spec_.input.n_features);
+  }
+  return chunk;
+}
+
+void ReferenceExecutor::forward(const BatchView& batch, std::span<float> outputs) {
+  check_batch(spec_, batch);
+  check_size("outputs", batch.n_samples * spec_.n_out(), "[B, n_out]", outputs.size());
+  for (int64_t first = 0; first < batch.n_samples; first += kChunk) {
+    const NetworkPass pass = network_forward(spec_, params_, chunk_of(batch, first));
+    std::copy(pass.outputs().begin(), pass.outputs().end(), outputs.begin() + first * spec_.n_out());
+  }
+}
+
+void ReferenceExecutor::backward(const BatchView& batch, std::span<const float> output_grads,
+                                 std::span<float> param_grads, std::span<float> feature_grads) {
+  check_backward(spec_, batch, output_grads, param_grads, feature_grads);
+  grads_.assign(params_.size(), 0.0);
+  const int n_out = spec_.n_out();
+  for (int64_t first = 0; first < batch.n_samples; first += kChunk) {
+    const BatchView chunk = chunk_of(batch, first);
+    const NetworkPass pass = network_forward(spec_, params_, chunk);
+    const std::span<const float> chunk_grads = output_grads.subspan(first * n_out, chunk.n_samples * n_out);
+    const std::vector<double> y_grads(chunk_grads.begin(), chunk_grads.end());
+    std::vector<double> input_grads(feature_grads.empty() ? 0 : chunk.features.size());
+    network_backward(spec_, params_, pass, y_grads, grads_, input_grads);
+    if (!feature_grads.empty()) {
+      std::copy(input_grads.begin(), input_grads.end(), feature_grads.begin() + first * spec_.n_in());
+    }
+  }
+  std::copy(grads_.begin(), grads_.end(), param_grads.begin());
+}
+
+/// Leaves dL/dparams in grads_ and returns L.
+double ReferenceExecutor::accumulate_mse(const SampleSource& source) {
+  const int64_t n_samples = source.n_samples();
+  const int n_out = spec_.n_out();
+  grads_.assign(params_.size(), 0.0);
+  double loss = 0;
+  for (int64_t first = 0; first < n_samples; first += kChunk) {
+    const int64_t count = std::min(kChunk, n_samples - first);
+    std::vector<float> coords(count * spec_.n_dims);
+    std::vector<float> targets(count * n_out);
+    source.fill(first, count, coords.data(), targets.data());
+    const NetworkPass pass = network_forward(spec_, params_, BatchView{count, coords, {}});
+    loss += mse_forward(pass.outputs(), targets, n_samples * n_out);
+    std::vector<double> y_grads(targets.size());
+    mse_backward(pass.outputs(), targets, n_samples * n_out, y_grads);
+    network_backward(spec_, params_, pass, y_grads, grads_, {});
+  }
+  return loss;
+}
+
+double ReferenceExecutor::mse_gradients(const SampleSource& source, std::span<float> param_grads) {
+  check_source(spec_, source);
+  check_size("param_grads", spec_.n_params(), "[n_params]", param_grads.size());
+  const double loss = accumulate_mse(source);
+  std::copy(grads_.begin(), grads_.end(), param_grads.begin());
+  return loss;
+}
+
+double ReferenceExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
+  check_train_step(spec_, source, update, state);
+  const double loss = accumulate_mse(source);
+  if (std::isfinite(loss)) {
+    adam_step(update, grads_, state);
+    params_.assign(state.params.begin(), state.params.end());
+  }
+  return loss;
+}
+
+class ReferenceBackend final : public Backend {
+ public:
+  std::string name() const override { return "reference"; }
+  std::vector<std::string> isas() const override { return {""}; }
+
+  std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const override {
+    spec.validate();
+    if (!options.isa.empty()) {
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[reference] isa: expected none, the reference has no instruction sets, got \"{}\"",
+                              options.isa));
+    }
+    if (options.precision != Precision::F32) {
+      throw Error(ErrorKind::Unsupported,
+                  fmt::format("[reference] precision: expected f32, the reference computes in double, got {}; use "
+                              "--device cpu for other precisions",
+                              to_string(options.precision)));
+    }
+    return std::make_unique<ReferenceExecutor>(spec);
+  }
+};
+
+}  // namespace
+}  // namespace loe::reference
+
+namespace loe {
+
+const Backend& reference_backend() {
+  static const reference::ReferenceBackend backend;
+  return backend;
+}
+
+}  // namespace loe

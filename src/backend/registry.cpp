@@ -1,0 +1,42 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "backend/enum_names.h"
+#include "loe/backend/backend.h"
+#include "loe/base/error.h"
+
+namespace loe {
+namespace {
+
+constexpr detail::EnumNames<Precision, 3> kPrecisionNames = {{
+    {Precision::F32, "f32"},
+    {Precision::Mixed, "mixed"},
+    {Precision::Bf16, "bf16"},
+}};
+
+}  // namespace
+
+const char* to_string(Precision precision) {
+  return detail::enum_name(kPrecisionNames, precision);
+}
+
+Precision precision_from_string(const std::string& text) {
+  return detail::enum_value(kPrecisionNames, text, "[backend] precision");
+}
+
+const Backend& find_backend(const std::string& device) {
+  if (device == "auto" || device == "cpu") {
+    return cpu_backend();
+  }
+  if (device == "reference") {
+    return reference_backend();
+  }
+  throw Error(ErrorKind::Unsupported, fmt::format("[backend] device: expected one of auto, {}, got \"{}\"",
+                                                  fmt::join(available_devices(), ", "), device));
+}
+
+std::vector<std::string> available_devices() {
+  return {"cpu", "reference"};
+}
+
+}  // namespace loe

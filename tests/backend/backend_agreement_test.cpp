@@ -1,0 +1,250 @@
+// Every backend, instruction set and precision against the reference, with tolerances from rounding_model.h.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+#include <memory>
+
+#include "backend/backend_cases.h"
+#include "backend/reference/adam.h"
+#include "backend/reference/mse.h"
+#include "backend/rounding_model.h"
+#include "loe/backend/backend.h"
+#include "loe/base/error.h"
+
+namespace loe {
+namespace {
+
+using reference::network_backward;
+using reference::network_forward;
+using reference::NetworkPass;
+using test::ArraySource;
+using test::BackendCase;
+using test::Block;
+using test::DrawnCase;
+using test::Expectation;
+using test::kRuns;
+using test::RoundedNetwork;
+
+const std::vector<const Backend*>& backends_under_test() {
+  static const std::vector<const Backend*> backends = {&cpu_backend()};
+  return backends;
+}
+
+class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCase>> {
+ protected:
+  Agreement()
+      : precision_(std::get<0>(GetParam())),
+        units_(test::rounding_units(precision_)),
+        drawn_(std::get<1>(GetParam())),
+        params_(drawn_.params.begin(), drawn_.params.end()),
+        exact_pass_(network_forward(drawn_.spec, params_, drawn_.batch())) {}
+
+  /// Runs `check` with an executor of every backend and instruction set that can do this precision.
+  void on_every_executor(const std::function<void(Executor&)>& check) {
+    for (const Backend* backend : backends_under_test()) {
+      const std::vector<std::string> isas = backend->isas();
+      ASSERT_FALSE(isas.empty());
+      for (const std::string& isa : isas) {
+        SCOPED_TRACE(backend->name() + " " + isa);
+        ExecutorOptions options;
+        options.precision = precision_;
+        options.n_threads = 2;
+        options.isa = isa;
+        const std::unique_ptr<Executor> executor = backend->compile(drawn_.spec, options);
+        executor->set_params(drawn_.params);
+        check(*executor);
+      }
+    }
+  }
+
+  RoundedNetwork rounded_network(int run) const { return {drawn_.spec, params_, units_, 100 + uint64_t(run)}; }
+
+  /// The MSE, its gradients, and their rounded runs.
+  struct MseExpectation {
+    Expectation loss;
+    Expectation grads;
+  };
+  MseExpectation expect_mse() const {
+    MseExpectation expected;
+    const auto n_total = static_cast<int64_t>(drawn_.targets.size());
+    std::vector<double> y_grads(drawn_.targets.size());
+    std::vector<double> no_input_grads;
+    expected.loss.exact = {reference::mse_forward(exact_pass_.outputs(), drawn_.targets, n_total)};
+    reference::mse_backward(exact_pass_.outputs(), drawn_.targets, n_total, y_grads);
+    expected.grads.exact.assign(params_.size(), 0.0);
+    network_backward(drawn_.spec, params_, exact_pass_, y_grads, expected.grads.exact, {});
+    for (int run = 0; run < kRuns; ++run) {
+      RoundedNetwork network = rounded_network(run);
+      const NetworkPass pass = network.forward(exact_pass_);
+      expected.loss.runs.push_back({reference::mse_forward(pass.outputs(), drawn_.targets, n_total)});
+      reference::mse_backward(pass.outputs(), drawn_.targets, n_total, y_grads);
+      network.backward(pass, y_grads, expected.grads.runs.emplace_back(), no_input_grads);
+    }
+    return expected;
+  }
+
+  /// Experts that no sample touches have a gradient of exactly 0.
+  void check_untouched_experts(std::span<const float> param_grads) const {
+    for (int i = 0; i < static_cast<int>(drawn_.spec.layers.size()); ++i) {
+      const LayerSpec& layer = drawn_.spec.layers[i];
+      std::vector<bool> touched(layer.n_experts(), false);
+      for (const ExpertBlend& blend : exact_pass_.blends[i]) {
+        for (int k = 0; k < blend.n; ++k) {
+          touched[blend.expert[k]] = true;
+        }
+      }
+      const int64_t size = int64_t{layer.n_out} * layer.n_in;
+      for (int expert = 0; expert < layer.n_experts(); ++expert) {
+        for (int64_t k = 0; !touched[expert] && k < size; ++k) {
+          ASSERT_EQ(param_grads[drawn_.spec.weight_offset(i) + expert * size + k], 0.0F) << layer.name << ' ' << expert;
+        }
+      }
+    }
+  }
+
+  Precision precision_;
+  test::RoundingUnits units_;
+  DrawnCase drawn_;
+  std::vector<double> params_;
+  NetworkPass exact_pass_;
+};
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+
+TEST_P(Agreement, Forward) {
+  Expectation outputs;
+  outputs.exact.assign(exact_pass_.outputs().begin(), exact_pass_.outputs().end());
+  for (int run = 0; run < kRuns; ++run) {
+    outputs.runs.push_back(rounded_network(run).forward(exact_pass_).values.back());
+  }
+  outputs.check_useful(units_.forward, test::norm(outputs.exact), "outputs");
+  on_every_executor([&](Executor& executor) {
+    std::vector<float> found(outputs.exact.size(), kNan);
+    executor.forward(drawn_.batch(), found);
+    outputs.check(found, {{"outputs", 0, static_cast<int64_t>(found.size())}});
+    outputs.check_elements(found, "outputs");
+  });
+}
+
+TEST_P(Agreement, Backward) {
+  Expectation param_grads;
+  Expectation feature_grads;
+  const std::vector<double> output_grads(drawn_.output_grads.begin(), drawn_.output_grads.end());
+  param_grads.exact.assign(params_.size(), 0.0);
+  feature_grads.exact.assign(drawn_.features.size(), 0.0);
+  network_backward(drawn_.spec, params_, exact_pass_, output_grads, param_grads.exact, feature_grads.exact);
+  for (int run = 0; run < kRuns; ++run) {
+    RoundedNetwork network = rounded_network(run);
+    network.backward(network.forward(exact_pass_), output_grads, param_grads.runs.emplace_back(),
+                     feature_grads.runs.emplace_back(drawn_.features.size()));
+  }
+  param_grads.check_useful(units_.backward, test::norm(param_grads.exact), "param_grads");
+  feature_grads.check_useful(units_.backward, test::norm(feature_grads.exact), "feature_grads");
+  on_every_executor([&](Executor& executor) {
+    std::vector<float> found(params_.size(), kNan);
+    std::vector<float> found_features(drawn_.features.size(), kNan);
+    executor.backward(drawn_.batch(), drawn_.output_grads, found, found_features);
+    param_grads.check(found, test::tensor_blocks(drawn_.spec));
+    check_untouched_experts(found);
+    feature_grads.check(found_features, {{"features", 0, static_cast<int64_t>(found_features.size())}});
+    std::vector<float> without_features(params_.size(), kNan);
+    executor.backward(drawn_.batch(), drawn_.output_grads, without_features, {});
+    EXPECT_EQ(found, without_features);
+  });
+}
+
+/// Moments of the size that a run has after some steps, so that an update is a smooth function of the gradient.
+ParamState state_after_some_steps(const std::vector<float>& params, const std::vector<double>& grads) {
+  const double size = test::norm(grads) / std::sqrt(static_cast<double>(grads.size()));
+  ParamState state{params, test::random_floats(static_cast<int64_t>(params.size()), -size, size, 5), {}};
+  state.adam_v = test::random_floats(static_cast<int64_t>(params.size()), 0.5 * size * size, 2 * size * size, 6);
+  return state;
+}
+
+/// What Adam makes of the reference's gradients, and of the rounded ones in f32.
+struct StepExpectation {
+  Expectation params;
+  Expectation adam_m;
+  Expectation adam_v;
+
+  StepExpectation(const Expectation& grads, const ParamState& start, const AdamUpdate& update) {
+    ParamState end = start;
+    reference::adam_step(update, grads.exact, end);
+    params.exact.assign(end.params.begin(), end.params.end());
+    adam_m.exact.assign(end.adam_m.begin(), end.adam_m.end());
+    adam_v.exact.assign(end.adam_v.begin(), end.adam_v.end());
+    test::Uniform uniform(7);
+    for (const std::vector<double>& run : grads.runs) {
+      ParamState rounded = start;
+      reference::adam_step(update, run, rounded);
+      std::vector<double>& run_params = params.runs.emplace_back(rounded.params.begin(), rounded.params.end());
+      std::vector<double>& run_m = adam_m.runs.emplace_back(rounded.adam_m.begin(), rounded.adam_m.end());
+      std::vector<double>& run_v = adam_v.runs.emplace_back(rounded.adam_v.begin(), rounded.adam_v.end());
+      // About ten roundings lead from the gradient to the step, four to each moment, one to the parameter.
+      for (size_t k = 0; k < run_params.size(); ++k) {
+        const double step = run_params[k] - start.params[k];
+        const double m_terms = std::abs(run_m[k]) + std::abs(start.adam_m[k]);
+        run_params[k] += test::kUnitF32 * (std::abs(run_params[k]) + 10 * std::abs(step)) * uniform(-1, 1);
+        run_m[k] += 4 * test::kUnitF32 * m_terms * uniform(-1, 1);
+        run_v[k] += 4 * test::kUnitF32 * run_v[k] * uniform(-1, 1);
+      }
+    }
+  }
+
+  void check(const ParamState& found, const std::vector<Block>& blocks) const {
+    SCOPED_TRACE("after an update");
+    params.check(found.params, blocks);
+    adam_m.check(found.adam_m, blocks);
+    adam_v.check(found.adam_v, blocks);
+  }
+};
+
+TEST_P(Agreement, MseAndTrainStep) {
+  if (drawn_.n_samples == 0 || drawn_.spec.input.kind == InputKind::Features) {
+    on_every_executor([&](Executor& executor) {
+      std::vector<float> found(params_.size());
+      EXPECT_THROW(executor.mse_gradients(ArraySource({}, {}, drawn_.n_samples), found), Error);
+    });
+    return;
+  }
+  const ArraySource source(drawn_.coords, drawn_.targets, drawn_.n_samples);
+  const MseExpectation expected = expect_mse();
+  expected.loss.check_useful(units_.forward, expected.loss.exact[0], "loss");
+  expected.grads.check_useful(units_.backward, test::norm(expected.grads.exact), "mse gradients");
+  const AdamUpdate update{.learning_rate = 0.01, .t = 4};
+  const ParamState start = state_after_some_steps(drawn_.params, expected.grads.exact);
+  const StepExpectation step(expected.grads, start, update);
+  std::vector<double> change(params_.size());
+  for (size_t k = 0; k < change.size(); ++k) {
+    change[k] = step.params.exact[k] - params_[k];
+  }
+  step.params.check_useful(units_.backward, test::norm(change), "parameters after an update");
+  const std::vector<Block> blocks = test::tensor_blocks(drawn_.spec);
+  const Block loss_block{"loss", 0, 1};
+
+  on_every_executor([&](Executor& executor) {
+    std::vector<float> found(params_.size(), kNan);
+    const double loss = executor.mse_gradients(source, found);
+    EXPECT_NEAR(loss, expected.loss.exact[0], expected.loss.tolerance(loss_block));
+    expected.grads.check(found, blocks);
+    check_untouched_experts(found);
+
+    ParamState state = start;
+    const double step_loss = executor.train_step(source, update, state);
+    EXPECT_NEAR(step_loss, expected.loss.exact[0], expected.loss.tolerance(loss_block));
+    step.check(state, blocks);
+  });
+}
+
+std::string case_name(const testing::TestParamInfo<Agreement::ParamType>& param) {
+  return std::string(to_string(std::get<0>(param.param))) + "_" + std::get<1>(param.param).name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Backends, Agreement,
+                         testing::Combine(testing::Values(Precision::F32, Precision::Mixed, Precision::Bf16),
+                                          testing::ValuesIn(test::backend_cases())),
+                         case_name);
+
+}  // namespace
+}  // namespace loe

@@ -1,0 +1,184 @@
+// The table of networks and batches on which every backend must agree with the reference.
+#pragma once
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "backend/network_builders.h"
+#include "backend/reference/network.h"
+
+namespace loe::test {
+
+enum class Placement {
+  Everywhere,  ///< uniform in [0, 1]
+  Outside,     ///< uniform in [-3, 4]: coordinates wrap
+  OneCell,     ///< all samples in one cell of every grid: one expert per level has them all
+  HalfEmpty,   ///< x below 1/2: experts of the first level without samples
+};
+
+struct BackendCase {
+  std::string name;
+  NetworkRecipe recipe;
+  int64_t n_samples = 100;
+  Placement placement = Placement::Everywhere;
+};
+
+inline void PrintTo(const BackendCase& backend_case, std::ostream* out) {
+  *out << backend_case.name;
+}
+
+/// Collects cases; 100 samples everywhere unless said otherwise.
+class CaseList {
+ public:
+  void add(const std::string& name, const NetworkRecipe& recipe, int64_t n_samples = 100,
+           Placement placement = Placement::Everywhere) {
+    cases_.push_back({name, recipe, n_samples, placement});
+  }
+  const std::vector<BackendCase>& cases() const { return cases_; }
+
+ private:
+  std::vector<BackendCase> cases_;
+};
+
+/// Widths, tiles, dimensions and interpolation.
+inline void add_network_cases(CaseList& list) {
+  using enum Interpolation;
+  using enum Placement;
+  list.add("width_1", {.widths = {1}}, 40);
+  list.add("width_3_1_3", {.widths = {3, 1, 3}}, 40);
+  list.add("width_64_64_64", {.widths = {64, 64, 64}}, 200);
+  list.add("width_63_64_65", {.widths = {63, 64, 65}});
+  list.add("width_130_7", {.widths = {130, 7}});
+  list.add("width_5_129", {.widths = {5, 129}});
+  list.add("head_only", {.widths = {}});
+  list.add("head_with_tile", {.widths = {20}, .head_tile = {{3, 2, 1, 1}}});
+
+  list.add("tile_1", {.widths = {33, 32}, .tile = {}});
+  list.add("tile_1_linear", {.widths = {16}, .tile = {}, .interpolation = Linear});
+  list.add("tile_4x4", {.widths = {32, 48}, .tile = {{4, 4, 1, 1}}, .first_scale = 4}, 300);
+  list.add("tile_3x5", {.widths = {24, 31}, .tile = {{3, 5, 1, 1}}, .first_scale = 7});
+  list.add("tile_1x4", {.widths = {24, 8}, .tile = {{1, 4, 1, 1}}});
+  list.add("dims_1", {.n_dims = 1, .widths = {32, 16}, .tile = {{3, 1, 1, 1}}});
+  list.add("dims_3", {.n_dims = 3, .widths = {32, 16}, .tile = {{2, 2, 2, 1}}});
+  list.add("dims_3_tile_4", {.n_dims = 3, .widths = {24, 16}, .tile = {{4, 4, 4, 1}}, .first_scale = 4}, 200);
+  list.add("dims_4", {.n_dims = 4, .widths = {16}, .tile = {{2, 1, 3, 2}}});
+  list.add("affine", {.widths = {24, 24}, .tile = {{2, 3, 1, 1}}, .affine = true});
+
+  list.add("linear_2x2", {.widths = {32, 33}, .interpolation = Linear});
+  list.add("linear_2x2_centred", {.widths = {32, 33}, .interpolation = Linear, .node_offset = 0.5});
+  list.add("linear_3x5", {.widths = {24}, .tile = {{3, 5, 1, 1}}, .interpolation = Linear, .node_offset = 0.5}, 200);
+  list.add("linear_1x4", {.widths = {24}, .tile = {{1, 4, 1, 1}}, .interpolation = Linear});
+  list.add("linear_1d", {.n_dims = 1, .widths = {65}, .tile = {{2, 1, 1, 1}}, .interpolation = Linear});
+  list.add("linear_3d", {.n_dims = 3, .widths = {20, 9}, .tile = {{2, 2, 2, 1}}, .interpolation = Linear}, 60);
+  list.add("linear_affine", {.widths = {24}, .interpolation = Linear, .affine = true});
+  list.add("linear_one_cell", {.widths = {24}, .interpolation = Linear}, 150, OneCell);
+  list.add("linear_head", {.widths = {24}, .head_tile = {{2, 2, 1, 1}}, .interpolation = Linear});
+}
+
+/// Batch sizes, where the samples lie, activations, heads and inputs.
+inline void add_batch_and_function_cases(CaseList& list) {
+  using enum Interpolation;
+  using enum Placement;
+  for (const int n_samples : {0, 1, 2, 7, 63, 64, 65, 1000}) {
+    list.add("batch_" + std::to_string(n_samples), {.widths = {33, 17}}, n_samples);
+  }
+  list.add("batch_1_linear", {.widths = {33}, .interpolation = Linear}, 1);
+  list.add("one_expert_has_all", {.widths = {40, 24}}, 333, OneCell);
+  list.add("experts_without_samples", {.widths = {40, 24}}, 333, HalfEmpty);
+  list.add("more_experts_than_samples", {.widths = {16, 16}, .tile = {{8, 8, 1, 1}}, .first_scale = 8}, 13);
+  list.add("outside_the_unit_square", {.widths = {16, 16}}, 100, Outside);
+
+  for (int kind = 0; kind <= static_cast<int>(ActivationKind::Softplus); ++kind) {
+    const Activation activation{static_cast<ActivationKind>(kind), 0.1, 2.5};
+    list.add(std::string("activation_") + to_string(activation.kind), {.widths = {24, 25}, .activation = activation});
+  }
+  list.add("leaky_relu_of_slope_0", {.widths = {24}, .activation = {ActivationKind::LeakyRelu, 0.0}});
+  for (const int n_out : {1, 3, 4}) {
+    list.add("head_" + std::to_string(n_out), {.widths = {31}, .n_out = n_out});
+  }
+  // All samples of one path of experts have the same activations here. A kink that rounding flips would flip for all of
+  // them at once, but the rounding model draws each sample on its own: so an activation without kinks.
+  list.add("constant_input",
+           {.input = {.kind = InputKind::Constant}, .widths = {32, 32}, .activation = {.kind = ActivationKind::Tanh}});
+  list.add("features_5", {.input = {.kind = InputKind::Features, .n_features = 5}, .widths = {32, 17}});
+  list.add("features_70_linear",
+           {.input = {.kind = InputKind::Features, .n_features = 70}, .widths = {24}, .interpolation = Linear});
+  list.add("features_head_only", {.input = {.kind = InputKind::Features, .n_features = 9}, .widths = {}});
+  list.add("coordinates_only", {.input = {.n_frequencies = 0}, .widths = {24}});
+  list.add("frequencies_only", {.input = {.n_frequencies = 5, .include_coordinates = false}, .widths = {24}});
+  list.add("many_frequencies", {.input = {.n_frequencies = 13, .frequency_scale = 6.25}, .widths = {24}});
+}
+
+inline std::vector<BackendCase> backend_cases() {
+  CaseList list;
+  add_network_cases(list);
+  add_batch_and_function_cases(list);
+  return list.cases();
+}
+
+/// A case with its numbers drawn.
+class DrawnCase {
+ public:
+  explicit DrawnCase(const BackendCase& backend_case)
+      : spec(make_network(backend_case.recipe)), n_samples(backend_case.n_samples), params(random_params(spec, 1)) {
+    const std::vector<double> exact_params(params.begin(), params.end());
+    Uniform uniform(2);
+    const size_t n_features = spec.input.kind == InputKind::Features ? spec.input.n_features : 0;
+    for (int64_t sample = 0; sample < n_samples; ++sample) {
+      std::vector<float> p(spec.n_dims);
+      std::vector<float> f(n_features);
+      do {
+        std::generate(p.begin(), p.end(), [&] { return draw_coordinate(backend_case.placement, uniform); });
+        if (backend_case.placement == Placement::HalfEmpty) {
+          p[0] *= 0.49F;
+        }
+        std::generate(f.begin(), f.end(), [&] { return static_cast<float>(uniform(-1, 1)); });
+      } while (is_near_a_kink(reference::network_forward(spec, exact_params, BatchView{1, p, f})));
+      coords.insert(coords.end(), p.begin(), p.end());
+      features.insert(features.end(), f.begin(), f.end());
+    }
+    output_grads = random_floats(n_samples * spec.n_out(), -1, 1, 3);
+    targets = random_floats(n_samples * spec.n_out(), -1, 1, 4);
+  }
+
+  BatchView batch() const { return {n_samples, coords, features}; }
+
+  NetworkSpec spec;
+  int64_t n_samples;
+  std::vector<float> params;
+  std::vector<float> coords;
+  std::vector<float> features;
+  std::vector<float> output_grads;
+  std::vector<float> targets;
+
+ private:
+  static float draw_coordinate(Placement placement, Uniform& uniform) {
+    switch (placement) {
+      case Placement::Outside:
+        return static_cast<float>(uniform(-3, 4));
+      case Placement::OneCell:
+        return static_cast<float>(uniform(0.26, 0.36));  // inside [1/4, 3/8), a cell of grids 2, 4 and 8
+      default:
+        return static_cast<float>(uniform(0, 1));
+    }
+  }
+
+  /// In f32 a sum that the reference finds this close to 0 may come out on the other side, where the gradient is a
+  /// different one and no tolerance makes sense. In bf16 that happens all the time and the rounding model covers it.
+  bool is_near_a_kink(const reference::NetworkPass& pass) const {
+    for (size_t i = 0; i < spec.layers.size(); ++i) {
+      const ActivationKind kind = spec.layers[i].activation.kind;
+      if (kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu) {
+        for (const double sum : pass.sums[i]) {
+          if (std::abs(sum) < 2e-5) {
+            return true;
+          }
+        }
+      }
+    }
+    return false;
+  }
+};
+
+}  // namespace loe::test

@@ -1,0 +1,141 @@
+// Small networks, parameters and samples for the tests of backends.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "loe/backend/backend.h"
+
+namespace loe::test {
+
+/// Uniform numbers that are the same on every machine.
+class Uniform {
+ public:
+  explicit Uniform(uint64_t seed) : engine_(seed) {}
+  double operator()(double low, double high) {
+    return low + (high - low) * static_cast<double>(engine_() >> 11) * 0x1p-53;
+  }
+
+ private:
+  std::mt19937_64 engine_;
+};
+
+inline Grid scaled_grid(int n_dims, double scale, double shift = 0) {
+  Grid grid;
+  for (int d = 0; d < n_dims; ++d) {
+    grid.a[d][d] = scale;
+    grid.b[d] = shift;
+  }
+  return grid;
+}
+
+/// Levels of the given widths on grids first_scale, 2 first_scale, 4 first_scale, ... and a head, plain unless it has
+/// a tile of its own.
+struct NetworkRecipe {
+  int n_dims = 2;
+  InputSpec input = {.n_frequencies = 3};
+  std::vector<int> widths = {16, 16};
+  int n_out = 3;
+  Tile tile = {{2, 2, 1, 1}};
+  Tile head_tile = {};
+  double first_scale = 2;
+  Interpolation interpolation = Interpolation::Nearest;
+  double node_offset = 0;
+  Activation activation = {ActivationKind::LeakyRelu};
+  bool affine = false;  ///< grids with random entries everywhere
+};
+
+inline NetworkSpec make_network(const NetworkRecipe& recipe) {
+  NetworkSpec spec;
+  spec.n_dims = recipe.n_dims;
+  spec.input = recipe.input;
+  int n_in = spec.n_in();
+  double scale = recipe.first_scale;
+  for (const int width : recipe.widths) {
+    LayerSpec level;
+    level.name = "levels." + std::to_string(spec.layers.size());
+    level.n_in = n_in;
+    level.n_out = width;
+    level.tile = recipe.tile;
+    level.grid = scaled_grid(recipe.n_dims, scale);
+    level.interpolation = recipe.interpolation;
+    level.node_offset = recipe.node_offset;
+    level.activation = recipe.activation;
+    spec.layers.push_back(level);
+    n_in = width;
+    scale *= 2;
+  }
+  LayerSpec head;
+  head.name = "head";
+  head.n_in = n_in;
+  head.n_out = recipe.n_out;
+  head.tile = recipe.head_tile;
+  head.grid = scaled_grid(recipe.n_dims, scale);
+  head.interpolation = recipe.interpolation;
+  head.node_offset = recipe.node_offset;
+  spec.layers.push_back(head);
+  if (recipe.affine) {
+    Uniform uniform(77);
+    for (LayerSpec& layer : spec.layers) {
+      for (int row = 0; row < recipe.n_dims; ++row) {
+        for (int column = 0; column < recipe.n_dims; ++column) {
+          layer.grid.a[row][column] = uniform(-9, 9);
+        }
+        layer.grid.b[row] = uniform(0, 1);
+      }
+    }
+  }
+  spec.validate();
+  return spec;
+}
+
+/// Weights of the size that keeps activations of order 1, biases that are not 0.
+inline std::vector<float> random_params(const NetworkSpec& spec, uint64_t seed) {
+  Uniform uniform(seed);
+  std::vector<float> params(spec.n_params());
+  for (int i = 0; i < static_cast<int>(spec.layers.size()); ++i) {
+    const double bound = 2.4 / std::sqrt(spec.layers[i].n_in);
+    for (int64_t k = spec.weight_offset(i); k < spec.bias_offset(i); ++k) {
+      params[k] = static_cast<float>(uniform(-bound, bound));
+    }
+    for (int64_t k = spec.bias_offset(i); k < spec.bias_offset(i) + spec.layers[i].n_out; ++k) {
+      params[k] = static_cast<float>(uniform(-0.5, 0.5));
+    }
+  }
+  return params;
+}
+
+inline std::vector<float> random_floats(int64_t n, double low, double high, uint64_t seed) {
+  Uniform uniform(seed);
+  std::vector<float> values(n);
+  std::generate(values.begin(), values.end(), [&] { return static_cast<float>(uniform(low, high)); });
+  return values;
+}
+
+/// Samples that lie in memory.
+class ArraySource final : public SampleSource {
+ public:
+  ArraySource(std::vector<float> coords, std::vector<float> targets, int64_t n_samples)
+      : coords_(std::move(coords)), targets_(std::move(targets)), n_samples_(n_samples) {}
+
+  int64_t n_samples() const override { return n_samples_; }
+  void fill(int64_t first, int64_t count, float* coords, float* targets) const override {
+    copy(coords_, first, count, coords);
+    copy(targets_, first, count, targets);
+  }
+
+ private:
+  void copy(const std::vector<float>& from, int64_t first, int64_t count, float* to) const {
+    const int64_t width = n_samples_ == 0 ? 0 : static_cast<int64_t>(from.size()) / n_samples_;
+    std::copy_n(from.begin() + first * width, count * width, to);
+  }
+
+  std::vector<float> coords_;
+  std::vector<float> targets_;
+  int64_t n_samples_;
+};
+
+}  // namespace loe::test

@@ -1,0 +1,147 @@
+#include "loe/backend/network_spec.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+#include <limits>
+
+#include "backend/network_builders.h"
+#include "loe/backend/backend.h"
+#include "loe/base/error.h"
+
+namespace loe {
+namespace {
+
+using test::make_network;
+using test::NetworkRecipe;
+
+// Counts of paper Table 5 (10 layers of 64, 2x2 tiles, L = 8) and Table 1 (4x4 tiles, L = 13).
+TEST(NetworkSpec, CountsOfThePapersTables) {
+  NetworkRecipe toy;
+  toy.input.n_frequencies = 8;
+  toy.widths.assign(9, 64);
+  toy.n_out = 1;
+  EXPECT_EQ(make_network(toy).n_in(), 34);
+  EXPECT_EQ(make_network(toy).n_params(), 140417);
+  EXPECT_EQ(make_network(toy).macs_per_sample(), 35008);
+  toy.tile = {};
+  EXPECT_EQ(make_network(toy).n_params(), 35585);
+
+  NetworkRecipe pluto;
+  pluto.input.n_frequencies = 13;
+  pluto.widths = {512, 384, 256, 256, 256, 256, 256};
+  pluto.tile = {{4, 4, 1, 1}};
+  EXPECT_EQ(make_network(pluto).n_params(), 9358211);
+  EXPECT_EQ(make_network(pluto).macs_per_sample(), 585472);
+  pluto.interpolation = Interpolation::Linear;
+  EXPECT_EQ(make_network(pluto).macs_per_sample(), 4 * 584704 + 768);
+  pluto.input = {.kind = InputKind::Constant};
+  EXPECT_EQ(make_network(pluto).n_params(), 8924035);
+}
+
+TEST(NetworkSpec, TensorsTileTheFlatBuffer) {
+  NetworkRecipe recipe;
+  recipe.widths = {5, 7};
+  recipe.tile = {{3, 2, 1, 1}};
+  const NetworkSpec spec = make_network(recipe);
+  const std::vector<TensorInfo> tensors = spec.tensors();
+  ASSERT_EQ(tensors.size(), 6U);
+  EXPECT_EQ(tensors[0].name, "levels.0.weight");
+  EXPECT_EQ(tensors[0].shape, (std::vector<int64_t>{6, 5, 14}));
+  EXPECT_EQ(tensors[3].name, "levels.1.bias");
+  EXPECT_EQ(tensors[4].shape, (std::vector<int64_t>{3, 7}));
+  int64_t offset = 0;
+  for (const TensorInfo& tensor : tensors) {
+    EXPECT_EQ(tensor.offset, offset);
+    offset += tensor.size();
+  }
+  EXPECT_EQ(offset, spec.n_params());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(spec.weight_offset(i), tensors[2 * i].offset);
+    EXPECT_EQ(spec.bias_offset(i), tensors[2 * i + 1].offset);
+  }
+}
+
+/// validate() must name `field` in the message after `damage`.
+void expect_refused(const std::string& field, const std::function<void(NetworkSpec&)>& damage) {
+  NetworkSpec spec = make_network({});
+  damage(spec);
+  try {
+    spec.validate();
+    ADD_FAILURE() << "accepted a wrong " << field;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::InvalidArgument);
+    EXPECT_NE(std::string(error.what()).find(field), std::string::npos) << error.what();
+  }
+}
+
+TEST(NetworkSpec, ValidateNamesLayerAndField) {
+  expect_refused("layers", [](NetworkSpec& s) { s.layers.clear(); });
+  expect_refused("layers", [](NetworkSpec& s) { s.layers.resize(65); });
+  expect_refused("n_dims", [](NetworkSpec& s) { s.n_dims = 5; });
+  expect_refused("n_dims", [](NetworkSpec& s) { s.n_dims = 0; });
+  expect_refused("n_frequencies", [](NetworkSpec& s) { s.input.n_frequencies = 25; });
+  expect_refused("frequency_scale", [](NetworkSpec& s) { s.input.frequency_scale = std::nan(""); });
+  expect_refused("input", [](NetworkSpec& s) { s.input = {.n_frequencies = 0, .include_coordinates = false}; });
+  expect_refused("n_features", [](NetworkSpec& s) { s.input = {.kind = InputKind::Features}; });
+  expect_refused("levels.1\") n_in", [](NetworkSpec& s) { s.layers[1].n_in = 3; });
+  expect_refused("levels.0\") n_in", [](NetworkSpec& s) { s.input.n_frequencies = 1; });
+  expect_refused("head\") n_out", [](NetworkSpec& s) { s.layers[2].n_out = 0; });
+  expect_refused("head\") n_out", [](NetworkSpec& s) { s.layers[2].n_out = kMaxWidth + 1; });
+  expect_refused("tile[0]", [](NetworkSpec& s) { s.layers[0].tile.n[0] = 0; });
+  expect_refused("tile[2]", [](NetworkSpec& s) { s.layers[0].tile.n[2] = 2; });
+  expect_refused("tile", [](NetworkSpec& s) { s.layers[0].tile.n = {4096, 4096, 1, 1}; });
+  expect_refused("grid.a[0][1]", [](NetworkSpec& s) { s.layers[1].grid.a[0][1] = INFINITY; });
+  expect_refused("grid.a[2][2]", [](NetworkSpec& s) { s.layers[1].grid.a[2][2] = 4; });
+  expect_refused("grid.b[1]", [](NetworkSpec& s) { s.layers[1].grid.b[1] = 1e300; });
+  expect_refused("slope", [](NetworkSpec& s) { s.layers[0].activation.slope = 1; });
+  expect_refused("omega", [](NetworkSpec& s) { s.layers[0].activation = {ActivationKind::Sine, 0.2, NAN}; });
+  expect_refused("node_offset", [](NetworkSpec& s) { s.layers[0].node_offset = NAN; });
+  expect_refused("interpolation", [](NetworkSpec& s) { s.layers[0].interpolation = static_cast<Interpolation>(7); });
+  expect_refused("activation", [](NetworkSpec& s) { s.layers[0].activation.kind = static_cast<ActivationKind>(99); });
+  expect_refused("name", [](NetworkSpec& s) { s.layers[1].name = "levels.0"; });
+  expect_refused("name", [](NetworkSpec& s) { s.layers[1].name.clear(); });
+}
+
+TEST(NetworkSpec, NamesGoBothWays) {
+  for (const Interpolation value : {Interpolation::Nearest, Interpolation::Linear}) {
+    EXPECT_EQ(interpolation_from_string(to_string(value)), value);
+  }
+  for (int kind = 0; kind <= static_cast<int>(ActivationKind::Softplus); ++kind) {
+    EXPECT_EQ(static_cast<int>(activation_kind_from_string(to_string(static_cast<ActivationKind>(kind)))), kind);
+  }
+  for (const InputKind value : {InputKind::Encoding, InputKind::Constant, InputKind::Features}) {
+    EXPECT_EQ(input_kind_from_string(to_string(value)), value);
+  }
+  for (const Precision value : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
+    EXPECT_EQ(precision_from_string(to_string(value)), value);
+  }
+  try {
+    activation_kind_from_string("gelu");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(),
+                 "[network] activation: expected one of identity, leaky_relu, relu, sine, sigmoid, tanh, softplus, got "
+                 "\"gelu\"");
+  }
+}
+
+TEST(Registry, FindsBackendsByName) {
+  EXPECT_EQ(find_backend("reference").name(), "reference");
+  EXPECT_EQ(find_backend("cpu").name(), "cpu");
+  EXPECT_EQ(&find_backend("auto"), &find_backend("cpu"));
+  for (const std::string& device : available_devices()) {
+    EXPECT_EQ(find_backend(device).name(), device);
+  }
+  try {
+    find_backend("tpu");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::Unsupported);
+    EXPECT_STREQ(error.what(), "[backend] device: expected one of auto, cpu, reference, got \"tpu\"");
+  }
+}
+
+}  // namespace
+}  // namespace loe

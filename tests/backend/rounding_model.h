@@ -1,0 +1,250 @@
+// How far a backend may be from the reference: tolerances from a model of its rounding errors, not from guesses.
+//
+// Model. A number that a backend stores with unit roundoff u becomes x (1 + u r), r uniform in [-1, 1] (a real rounding
+// has a root mean square of about 0.42 u, this one 0.58 u). Stored are: each weight once per run, so that its error is
+// shared by all samples as in a real packed copy; each activation; each gradient of a layer's output. A sum of K
+// products in f32 gets the error of a random walk of its partial sums (Higham and Mary, SISC 2019),
+//   u32 sqrt(K) sqrt(sum of squares of the products + square of the sum) r,
+// and an elementary function kFunctionUlps units of its result. u = 2^-24 for f32, 2^-8 for bf16.
+//
+// The double-precision network is run kRuns times with such errors put in. The root mean square of the change of a
+// tensor, as a 2-norm over the tensor, is the size of error that the arithmetic explains, with all that an analysis on
+// paper would have to bound away: correlation between samples, amplification by the layers, kinks of LeakyReLU that
+// flip. The tolerance is (3 + 5 / sqrt(n)) times that: the norm over many elements hardly varies from run to run, a
+// single number (a bias of a head of width 1) does, and kRuns runs estimate its scale only roughly.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "backend/network_builders.h"
+#include "backend/reference/activation.h"
+#include "backend/reference/expert_linear.h"
+#include "backend/reference/network.h"
+#include "loe/backend/backend.h"
+
+namespace loe::test {
+
+inline constexpr int kRuns = 6;
+inline constexpr double kUnitF32 = 0x1p-24;
+inline constexpr double kUnitBf16 = 0x1p-8;
+/// Vectorised sines and exponentials are good to a few units in the last place.
+inline constexpr double kFunctionUlps = 4;
+
+struct RoundingUnits {
+  double forward;
+  double backward;
+};
+
+inline RoundingUnits rounding_units(Precision precision) {
+  return {precision == Precision::Bf16 ? kUnitBf16 : kUnitF32, precision == Precision::F32 ? kUnitF32 : kUnitBf16};
+}
+
+/// A tolerance larger than this share of the norm of what it guards would let real mistakes through.
+inline double largest_useful_share(double unit) {
+  return unit == kUnitBf16 ? 0.2 : 1e-4;
+}
+
+/// The network in double with rounding errors put in; one object is one run.
+class RoundedNetwork {
+ public:
+  RoundedNetwork(const NetworkSpec& spec, std::span<const double> params, RoundingUnits units, uint64_t seed)
+      : spec_(spec), units_(units), uniform_(seed), forward_params_(params.begin(), params.end()) {
+    round_weights(units.forward, forward_params_);
+    backward_params_ = forward_params_;
+    if (units.backward != units.forward) {
+      round_weights(units.backward, backward_params_);
+    }
+  }
+
+  /// `exact` supplies the routing and the inputs.
+  reference::NetworkPass forward(const reference::NetworkPass& exact) {
+    reference::NetworkPass pass;
+    pass.blends = exact.blends;
+    pass.values.push_back(exact.values.front());
+    const bool is_encoded = spec_.input.kind == InputKind::Encoding && spec_.input.n_frequencies > 0;
+    round(units_.forward + (is_encoded ? kFunctionUlps * kUnitF32 : 0), pass.values[0]);
+    for (int i = 0; i < static_cast<int>(spec_.layers.size()); ++i) {
+      const LayerSpec& layer = spec_.layers[i];
+      const std::vector<double>& x = pass.values[i];
+      std::vector<double> sums(exact.sums[i].size());
+      std::vector<double> squares(sums.size());
+      const std::span<const double> w = weight(forward_params_, i);
+      const std::span<const double> b = bias(forward_params_, i);
+      reference::expert_linear_forward(layer, pass.blends[i], w, b, x, sums);
+      reference::expert_linear_forward(layer, pass.blends[i], squared(w), squared(b), squared(x), squares);
+      round_sums(layer.n_in * n_blended(layer, spec_.n_dims) + 1, squares, sums);
+      std::vector<double> values(sums.size());
+      reference::activation_forward(layer.activation, sums, values);
+      const bool is_last = i + 1 == static_cast<int>(spec_.layers.size());
+      round((is_last ? kUnitF32 : units_.forward) + kFunctionUlps * kUnitF32, values);
+      pass.sums.push_back(std::move(sums));
+      pass.values.push_back(std::move(values));
+    }
+    return pass;
+  }
+
+  /// Overwrites param_grads and, unless empty, input_grads.
+  void backward(const reference::NetworkPass& pass, std::span<const double> output_grads,
+                std::vector<double>& param_grads, std::vector<double>& input_grads) {
+    param_grads.assign(forward_params_.size(), 0.0);
+    std::vector<double> grads(output_grads.begin(), output_grads.end());
+    for (int i = static_cast<int>(spec_.layers.size()) - 1; i >= 0; --i) {
+      reference::activation_backward(spec_.layers[i].activation, pass.sums[i], pass.values[i + 1], grads);
+      round(units_.backward + kFunctionUlps * kUnitF32, grads);
+      grads = layer_backward(i, pass, grads, param_grads);
+    }
+    if (!input_grads.empty()) {
+      input_grads = grads;
+    }
+  }
+
+ private:
+  static std::vector<double> squared(std::span<const double> values) {
+    std::vector<double> squares(values.begin(), values.end());
+    for (double& value : squares) {
+      value *= value;
+    }
+    return squares;
+  }
+
+  std::span<double> weight(std::vector<double>& params, int i) const {
+    return std::span<double>(params).subspan(spec_.weight_offset(i), spec_.bias_offset(i) - spec_.weight_offset(i));
+  }
+  std::span<double> bias(std::vector<double>& params, int i) const {
+    return std::span<double>(params).subspan(spec_.bias_offset(i), spec_.layers[i].n_out);
+  }
+
+  void round_weights(double unit, std::vector<double>& params) {
+    for (int i = 0; i < static_cast<int>(spec_.layers.size()); ++i) {
+      for (double& w : weight(params, i)) {
+        w *= 1 + unit * uniform_(-1, 1);
+      }
+    }
+  }
+
+  void round(double unit, std::vector<double>& values) {
+    for (double& value : values) {
+      value *= 1 + unit * uniform_(-1, 1);
+    }
+  }
+
+  void round_sums(int64_t n_terms, std::span<const double> squares, std::span<double> sums) {
+    const double scale = kUnitF32 * std::sqrt(static_cast<double>(n_terms));
+    for (size_t k = 0; k < sums.size(); ++k) {
+      sums[k] += scale * std::sqrt(squares[k] + sums[k] * sums[k]) * uniform_(-1, 1);
+    }
+  }
+
+  std::vector<double> layer_backward(int i, const reference::NetworkPass& pass, const std::vector<double>& grads,
+                                     std::vector<double>& param_grads) {
+    const LayerSpec& layer = spec_.layers[i];
+    std::vector<double> x = pass.values[i];
+    if (units_.backward != units_.forward) {
+      round(units_.backward, x);
+    }
+    const std::span<const double> w = weight(backward_params_, i);
+    std::vector<double> x_grads(x.size());
+    reference::expert_linear_backward(layer, pass.blends[i], w, x, grads, weight(param_grads, i), bias(param_grads, i),
+                                      x_grads);
+    // Errors of the f32 sums are thousands of times below those of bf16 operands: only f32 needs them.
+    if (units_.backward == kUnitF32) {
+      std::vector<double> w_squares(w.size());
+      std::vector<double> b_squares(layer.n_out);
+      std::vector<double> x_squares(x.size());
+      reference::expert_linear_backward(layer, pass.blends[i], squared(w), squared(x), squared(grads), w_squares,
+                                        b_squares, x_squares);
+      const auto n_samples = static_cast<int64_t>(pass.blends[i].size());
+      round_sums(n_samples, w_squares, weight(param_grads, i));
+      round_sums(n_samples, b_squares, bias(param_grads, i));
+      round_sums(int64_t{layer.n_out} * n_blended(layer, spec_.n_dims), x_squares, x_grads);
+    }
+    return x_grads;
+  }
+
+  const NetworkSpec& spec_;
+  RoundingUnits units_;
+  Uniform uniform_;
+  std::vector<double> forward_params_;
+  std::vector<double> backward_params_;
+};
+
+inline double norm(std::span<const double> values) {
+  double sum = 0;
+  for (const double value : values) {
+    sum += value * value;
+  }
+  return std::sqrt(sum);
+}
+
+/// A part of an array that is compared by its own norm.
+struct Block {
+  std::string name;
+  int64_t offset = 0;
+  int64_t size = 0;
+};
+
+inline std::vector<Block> tensor_blocks(const NetworkSpec& spec) {
+  std::vector<Block> blocks;
+  for (const TensorInfo& tensor : spec.tensors()) {
+    blocks.push_back({tensor.name, tensor.offset, tensor.size()});
+  }
+  return blocks;
+}
+
+/// What the reference says, and the rounded runs that say how closely.
+struct Expectation {
+  std::vector<double> exact;
+  std::vector<std::vector<double>> runs;
+
+  /// Root mean square over the runs of the 2-norm of the change of a block.
+  double explained_error(const Block& block) const {
+    double sum = 0;
+    for (const std::vector<double>& run : runs) {
+      for (int64_t k = block.offset; k < block.offset + block.size; ++k) {
+        sum += (run[k] - exact[k]) * (run[k] - exact[k]);
+      }
+    }
+    return std::sqrt(sum / static_cast<double>(runs.size()));
+  }
+
+  double tolerance(const Block& block) const {
+    return block.size == 0 ? 0 : (3 + 5 / std::sqrt(static_cast<double>(block.size))) * explained_error(block);
+  }
+
+  void check(std::span<const float> found, const std::vector<Block>& blocks) const {
+    ASSERT_EQ(found.size(), exact.size());
+    for (const Block& block : blocks) {
+      std::vector<double> difference(block.size);
+      for (int64_t k = 0; k < block.size; ++k) {
+        difference[k] = found[block.offset + k] - exact[block.offset + k];
+      }
+      EXPECT_LE(norm(difference), tolerance(block))
+          << block.name << " of norm " << norm(std::span(exact).subspan(block.offset, block.size));
+    }
+  }
+
+  /// The largest error of a single element; catches one wrong row that a norm over thousands would hide. Elements
+  /// differ in scale by a few times and thousands of draws reach 4 standard deviations: 20 root mean squares.
+  void check_elements(std::span<const float> found, const std::string& name) const {
+    const Block all{name, 0, static_cast<int64_t>(exact.size())};
+    const double limit = 20 * explained_error(all) / std::sqrt(std::max<double>(1, static_cast<double>(exact.size())));
+    for (size_t k = 0; k < exact.size(); ++k) {
+      ASSERT_LE(std::abs(found[k] - exact[k]), limit) << name << " element " << k << ", expected " << exact[k];
+    }
+  }
+
+  /// `scale` is the norm that the tolerance is measured against.
+  void check_useful(double unit, double scale, const std::string& name) const {
+    const Block all{name, 0, static_cast<int64_t>(exact.size())};
+    if (scale > 0) {
+      EXPECT_LE(tolerance(all), largest_useful_share(unit) * scale) << name << ": the tolerance proves nothing";
+    }
+  }
+};
+
+}  // namespace loe::test
