@@ -1,0 +1,42 @@
+// The CPU backend: picks the instruction set at run time.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "backend/cpu/executor.h"
+#include "backend/cpu/isa/kernels.h"
+#include "loe/backend/backend.h"
+#include "loe/base/error.h"
+
+namespace loe {
+namespace {
+
+class CpuBackend : public Backend {
+ public:
+  std::string name() const override { return "cpu"; }
+
+  std::vector<std::string> isas() const override {
+    std::vector<std::string> names;
+    for (const cpu::KernelTable& table : cpu::kernel_tables()) names.push_back(table.isa);
+    return names;
+  }
+
+  std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const override {
+    spec.validate();
+    for (const cpu::KernelTable& table : cpu::kernel_tables()) {
+      if (options.isa.empty() || options.isa == table.isa) {
+        return std::make_unique<cpu::CpuExecutor>(spec, options, table);
+      }
+    }
+    throw Error(ErrorKind::InvalidArgument, fmt::format("[cpu] instruction set: expected one of {}, got \"{}\"",
+                                                        fmt::join(isas(), ", "), options.isa));
+  }
+};
+
+}  // namespace
+
+const Backend& cpu_backend() {
+  static const CpuBackend backend;
+  return backend;
+}
+
+}  // namespace loe

@@ -1,0 +1,33 @@
+// Encodings of one axis, remembered by the bits of the coordinate.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "loe/backend/network_spec.h"
+
+namespace loe::cpu {
+
+/// Samples of a picture share their coordinates: a 512 x 512 grid has 512 values per axis, so almost every sine is a
+/// copy of an earlier one (a tile of 256 neighbouring pixels has 32 distinct values). A direct-mapped table per axis
+/// gives encode()'s exact values without its cost; a pure function of the coordinate, whatever was asked before.
+class EncodingCache {
+ public:
+  EncodingCache(const InputSpec& input, int n_dims);
+  /// gamma(p) for one sample: p [n_dims] -> out [input.width(n_dims)].
+  void encode(const float* p, float* out);
+
+ private:
+  static constexpr int kEntries = 1024;
+  const float* axis_values(int axis, float coordinate);
+
+  InputSpec axis_input_;  ///< the encoding of one coordinate
+  int n_dims_;
+  int n_raw_;    ///< raw coordinates per axis: 0 or 1
+  int n_waves_;  ///< sines and cosines per axis
+  std::vector<uint32_t> keys_;
+  std::vector<uint8_t> is_used_;
+  std::vector<float> values_;
+};
+
+}  // namespace loe::cpu

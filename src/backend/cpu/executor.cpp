@@ -1,0 +1,313 @@
+#include "backend/cpu/executor.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "backend/check.h"
+
+namespace loe::cpu {
+namespace {
+
+// Activations and gradients of a super-batch stay allocated between its two phases. 8192 rows amortise reading and
+// writing all weight gradients once per super-batch (37 MB for Table 1) to about 2% of the step; the byte limit keeps
+// wide networks in bounds (Table 1 in f32: 157 MB).
+constexpr int64_t kSuperBatchRows = 8192;
+constexpr int64_t kSuperBatchBytes = int64_t{160} << 20;
+
+int64_t training_bytes_per_row(const NetworkPlan& plan) {
+  const int64_t out_bytes = plan.backward_bf16 ? 2 : 4;
+  int64_t bytes = plan.input_stride * out_bytes;
+  for (const LayerPlan& layer : plan.layers) bytes += 2 * layer.stride * out_bytes;
+  return bytes;
+}
+
+}  // namespace
+
+/// Buffers of a number of tiles, and of the workers where nothing has to outlive a tile.
+struct CpuExecutor::Workspace {
+  int n_tiles = 0;
+  std::vector<Tile> tiles;
+  std::vector<std::vector<LevelGroups>> groups;  ///< [tile][layer]
+  AlignedBuffer<float> input32;
+  AlignedBuffer<bf16> input16;
+  std::vector<AlignedBuffer<float>> out32;  ///< [layer]
+  std::vector<AlignedBuffer<bf16>> out16;
+  std::vector<AlignedBuffer<float>> grad32;
+  std::vector<AlignedBuffer<bf16>> grad16;
+  std::vector<std::vector<AlignedBuffer<float>>> pre32;  ///< [worker][layer]
+  std::vector<AlignedBuffer<float>> worker32;            ///< [worker]: input and two layers' outputs in turn
+  std::vector<AlignedBuffer<bf16>> worker16;
+
+  int64_t n_bytes() const {
+    int64_t bytes = input32.n_bytes() + input16.n_bytes();
+    for (const auto& b : out32) bytes += b.n_bytes();
+    for (const auto& b : out16) bytes += b.n_bytes();
+    for (const auto& b : grad32) bytes += b.n_bytes();
+    for (const auto& b : grad16) bytes += b.n_bytes();
+    for (const auto& b : worker32) bytes += b.n_bytes();
+    for (const auto& b : worker16) bytes += b.n_bytes();
+    for (const auto& list : pre32) {
+      for (const auto& b : list) bytes += b.n_bytes();
+    }
+    for (const auto& list : groups) {
+      for (const auto& g : list) bytes += g.n_bytes();
+    }
+    return bytes;
+  }
+};
+
+CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options, const KernelTable& kernels)
+    : plan_(make_plan(spec, options.precision)),
+      kernels_(&kernels),
+      pool_(options.n_threads),
+      weights_(plan_, kernels.panel) {
+  for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_);
+}
+
+CpuExecutor::~CpuExecutor() = default;
+
+std::vector<KernelInfo> CpuExecutor::kernels() const {
+  const std::string reason = fmt::format("instruction set {}", kernels_->isa);
+  const std::string forward = plan_.forward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
+  const std::string backward = plan_.backward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
+  std::vector<KernelInfo> list = {
+      {"expert_linear forward", "cpu " + forward, reason},
+      {"expert_linear input gradient", "cpu " + backward, reason},
+      {"expert_linear weight gradient + Adam", "cpu " + backward + ", owner-computes", reason},
+  };
+  if (plan_.last().is_dot) {
+    list.push_back({"head", "cpu " + kernels_->isa + " dot products, f32",
+                    fmt::format("{} outputs, {} or fewer", plan_.last().n_out, kMaxDotOutputs)});
+  }
+  return list;
+}
+
+int64_t CpuExecutor::memory_bytes() const {
+  int64_t bytes = weights_.n_bytes();
+  for (const TileWorker& worker : workers_) bytes += worker.n_bytes();
+  if (training_ != nullptr) bytes += training_->n_bytes();
+  if (inference_ != nullptr) bytes += inference_->n_bytes();
+  if (gradients_ != nullptr) bytes += gradients_->n_bytes();
+  return bytes;
+}
+
+void CpuExecutor::set_params(std::span<const float> params) {
+  check_size("params", plan_.n_params, "[n_params]", params.size());
+  pool_.parallel_for(static_cast<int64_t>(plan_.layers.size()), [&](int64_t l, int) {
+    for (int e = 0; e < plan_.layers[l].n_experts; ++e) weights_.pack_expert(static_cast<int>(l), e, params.data());
+    weights_.pack_bias(static_cast<int>(l), params.data());
+  });
+}
+
+void CpuExecutor::prepare_inference() {
+  if (inference_ != nullptr) return;
+  auto space = std::make_unique<Workspace>();
+  space->n_tiles = pool_.n_threads();
+  space->tiles.resize(space->n_tiles);
+  space->groups.resize(space->n_tiles);
+  space->worker32.resize(space->n_tiles);
+  space->worker16.resize(space->n_tiles);
+  const int64_t rows = plan_.tile_rows * plan_.max_stride;
+  for (int t = 0; t < space->n_tiles; ++t) {
+    Tile& tile = space->tiles[t];
+    tile.layers.resize(plan_.layers.size());
+    space->groups[t].resize(plan_.layers.size());
+    tile.groups = space->groups[t].data();
+    if (plan_.forward_bf16) {
+      space->worker16[t].resize(3 * rows);
+      tile.input.out16 = space->worker16[t].data() + 2 * rows;
+    } else {
+      space->worker32[t].resize(3 * rows);
+      tile.input.out32 = space->worker32[t].data() + 2 * rows;
+    }
+    for (std::size_t l = 0; l + 1 < plan_.layers.size(); ++l) {
+      const int64_t offset = static_cast<int64_t>(l % 2) * rows;
+      if (plan_.forward_bf16) tile.layers[l].out16 = space->worker16[t].data() + offset;
+      if (!plan_.forward_bf16) tile.layers[l].out32 = space->worker32[t].data() + offset;
+    }
+  }
+  inference_ = std::move(space);
+}
+
+void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
+  check_batch(plan_.spec, batch);
+  const int n_out = plan_.spec.n_out();
+  check_size("outputs", batch.n_samples * n_out, "[B, n_out]", outputs.size());
+  prepare_inference();
+  const int64_t n_tiles = (batch.n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
+  pool_.parallel_for(n_tiles, [&](int64_t index, int worker) {
+    const int64_t first = index * plan_.tile_rows;
+    Tile& tile = inference_->tiles[worker];
+    tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, batch.n_samples - first));
+    tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
+    tile.features = batch.features.data() + first * plan_.spec.input.n_features;
+    const float* y = workers_[worker].forward(tile);
+    std::copy_n(y, int64_t{tile.n} * n_out, outputs.data() + first * n_out);
+  });
+}
+
+void CpuExecutor::prepare_training(int64_t n_samples) {
+  const int64_t rows_by_bytes = kSuperBatchBytes / training_bytes_per_row(plan_);
+  const int64_t tiles_wanted =
+      std::max<int64_t>(2 * pool_.n_threads(), std::min(kSuperBatchRows, rows_by_bytes) / plan_.tile_rows);
+  const int64_t tiles_needed = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
+  const int n_tiles = static_cast<int>(std::clamp<int64_t>(tiles_needed, 1, tiles_wanted));
+  if (gradients_ == nullptr) gradients_ = std::make_unique<WeightGradients>(plan_, *kernels_, pool_.n_threads());
+  if (training_ != nullptr && training_->n_tiles >= n_tiles) return;
+  training_.reset();
+  auto space = std::make_unique<Workspace>();
+  const std::size_t n_layers = plan_.layers.size();
+  const int64_t rows = int64_t{n_tiles} * plan_.tile_rows;
+  space->n_tiles = n_tiles;
+  space->tiles.resize(n_tiles);
+  space->groups.resize(n_tiles);
+  for (int t = 0; t < n_tiles; ++t) {
+    space->tiles[t].layers.resize(n_layers);
+    space->groups[t].resize(n_layers);
+  }
+  space->out32.resize(n_layers);
+  space->out16.resize(n_layers);
+  space->grad32.resize(n_layers);
+  space->grad16.resize(n_layers);
+  if (plan_.backward_bf16) {
+    space->input16.resize(rows * plan_.input_stride);
+  } else {
+    space->input32.resize(rows * plan_.input_stride);
+  }
+  for (std::size_t l = 0; l < n_layers; ++l) {
+    const LayerPlan& layer = plan_.layers[l];
+    const bool is_last = l + 1 == n_layers;
+    if (!is_last && plan_.backward_bf16) space->out16[l].resize(rows * layer.stride);
+    if (!is_last && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
+    if (plan_.backward_bf16 && !layer.is_dot) {
+      space->grad16[l].resize(rows * layer.stride);
+    } else {
+      space->grad32[l].resize(rows * layer.stride);
+    }
+  }
+  space->pre32.resize(pool_.n_threads());
+  space->worker32.resize(pool_.n_threads());
+  for (int w = 0; w < pool_.n_threads(); ++w) {
+    space->pre32[w].resize(n_layers);
+    for (std::size_t l = 0; l < n_layers; ++l) {
+      if (plan_.layers[l].needs_input) space->pre32[w][l].resize(plan_.tile_rows * plan_.layers[l].stride);
+    }
+    // Mixed: the f32 activations live only while the tile runs; their bf16 copies are kept for the backward pass.
+    if (plan_.precision == Precision::Mixed) space->worker32[w].resize(3 * plan_.tile_rows * plan_.max_stride);
+  }
+  training_ = std::move(space);
+}
+
+void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
+  Workspace& space = *training_;
+  const int64_t first = int64_t{index} * plan_.tile_rows;
+  const int64_t turn = plan_.tile_rows * plan_.max_stride;
+  const bool is_mixed = plan_.precision == Precision::Mixed;
+  float* const worker32 = is_mixed ? space.worker32[worker].data() : nullptr;
+  const auto at32 = [&](AlignedBuffer<float>& buffer, int64_t stride) {
+    return buffer.size() == 0 ? nullptr : buffer.data() + first * stride;
+  };
+  const auto at16 = [&](AlignedBuffer<bf16>& buffer, int64_t stride) {
+    return buffer.size() == 0 ? nullptr : buffer.data() + first * stride;
+  };
+  tile.groups = space.groups[index].data();
+  tile.input.out32 = is_mixed ? worker32 + 2 * turn : at32(space.input32, plan_.input_stride);
+  tile.input.out16 = at16(space.input16, plan_.input_stride);
+  for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+    const int64_t stride = plan_.layers[l].stride;
+    LayerRows& rows = tile.layers[l];
+    rows.out32 = is_mixed ? worker32 + static_cast<int64_t>(l % 2) * turn : at32(space.out32[l], stride);
+    rows.out16 = at16(space.out16[l], stride);
+    rows.grad32 = at32(space.grad32[l], stride);
+    rows.grad16 = at16(space.grad16[l], stride);
+    rows.pre32 = space.pre32[worker][l].size() == 0 ? nullptr : space.pre32[worker][l].data();
+  }
+}
+
+void CpuExecutor::run_backward(int64_t n_samples, const TileTask& task) {
+  prepare_training(n_samples);
+  const int64_t n_tiles = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
+  if (n_tiles == 0) gradients_->add(pool_, {}, true);
+  for (int64_t start = 0; start < n_tiles; start += training_->n_tiles) {
+    const int64_t count = std::min<int64_t>(training_->n_tiles, n_tiles - start);
+    pool_.parallel_for(count, [&](int64_t index, int w) {
+      const int64_t first = (start + index) * plan_.tile_rows;
+      TileWorker& worker = workers_[w];
+      Tile& tile = training_->tiles[index];
+      bind_tile(tile, static_cast<int>(index), w);
+      tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, n_samples - first));
+      task.load(first, tile, worker);
+      const float* outputs = worker.forward(tile);
+      worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.spec.n_out());
+      task.output_grads(first, tile, outputs, worker);
+      float* features =
+          task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
+      worker.backward(tile, worker.output_grads.data(), features);
+    });
+    gradients_->add(pool_, {training_->tiles.data(), static_cast<std::size_t>(count)}, start == 0);
+  }
+}
+
+void CpuExecutor::backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
+                           std::span<float> feature_grads) {
+  check_backward(plan_.spec, batch, output_grads, param_grads, feature_grads);
+  const int n_out = plan_.spec.n_out();
+  TileTask task;
+  task.load = [&](int64_t first, Tile& tile, TileWorker&) {
+    tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
+    tile.features = batch.features.data() + first * plan_.spec.input.n_features;
+  };
+  task.output_grads = [&](int64_t first, const Tile& tile, const float*, TileWorker& worker) {
+    std::copy_n(output_grads.data() + first * n_out, int64_t{tile.n} * n_out, worker.output_grads.data());
+  };
+  task.feature_grads = feature_grads.empty() ? nullptr : feature_grads.data();
+  run_backward(batch.n_samples, task);
+  gradients_->write(pool_, param_grads.data());
+}
+
+double CpuExecutor::run_mse(const SampleSource& source) {
+  const int n_out = plan_.spec.n_out();
+  const int n_dims = plan_.spec.n_dims;
+  const int64_t n_samples = source.n_samples();
+  const double scale = 1.0 / (static_cast<double>(n_samples) * n_out);
+  std::vector<double> losses((n_samples + plan_.tile_rows - 1) / plan_.tile_rows);
+  TileTask task;
+  task.load = [&](int64_t first, Tile& tile, TileWorker& worker) {
+    worker.coords.resize(static_cast<std::size_t>(plan_.tile_rows) * n_dims);
+    worker.targets.resize(static_cast<std::size_t>(plan_.tile_rows) * n_out);
+    source.fill(first, tile.n, worker.coords.data(), worker.targets.data());
+    tile.coords = worker.coords.data();
+  };
+  task.output_grads = [&](int64_t first, const Tile& tile, const float* outputs, TileWorker& worker) {
+    double sum = 0;
+    for (int i = 0; i < tile.n * n_out; ++i) {
+      const float error = outputs[i] - worker.targets[i];
+      sum += static_cast<double>(error) * error;
+      worker.output_grads[i] = static_cast<float>(2 * scale) * error;
+    }
+    losses[first / plan_.tile_rows] = sum;
+  };
+  run_backward(n_samples, task);
+  double loss = 0;
+  for (const double part : losses) loss += part;
+  return loss * scale;
+}
+
+double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> param_grads) {
+  check_source(plan_.spec, source);
+  check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
+  const double loss = run_mse(source);
+  gradients_->write(pool_, param_grads.data());
+  return loss;
+}
+
+double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
+  check_train_step(plan_.spec, source, update, state);
+  const double loss = run_mse(source);
+  if (std::isfinite(loss)) gradients_->apply_adam(pool_, update, state, weights_);
+  return loss;
+}
+
+}  // namespace loe::cpu

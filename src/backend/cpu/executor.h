@@ -1,0 +1,60 @@
+// Runs a network on the CPU: super-batches of tiles, forward and backward fused per tile, weight gradients by owner.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "backend/cpu/isa/kernels.h"
+#include "backend/cpu/packed_weights.h"
+#include "backend/cpu/plan.h"
+#include "backend/cpu/tile.h"
+#include "backend/cpu/weight_gradients.h"
+#include "loe/backend/backend.h"
+#include "loe/base/thread_pool.h"
+
+namespace loe::cpu {
+
+class CpuExecutor : public Executor {
+ public:
+  CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options, const KernelTable& kernels);
+  ~CpuExecutor() override;
+
+  const NetworkSpec& spec() const override { return plan_.spec; }
+  int n_threads() const override { return pool_.n_threads(); }
+  std::vector<KernelInfo> kernels() const override;
+  int64_t memory_bytes() const override;
+  void set_params(std::span<const float> params) override;
+  void forward(const BatchView& batch, std::span<float> outputs) override;
+  void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
+                std::span<float> feature_grads) override;
+  double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
+  double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+
+ private:
+  struct Workspace;
+  /// Fills in the inputs and the gradient of the outputs of one tile, given its outputs.
+  struct TileTask {
+    std::function<void(int64_t first, Tile& tile, TileWorker& worker)> load;
+    std::function<void(int64_t first, const Tile& tile, const float* outputs, TileWorker& worker)> output_grads;
+    float* feature_grads = nullptr;
+  };
+
+  /// Forward and backward over all samples; the weight gradients are left in gradients_.
+  void run_backward(int64_t n_samples, const TileTask& task);
+  double run_mse(const SampleSource& source);
+  void prepare_training(int64_t n_samples);
+  void prepare_inference();
+  void bind_tile(Tile& tile, int index, int worker);
+
+  NetworkPlan plan_;
+  const KernelTable* kernels_;
+  ThreadPool pool_;
+  PackedWeights weights_;
+  std::vector<TileWorker> workers_;
+  std::unique_ptr<Workspace> training_;
+  std::unique_ptr<Workspace> inference_;
+  std::unique_ptr<WeightGradients> gradients_;
+};
+
+}  // namespace loe::cpu

@@ -1,0 +1,263 @@
+// bf16 kernels with vdpbf16ps (AVX512-BF16: Cooper Lake, Sapphire Rapids, Zen 4). Highway 1.0.3 has no such target,
+// hence intrinsics; the structure is that of gemm-inl.h and grad-inl.h: 6 rows x 4 vectors of accumulators.
+#include "backend/cpu/isa/kernels.h"
+
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+
+#include <cpuid.h>
+#include <immintrin.h>
+
+#include <cstring>
+
+// gcc 12's own intrinsics start from an "undefined" vector and warn about it (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+
+#define LOE_BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+#define LOE_BF16_INLINE LOE_BF16_TARGET inline __attribute__((always_inline))
+
+namespace loe::cpu {
+namespace {
+
+constexpr int kRows = 6;
+constexpr int kLanes = 16;
+constexpr int kPanel = 64;
+
+// A broadcast pair of bf16 as the operand of vdpbf16ps.
+LOE_BF16_INLINE __m512bh broadcast_pair(const bf16* p) {
+  int pair;
+  std::memcpy(&pair, p, sizeof pair);
+  return (__m512bh)_mm512_set1_epi32(pair);
+}
+
+LOE_BF16_INLINE __m512 widen(const bf16* p) {
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+
+template <int R, int NV>
+LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, __m512 (&acc)[R][NV]) {
+  const __m512 slope = _mm512_set1_ps(g.slope);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      const int at = column + j * kLanes;
+      __m512 v = acc[i][j];
+      if (g.epilogue == Epilogue::BiasLeaky) {
+        v = _mm512_max_ps(v, _mm512_mul_ps(v, slope));
+      } else if (g.epilogue == Epilogue::MaskLeaky) {
+        const __m512 y = g.mask32 != nullptr ? _mm512_loadu_ps(g.mask32 + c_row[i] * g.mask_stride + at)
+                                             : widen(g.mask16 + c_row[i] * g.mask_stride + at);
+        const __mmask16 positive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
+        v = _mm512_mask_blend_ps(positive, _mm512_mul_ps(v, slope), v);
+      }
+      if (g.c32 != nullptr) _mm512_storeu_ps(g.c32 + c_row[i] * g.c_stride + at, v);
+      if (g.c16 != nullptr) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(g.c16 + c_row[i] * g.c_stride + at),
+                            (__m256i)_mm512_cvtneps_pbh(v));
+      }
+    }
+  }
+}
+
+template <int R, int NV>
+LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, const bf16* const* a_row,
+                                                          const int64_t* c_row, int64_t panel_offset, int column) {
+  __m512 acc[R][NV];
+#pragma GCC unroll 4
+  for (int j = 0; j < NV; ++j) {
+    const __m512 start =
+        g.epilogue == Epilogue::BiasLeaky ? _mm512_loadu_ps(g.bias + column + j * kLanes) : _mm512_setzero_ps();
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) acc[i][j] = start;
+  }
+  for (int s = 0; s < g.n_segments; ++s) {
+    const bf16* b = static_cast<const bf16*>(g.b[s]) + panel_offset;
+    const bf16* a[R];
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) a[i] = a_row[i] + int64_t{s} * g.depth;
+    for (int k = 0; k < g.depth; k += 2) {
+      __m512bh w[NV];
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) w[j] = (__m512bh)_mm512_loadu_si512(b + 2 * j * kLanes);
+      b += 2 * NV * kLanes;
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) {
+        const __m512bh x = broadcast_pair(a[i] + k);
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, w[j]);
+      }
+    }
+  }
+  finish<R, NV>(g, c_row, column, acc);
+}
+
+template <int NV>
+void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
+  const bf16* a_row[kRows];
+  int64_t c_row[kRows];
+  const bf16* a = static_cast<const bf16*>(g.a);
+  for (int first = 0; first < g.n_rows;) {
+    const int left = g.n_rows - first;
+    const int n = left >= kRows + 2 || left == kRows ? kRows : left > kRows ? 4 : left;
+    for (int i = 0; i < n; ++i) {
+      c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
+      a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
+    }
+    prefetch_outputs(g, c_row, n, column, NV * kLanes);
+    switch (n) {
+      case 6:
+        gemm_block<6, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 5:
+        gemm_block<5, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 4:
+        gemm_block<4, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 3:
+        gemm_block<3, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 2:
+        gemm_block<2, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      default:
+        gemm_block<1, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+    }
+    first += n;
+  }
+}
+
+void gemm_bf16(const GemmArgs& g) {
+  for (int column = 0; column < g.n; column += kPanel) {
+    const int64_t offset = int64_t{column} * g.depth;
+    switch ((g.n - column) / kLanes) {
+      case 1:
+        gemm_panel<1>(g, offset, column);
+        break;
+      case 2:
+        gemm_panel<2>(g, offset, column);
+        break;
+      case 3:
+        gemm_panel<3>(g, offset, column);
+        break;
+      default:
+        gemm_panel<4>(g, offset, column);
+        break;
+    }
+  }
+}
+
+template <int R, int NV>
+LOE_BF16_TARGET __attribute__((noinline)) void grad_block(const GradPairsArgs& g, int i0, int j0) {
+  __m512 acc[R][NV];
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_loadu_ps(g.d + (i0 + i) * g.d_stride + j0 + j * kLanes);
+  }
+  const bf16* x = g.x + 2 * i0;
+  const bf16* z = g.z + 2 * j0;
+  for (int p = 0; p < g.n_pairs; ++p) {
+    __m512bh w[NV];
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) w[j] = (__m512bh)_mm512_loadu_si512(z + 2 * j * kLanes);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) {
+      const __m512bh v = broadcast_pair(x + 2 * i);
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], v, w[j]);
+    }
+    x += g.x_stride;
+    z += g.z_stride;
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) _mm512_storeu_ps(g.d + (i0 + i) * g.d_stride + j0 + j * kLanes, acc[i][j]);
+  }
+}
+
+template <int NV>
+void grad_columns(const GradPairsArgs& g, int j0) {
+  int i = 0;
+  for (; g.m - i >= 2 * kRows || g.m - i == kRows; i += kRows) grad_block<kRows, NV>(g, i, j0);
+  while (i < g.m) {
+    const int left = g.m - i;
+    const int n = left > kRows ? (left + 1) / 2 : left;
+    switch (n) {
+      case 6:
+        grad_block<6, NV>(g, i, j0);
+        break;
+      case 5:
+        grad_block<5, NV>(g, i, j0);
+        break;
+      case 4:
+        grad_block<4, NV>(g, i, j0);
+        break;
+      case 3:
+        grad_block<3, NV>(g, i, j0);
+        break;
+      case 2:
+        grad_block<2, NV>(g, i, j0);
+        break;
+      default:
+        grad_block<1, NV>(g, i, j0);
+        break;
+    }
+    i += n;
+  }
+}
+
+void grad_bf16(const GradPairsArgs& g) {
+  for (int j = 0; j < g.n; j += kPanel) {
+    switch ((g.n - j) / kLanes) {
+      case 1:
+        grad_columns<1>(g, j);
+        break;
+      case 2:
+        grad_columns<2>(g, j);
+        break;
+      case 3:
+        grad_columns<3>(g, j);
+        break;
+      default:
+        grad_columns<4>(g, j);
+        break;
+    }
+  }
+}
+
+bool cpu_has_bf16() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq")) return false;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & (1U << 5)) != 0;
+}
+
+}  // namespace
+
+bool add_native_bf16(KernelTable& table) {
+  if (table.isa != "avx512" || !cpu_has_bf16()) return false;
+  table.isa = "avx512bf16";
+  table.gemm_bf16 = gemm_bf16;
+  table.grad_bf16 = grad_bf16;
+  table.gemm_bf16_name = "avx512bf16 6x64 row-pointer vdpbf16ps";
+  return true;
+}
+
+}  // namespace loe::cpu
+
+#else
+
+namespace loe::cpu {
+bool add_native_bf16(KernelTable&) {
+  return false;
+}
+}  // namespace loe::cpu
+
+#endif

@@ -1,0 +1,211 @@
+// Row-pointer GEMM for the target being compiled (Highway). No include guard on purpose: see kernels.cpp.
+
+HWY_BEFORE_NAMESPACE();
+namespace loe::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using DF = hn::CappedTag<float, kPadding>;
+using VF = hn::Vec<DF>;
+inline constexpr int kLanes = static_cast<int>(hn::MaxLanes(DF()));
+
+// Register block. AVX-512 and NEON have 32 registers: 6 x 4 accumulators + 4 weights + 1 broadcast. Others have 16:
+// 6 x 2 + 2 + 1.
+#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
+inline constexpr int kVectors = 4;
+#else
+inline constexpr int kVectors = 2;
+#endif
+inline constexpr int kRows = 6;
+inline constexpr int kPanel = kVectors * kLanes;
+
+// bf16 is the upper half of an f32: the low element of a pair moves up, the high one is masked in place.
+HWY_INLINE VF low_of_pair(DF d, VF pair) {
+  const hn::RebindToUnsigned<DF> du;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::BitCast(du, pair)));
+}
+HWY_INLINE VF high_of_pair(DF d, VF pair) {
+  const hn::RebindToUnsigned<DF> du;
+  return hn::BitCast(d, hn::And(hn::BitCast(du, pair), hn::Set(du, 0xffff0000U)));
+}
+
+HWY_INLINE VF load_bf16(DF d, const bf16* p) {
+  const hn::RebindToUnsigned<DF> du;
+  const hn::Rebind<uint16_t, DF> d16;
+  return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(du, hn::LoadU(d16, p))));
+}
+
+HWY_INLINE void store_bf16([[maybe_unused]] DF d, VF v, bf16* p) {
+  const hn::RebindToUnsigned<DF> du;
+  const hn::Rebind<uint16_t, DF> d16;
+  const auto bits = hn::BitCast(du, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1U));
+  const auto rounded = hn::ShiftRight<16>(hn::Add(hn::Add(bits, hn::Set(du, 0x7fffU)), odd));
+  const hn::Rebind<int32_t, DF> di;
+  hn::StoreU(hn::DemoteTo(d16, hn::BitCast(di, rounded)), d16, p);
+}
+
+HWY_INLINE VF apply_leaky(VF v, VF slope) {
+  return hn::Max(v, hn::Mul(v, slope));
+}
+
+template <int R, int NV>
+HWY_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, VF (&acc)[R][NV]) {
+  const DF d;
+  const VF slope = hn::Set(d, g.slope);
+  const VF one = hn::Set(d, 1.0F);
+  const VF zero = hn::Zero(d);
+#pragma GCC unroll 8
+  for (int i = 0; i < R; ++i) {
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      const int at = column + j * kLanes;
+      VF v = acc[i][j];
+      if (g.epilogue == Epilogue::BiasLeaky) {
+        v = apply_leaky(v, slope);
+      } else if (g.epilogue == Epilogue::MaskLeaky) {
+        const VF y = g.mask32 != nullptr ? hn::LoadU(d, g.mask32 + c_row[i] * g.mask_stride + at)
+                                         : load_bf16(d, g.mask16 + c_row[i] * g.mask_stride + at);
+        v = hn::Mul(v, hn::IfThenElse(hn::Gt(y, zero), one, slope));
+      }
+      if (g.c32 != nullptr) hn::StoreU(v, d, g.c32 + c_row[i] * g.c_stride + at);
+      if (g.c16 != nullptr) store_bf16(d, v, g.c16 + c_row[i] * g.c_stride + at);
+    }
+  }
+}
+
+// One block of R rows x NV vectors, f32.
+template <int R, int NV>
+HWY_INLINE void block(const GemmArgs& g, const float* const* a_row, const int64_t* c_row, int64_t panel_offset,
+                      int column, float /*tag*/) {
+  const DF d;
+  VF acc[R][NV];
+#pragma GCC unroll 4
+  for (int j = 0; j < NV; ++j) {
+    const VF start = g.epilogue == Epilogue::BiasLeaky ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) acc[i][j] = start;
+  }
+  for (int s = 0; s < g.n_segments; ++s) {
+    const float* HWY_RESTRICT b = static_cast<const float*>(g.b[s]) + panel_offset;
+    const float* a[R];
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) a[i] = a_row[i] + int64_t{s} * g.depth;
+    for (int k = 0; k < g.depth; ++k) {
+      VF w[NV];
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) w[j] = hn::LoadU(d, b + j * kLanes);
+      b += NV * kLanes;
+#pragma GCC unroll 8
+      for (int i = 0; i < R; ++i) {
+        const VF x = hn::Set(d, a[i][k]);
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) acc[i][j] = hn::MulAdd(x, w[j], acc[i][j]);
+      }
+    }
+  }
+  finish<R, NV>(g, c_row, column, acc);
+}
+
+// The same for bf16 pairs without a dot instruction: each pair is two fused multiply-adds on unpacked halves.
+template <int R, int NV>
+HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t* c_row, int64_t panel_offset,
+                      int column, bf16 /*tag*/) {
+  const DF d;
+  VF acc[R][NV];
+#pragma GCC unroll 4
+  for (int j = 0; j < NV; ++j) {
+    const VF start = g.epilogue == Epilogue::BiasLeaky ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
+#pragma GCC unroll 8
+    for (int i = 0; i < R; ++i) acc[i][j] = start;
+  }
+  for (int s = 0; s < g.n_segments; ++s) {
+    const bf16* HWY_RESTRICT b = static_cast<const bf16*>(g.b[s]) + panel_offset;
+    for (int k = 0; k < g.depth; k += 2) {
+#pragma GCC unroll 2
+      for (int half = 0; half < 2; ++half) {
+        VF w[NV];
+#pragma GCC unroll 4
+        for (int j = 0; j < NV; ++j) {
+          const VF pair = hn::LoadU(d, reinterpret_cast<const float*>(b) + j * kLanes);
+          w[j] = half == 0 ? low_of_pair(d, pair) : high_of_pair(d, pair);
+        }
+#pragma GCC unroll 8
+        for (int i = 0; i < R; ++i) {
+          const uint32_t bits = static_cast<uint32_t>(a_row[i][int64_t{s} * g.depth + k + half]) << 16;
+          float value;
+          hwy::CopySameSize(&bits, &value);
+          const VF x = hn::Set(d, value);
+#pragma GCC unroll 4
+          for (int j = 0; j < NV; ++j) acc[i][j] = hn::MulAdd(x, w[j], acc[i][j]);
+        }
+      }
+      b += 2 * NV * kLanes;
+    }
+  }
+  finish<R, NV>(g, c_row, column, acc);
+}
+
+template <int R, int NV, typename T>
+HWY_NOINLINE void block_rows(const GemmArgs& g, const T* const* a_row, const int64_t* c_row, int64_t panel_offset,
+                             int column) {
+  block<R, NV>(g, a_row, c_row, panel_offset, column, T{});
+}
+
+template <int NV, typename T>
+void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
+  const T* a_row[kRows];
+  int64_t c_row[kRows];
+  const T* a = static_cast<const T*>(g.a);
+  for (int first = 0; first < g.n_rows;) {
+    // 7 rows left: 4 + 3 keeps both blocks' accumulator chains longer than the FMA latency; 6 + 1 would not.
+    const int left = g.n_rows - first;
+    const int n = left >= kRows + 2 || left == kRows ? kRows : left > kRows ? 4 : left;
+    for (int i = 0; i < n; ++i) {
+      c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
+      a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
+    }
+    prefetch_outputs(g, c_row, n, column, NV * kLanes);
+    switch (n) {
+      case 6:
+        block_rows<6, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 5:
+        block_rows<5, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 4:
+        block_rows<4, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 3:
+        block_rows<3, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      case 2:
+        block_rows<2, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+      default:
+        block_rows<1, NV>(g, a_row, c_row, panel_offset, column);
+        break;
+    }
+    first += n;
+  }
+}
+
+template <typename T>
+void gemm(const GemmArgs& g) {
+  for (int column = 0; column < g.n; column += kPanel) {
+    const int64_t offset = int64_t{column} * g.depth;
+    const int left = (g.n - column) / kLanes;
+    if (left >= kVectors) {
+      gemm_panel<kVectors, T>(g, offset, column);
+      continue;
+    }
+    // Panels narrower than kPanel exist only where kPanel > kPadding, that is for 512-bit vectors.
+    if constexpr (kVectors == 4 && kLanes == kPadding) {
+      if (left == 3) gemm_panel<3, T>(g, offset, column);
+      if (left == 2) gemm_panel<2, T>(g, offset, column);
+      if (left == 1) gemm_panel<1, T>(g, offset, column);
+    }
+  }
+}
+
+}  // namespace loe::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,98 @@
+// Compiles gemm-inl.h, grad-inl.h and vector-inl.h once per instruction set (Highway's foreach_target) and lists the
+// tables this machine can run.
+#include "backend/cpu/isa/kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backend/cpu/isa/kernels.cpp"
+// SSSE3 alone (2006 to 2008) is served by the portable table.
+#define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+#include "backend/cpu/isa/gemm-inl.h"
+#include "backend/cpu/isa/grad-inl.h"
+#include "backend/cpu/isa/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace loe::cpu::HWY_NAMESPACE {
+
+void gemm_f32(const GemmArgs& g) {
+  gemm<float>(g);
+}
+void gemm_bf16(const GemmArgs& g) {
+  gemm<bf16>(g);
+}
+void grad_f32(const GradArgs& g) {
+  grad(g);
+}
+void grad_bf16(const GradPairsArgs& g) {
+  grad(g);
+}
+
+void fill_table(KernelTable* table) {
+  table->panel = kPanel;
+  table->gemm_f32 = gemm_f32;
+  table->gemm_bf16 = gemm_bf16;
+  table->grad_f32 = grad_f32;
+  table->grad_bf16 = grad_bf16;
+  table->pack_pairs = pack_pairs;
+  table->dot_f32 = dot_f32;
+  table->dot_bf16 = dot_bf16;
+  table->axpy_f32 = axpy_f32;
+  table->axpy_bf16 = axpy_bf16;
+  table->scale_f32 = scale_f32;
+  table->scale_bf16 = scale_bf16;
+  table->mask_leaky_f32 = mask_leaky_f32;
+  table->mask_leaky_bf16 = mask_leaky_bf16;
+  table->to_bf16 = to_bf16;
+  table->to_f32 = to_f32;
+  table->adam = adam;
+  table->transpose = transpose;
+}
+
+}  // namespace loe::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include <cstdio>
+
+namespace loe::cpu {
+namespace {
+HWY_EXPORT(fill_table);
+
+std::string isa_name(int64_t target) {
+  if (target == HWY_AVX3) return "avx512";
+  if (target == HWY_AVX2) return "avx2";
+  if (target == HWY_SSE4) return "sse4";
+  if (target == HWY_NEON) return "neon";
+  return "portable";
+}
+
+std::vector<KernelTable> make_tables() {
+  std::vector<KernelTable> tables;
+  for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(target);
+    KernelTable table;
+    HWY_DYNAMIC_DISPATCH(fill_table)(&table);
+    table.isa = isa_name(target);
+    table.gemm_f32_name = table.isa + " 6x" + std::to_string(table.panel) + " row-pointer FMA";
+    table.gemm_bf16_name = table.isa + " 6x" + std::to_string(table.panel) + " row-pointer, bf16 widened to f32 FMA";
+    tables.push_back(table);
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  if (!tables.empty()) {
+    KernelTable native = tables.front();
+    if (add_native_bf16(native)) tables.insert(tables.begin(), native);
+  }
+  return tables;
+}
+}  // namespace
+
+const std::vector<KernelTable>& kernel_tables() {
+  static const std::vector<KernelTable> tables = make_tables();
+  return tables;
+}
+
+}  // namespace loe::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,130 @@
+// The micro-kernels of the CPU backend as plain function pointers: one table per instruction set.
+// Everything that knows about networks, tiles or threads is outside this folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loe/backend/adam.h"
+
+namespace loe::cpu {
+
+/// bfloat16 as stored: the upper half of an f32, rounded to nearest even.
+using bf16 = uint16_t;
+
+/// Widths of activations, gradients and packed weights are padded to a multiple of this: one 512-bit vector of f32.
+inline constexpr int kPadding = 16;
+
+/// Rows that one weight-gradient block reduces. Swept on Zen 4 (docs/performance.md): 64 keeps both operands in L1/L2.
+inline constexpr int kGradRows = 64;
+
+enum class Epilogue : uint8_t {
+  Store,      ///< c = sum
+  BiasLeaky,  ///< c = max(v, slope v), v = sum + bias; slope 1 is the identity, 0 is ReLU
+  MaskLeaky,  ///< c = sum * (mask > 0 ? 1 : slope): backward of LeakyRelu, its sign read from the stored output
+};
+
+/// C[row] = epilogue(sum over segments s, depth k of A[row][s * k_depth + k] * B_s[k][:]).
+///
+/// Rows are reached through an index list, so the rows of one expert need not be contiguous ("gather for free"):
+/// A is broadcast element by element against packed B.
+/// B_s is packed in panels of KernelTable::panel columns: [panel][depth][column], bf16: [panel][depth / 2][column][2].
+struct GemmArgs {
+  const void* a = nullptr;
+  int64_t a_stride = 0;            ///< in elements
+  const uint16_t* rows = nullptr;  ///< rows of C (and of A unless a_compact), nullptr: 0, 1, 2, ...
+  int n_rows = 0;
+  bool a_compact = false;  ///< row i of the list reads A row i
+  int n_segments = 1;
+  int depth = 0;                   ///< of one segment; bf16: even
+  const void* const* b = nullptr;  ///< [n_segments]
+  int n = 0;                       ///< outputs, multiple of kPadding
+  const float* bias = nullptr;     ///< [n], BiasLeaky only
+  Epilogue epilogue = Epilogue::Store;
+  float slope = 1;
+  float* c32 = nullptr;  ///< either or both of c32 and c16
+  bf16* c16 = nullptr;
+  int64_t c_stride = 0;           ///< in elements, of both
+  const float* mask32 = nullptr;  ///< one of them for MaskLeaky
+  const bf16* mask16 = nullptr;
+  int64_t mask_stride = 0;
+};
+
+/// Asks for the lines that a block of rows will write (and for its mask) before its inner loop runs: the rows of a tile
+/// were last touched a super-batch ago and would otherwise stall the stores. Measured: docs/performance.md.
+inline void prefetch_outputs(const GemmArgs& g, const int64_t* c_row, int n_rows, int column, int n_columns) {
+  for (int i = 0; i < n_rows; ++i) {
+    if (g.c32 != nullptr) {
+      for (int j = 0; j < n_columns; j += 16) __builtin_prefetch(g.c32 + c_row[i] * g.c_stride + column + j, 1, 3);
+    }
+    if (g.c16 != nullptr) {
+      for (int j = 0; j < n_columns; j += 32) __builtin_prefetch(g.c16 + c_row[i] * g.c_stride + column + j, 1, 3);
+    }
+  }
+}
+
+/// D[i][j] += sum over rows r, in order, of X[r][i] * Z[r][j]. One chain of fused multiply-adds per element, so that
+/// the split of the rows into calls does not change a bit.
+struct GradArgs {
+  const float* const* x = nullptr;  ///< [n_rows] pointers to m values
+  const float* const* z = nullptr;  ///< [n_rows] pointers to n values
+  int n_rows = 0;
+  int m = 0;
+  int n = 0;             ///< multiple of kPadding
+  float* d = nullptr;    ///< [m, n]
+  int64_t d_stride = 0;  ///< in elements
+};
+
+/// The same for bf16 operands in row pairs: X packed [pair][m_padded][2], Z packed [pair][n][2] (see pack_pairs).
+struct GradPairsArgs {
+  const bf16* x = nullptr;
+  int64_t x_stride = 0;  ///< elements between pairs
+  const bf16* z = nullptr;
+  int64_t z_stride = 0;
+  int n_pairs = 0;
+  int m = 0;
+  int n = 0;
+  float* d = nullptr;
+  int64_t d_stride = 0;
+};
+
+struct KernelTable {
+  std::string isa;  ///< "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
+  int panel = 0;    ///< columns of a packed panel
+  std::string gemm_f32_name;
+  std::string gemm_bf16_name;
+
+  void (*gemm_f32)(const GemmArgs&) = nullptr;
+  void (*gemm_bf16)(const GemmArgs&) = nullptr;
+  void (*grad_f32)(const GradArgs&) = nullptr;
+  void (*grad_bf16)(const GradPairsArgs&) = nullptr;
+  /// out[(r / 2)][i][r % 2] = rows[r][i] for i < n (multiple of 2); n_rows even.
+  void (*pack_pairs)(const bf16* const* rows, int n_rows, int n, bf16* out, int64_t out_stride) = nullptr;
+
+  /// y[o] += sum_k a[k] w[o * w_stride + k], for few outputs. a is f32 or bf16.
+  void (*dot_f32)(const float* a, const float* w, int64_t w_stride, int k, int n_out, float* y) = nullptr;
+  void (*dot_bf16)(const bf16* a, const float* w, int64_t w_stride, int k, int n_out, float* y) = nullptr;
+  /// y[i] += scale * x[i]
+  void (*axpy_f32)(float scale, const float* x, int n, float* y) = nullptr;
+  void (*axpy_bf16)(float scale, const bf16* x, int n, float* y) = nullptr;
+  /// y[i] = scale * x[i]
+  void (*scale_f32)(float scale, const float* x, int n, float* y) = nullptr;
+  void (*scale_bf16)(float scale, const bf16* x, int n, bf16* y) = nullptr;
+  /// out = dx * (y > 0 ? 1 : slope), into f32 or bf16: y and out have the same type. n multiple of kPadding.
+  void (*mask_leaky_f32)(const float* dx, const float* y, float slope, int n, float* out) = nullptr;
+  void (*mask_leaky_bf16)(const float* dx, const bf16* y, float slope, int n, bf16* out) = nullptr;
+  void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
+  void (*to_f32)(const bf16* x, int n, float* y) = nullptr;
+  void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
+  /// out[c][r] = in[r][c]
+  void (*transpose)(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out,
+                    int64_t out_stride) = nullptr;
+};
+
+/// Tables of this build that this machine can run, best first. The last is the portable one.
+const std::vector<KernelTable>& kernel_tables();
+/// Replaces the bf16 kernels by native ones (isa/avx512bf16.cpp); false if this CPU or build has none.
+bool add_native_bf16(KernelTable& table);
+
+}  // namespace loe::cpu

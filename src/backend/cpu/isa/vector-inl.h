@@ -1,0 +1,182 @@
+// Elementwise and small kernels for the target being compiled (Highway). No include guard on purpose: see kernels.cpp.
+
+HWY_BEFORE_NAMESPACE();
+namespace loe::cpu::HWY_NAMESPACE {
+
+HWY_INLINE float as_float(float value) {
+  return value;
+}
+HWY_INLINE float as_float(bf16 value) {
+  const uint32_t bits = static_cast<uint32_t>(value) << 16;
+  float result;
+  hwy::CopySameSize(&bits, &result);
+  return result;
+}
+HWY_INLINE bf16 as_bf16(float value) {
+  uint32_t bits;
+  hwy::CopySameSize(&value, &bits);
+  return static_cast<bf16>((bits + 0x7fffU + ((bits >> 16) & 1U)) >> 16);
+}
+HWY_INLINE VF load_any(DF d, const float* p) {
+  return hn::LoadU(d, p);
+}
+HWY_INLINE VF load_any(DF d, const bf16* p) {
+  return load_bf16(d, p);
+}
+HWY_INLINE void store_any(DF d, VF v, float* p) {
+  hn::StoreU(v, d, p);
+}
+HWY_INLINE void store_any(DF d, VF v, bf16* p) {
+  store_bf16(d, v, p);
+}
+
+template <typename T>
+void dot(const T* a, const float* w, int64_t w_stride, int k, int n_out, float* y) {
+  const DF d;
+  for (int o = 0; o < n_out; ++o) {
+    const float* row = w + o * w_stride;
+    VF s0 = hn::Zero(d);
+    VF s1 = hn::Zero(d);
+    int i = 0;
+    for (; i + 2 * kLanes <= k; i += 2 * kLanes) {
+      s0 = hn::MulAdd(load_any(d, a + i), hn::LoadU(d, row + i), s0);
+      s1 = hn::MulAdd(load_any(d, a + i + kLanes), hn::LoadU(d, row + i + kLanes), s1);
+    }
+    for (; i + kLanes <= k; i += kLanes) s0 = hn::MulAdd(load_any(d, a + i), hn::LoadU(d, row + i), s0);
+    float sum = hn::GetLane(hn::SumOfLanes(d, hn::Add(s0, s1)));
+    for (; i < k; ++i) sum += as_float(a[i]) * row[i];
+    y[o] += sum;
+  }
+}
+void dot_f32(const float* a, const float* w, int64_t w_stride, int k, int n_out, float* y) {
+  dot(a, w, w_stride, k, n_out, y);
+}
+void dot_bf16(const bf16* a, const float* w, int64_t w_stride, int k, int n_out, float* y) {
+  dot(a, w, w_stride, k, n_out, y);
+}
+
+template <typename T>
+void axpy(float scale, const T* x, int n, float* y) {
+  const DF d;
+  const VF s = hn::Set(d, scale);
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::MulAdd(s, load_any(d, x + i), hn::LoadU(d, y + i)), d, y + i);
+  for (; i < n; ++i) y[i] += scale * as_float(x[i]);
+}
+void axpy_f32(float scale, const float* x, int n, float* y) {
+  axpy(scale, x, n, y);
+}
+void axpy_bf16(float scale, const bf16* x, int n, float* y) {
+  axpy(scale, x, n, y);
+}
+
+void scale_f32(float scale, const float* x, int n, float* y) {
+  const DF d;
+  const VF s = hn::Set(d, scale);
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(hn::Mul(s, hn::LoadU(d, x + i)), d, y + i);
+  for (; i < n; ++i) y[i] = scale * x[i];
+}
+void scale_bf16(float scale, const bf16* x, int n, bf16* y) {
+  const DF d;
+  const VF s = hn::Set(d, scale);
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_bf16(d, hn::Mul(s, load_bf16(d, x + i)), y + i);
+  for (; i < n; ++i) y[i] = as_bf16(scale * as_float(x[i]));
+}
+void to_bf16(const float* x, int n, bf16* y) {
+  const DF d;
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) store_bf16(d, hn::LoadU(d, x + i), y + i);
+  for (; i < n; ++i) y[i] = as_bf16(x[i]);
+}
+void to_f32(const bf16* x, int n, float* y) {
+  const DF d;
+  int i = 0;
+  for (; i + kLanes <= n; i += kLanes) hn::StoreU(load_bf16(d, x + i), d, y + i);
+  for (; i < n; ++i) y[i] = as_float(x[i]);
+}
+template <typename T>
+void mask_leaky(const float* dx, const T* y, float slope, int n, T* out) {
+  const DF d;
+  const VF s = hn::Set(d, slope);
+  const VF one = hn::Set(d, 1.0F);
+  for (int i = 0; i < n; i += kLanes) {
+    const VF factor = hn::IfThenElse(hn::Gt(load_any(d, y + i), hn::Zero(d)), one, s);
+    store_any(d, hn::Mul(hn::LoadU(d, dx + i), factor), out + i);
+  }
+}
+void mask_leaky_f32(const float* dx, const float* y, float slope, int n, float* out) {
+  mask_leaky(dx, y, slope, n, out);
+}
+void mask_leaky_bf16(const float* dx, const bf16* y, float slope, int n, bf16* out) {
+  mask_leaky(dx, y, slope, n, out);
+}
+
+void adam(const AdamScalars& c, const float* grad, int64_t n, float* params, float* m, float* v) {
+  const DF d;
+  const VF beta1 = hn::Set(d, c.beta1);
+  const VF beta2 = hn::Set(d, c.beta2);
+  const VF rest1 = hn::Set(d, c.one_minus_beta1);
+  const VF rest2 = hn::Set(d, c.one_minus_beta2);
+  const VF step = hn::Set(d, c.step_size);
+  const VF v_scale = hn::Set(d, c.inverse_sqrt_correction2);
+  const VF epsilon = hn::Set(d, c.epsilon);
+  const auto update = [&](VF g, VF p, VF m0, VF v0, VF& m1, VF& v1) HWY_ATTR {
+    m1 = hn::MulAdd(beta1, m0, hn::Mul(rest1, g));
+    v1 = hn::MulAdd(beta2, v0, hn::Mul(rest2, hn::Mul(g, g)));
+    const VF denominator = hn::MulAdd(hn::Sqrt(v1), v_scale, epsilon);
+    return hn::Sub(p, hn::Div(hn::Mul(step, m1), denominator));
+  };
+  int64_t i = 0;
+  VF m1 = hn::Zero(d);
+  VF v1 = hn::Zero(d);
+  for (; i + kLanes <= n; i += kLanes) {
+    const VF p =
+        update(hn::LoadU(d, grad + i), hn::LoadU(d, params + i), hn::LoadU(d, m + i), hn::LoadU(d, v + i), m1, v1);
+    hn::StoreU(p, d, params + i);
+    hn::StoreU(m1, d, m + i);
+    hn::StoreU(v1, d, v + i);
+  }
+  // The tail goes through the same vector arithmetic, so that a parameter's bits do not depend on its place.
+  for (; i < n; ++i) {
+    const VF p = update(hn::Set(d, grad[i]), hn::Set(d, params[i]), hn::Set(d, m[i]), hn::Set(d, v[i]), m1, v1);
+    params[i] = hn::GetLane(p);
+    m[i] = hn::GetLane(m1);
+    v[i] = hn::GetLane(v1);
+  }
+}
+
+void transpose(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out, int64_t out_stride) {
+  // 16 x 16 blocks: 16 lines of each side stay in L1 while the block is turned.
+  for (int r0 = 0; r0 < n_rows; r0 += 16) {
+    const int r1 = r0 + 16 < n_rows ? r0 + 16 : n_rows;
+    for (int c0 = 0; c0 < n_cols; c0 += 16) {
+      const int c1 = c0 + 16 < n_cols ? c0 + 16 : n_cols;
+      for (int c = c0; c < c1; ++c) {
+        for (int r = r0; r < r1; ++r) out[c * out_stride + r] = in[r * in_stride + c];
+      }
+    }
+  }
+}
+
+void pack_pairs(const bf16* const* rows, int n_rows, int n, bf16* out, int64_t out_stride) {
+  const hn::CappedTag<uint16_t, 2 * kPadding> d16;
+  constexpr int kLanes16 = static_cast<int>(hn::MaxLanes(d16));
+  for (int r = 0; r < n_rows; r += 2) {
+    const bf16* HWY_RESTRICT even = rows[r];
+    const bf16* HWY_RESTRICT odd = rows[r + 1];
+    bf16* HWY_RESTRICT to = out + (r / 2) * out_stride;
+    int i = 0;
+    for (; i + kLanes16 <= n; i += kLanes16) {
+      hn::StoreInterleaved2(hn::LoadU(d16, even + i), hn::LoadU(d16, odd + i), d16, to + 2 * i);
+    }
+    for (; i < n; ++i) {
+      to[2 * i] = even[i];
+      to[2 * i + 1] = odd[i];
+    }
+  }
+}
+
+}  // namespace loe::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();

@@ -1,0 +1,104 @@
+#include "backend/cpu/packed_weights.h"
+
+#include <algorithm>
+
+#include "backend/cpu/bf16.h"
+
+namespace loe::cpu {
+
+void PackedMatrix::allocate(bool is_bf16, int n_experts, int depth, int n, int panel) {
+  is_bf16_ = is_bf16;
+  n_experts_ = n_experts;
+  depth_ = is_bf16 ? round_up(depth, 2) : depth;
+  n_ = n;
+  panel_ = panel;
+  const int64_t size = int64_t{n_experts} * depth_ * n_;
+  if (is_bf16) {
+    bf16_.resize(size);
+  } else {
+    f32_.resize(size);
+  }
+}
+
+const void* PackedMatrix::expert(int e) const {
+  const int64_t offset = int64_t{e} * depth_ * n_;
+  return is_bf16_ ? static_cast<const void*>(bf16_.data() + offset) : f32_.data() + offset;
+}
+
+void PackedMatrix::pack(int e, const float* source, int64_t k_stride, int64_t j_stride, int n_k, int n_j) {
+  const int64_t start = int64_t{e} * depth_ * n_;
+  for (int j0 = 0; j0 < n_j; j0 += panel_) {
+    const int width = std::min(panel_, n_ - j0);
+    const int used = std::min(width, n_j - j0);
+    // 16 x 16 blocks bound the lines touched on the strided side.
+    for (int k0 = 0; k0 < n_k; k0 += 16) {
+      const int k1 = std::min(k0 + 16, n_k);
+      for (int c0 = 0; c0 < used; c0 += 16) {
+        const int c1 = std::min(c0 + 16, used);
+        for (int k = k0; k < k1; ++k) {
+          const float* from = source + k * k_stride + j0 * j_stride;
+          if (is_bf16_) {
+            bf16* to = bf16_.data() + start + int64_t{j0} * depth_ + int64_t{k / 2} * 2 * width + k % 2;
+            for (int c = c0; c < c1; ++c) to[2 * c] = round_to_bf16(from[c * j_stride]);
+          } else {
+            float* to = f32_.data() + start + int64_t{j0} * depth_ + int64_t{k} * width;
+            for (int c = c0; c < c1; ++c) to[c] = from[c * j_stride];
+          }
+        }
+      }
+    }
+  }
+}
+
+PackedWeights::PackedWeights(const NetworkPlan& plan, int panel)
+    : plan_(&plan),
+      forward_(plan.layers.size()),
+      backward_(plan.layers.size()),
+      bias_(plan.layers.size()),
+      dot_(plan.layers.size()) {
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    const LayerPlan& layer = plan.layers[l];
+    bias_[l].resize(layer.n_padded);
+    if (layer.is_dot) {
+      dot_[l].resize(int64_t{layer.n_experts} * layer.n_out * layer.n_in);
+      continue;
+    }
+    forward_[l].allocate(plan.forward_bf16, layer.n_experts, layer.n_in, layer.n_padded, panel);
+    // The first layer's input gradient is wanted only for features.
+    if (l > 0 || plan.spec.input.kind == InputKind::Features) {
+      backward_[l].allocate(plan.backward_bf16, layer.n_experts, layer.n_out, round_up(layer.n_in, kPadding), panel);
+    }
+  }
+}
+
+void PackedWeights::pack_expert(int l, int e, const float* params) {
+  const LayerPlan& layer = plan_->layers[l];
+  const int64_t size = int64_t{layer.n_out} * layer.n_in;
+  const float* weight = params + layer.weight_offset + e * size;
+  if (layer.is_dot) {
+    std::copy(weight, weight + size, dot_[l].data() + e * size);
+    return;
+  }
+  forward_[l].pack(e, weight, 1, layer.n_in, layer.n_in, layer.n_out);
+  if (!backward_[l].empty()) backward_[l].pack(e, weight, layer.n_in, 1, layer.n_out, layer.n_in);
+}
+
+void PackedWeights::pack_bias(int l, const float* params) {
+  const float* bias = params + plan_->layers[l].bias_offset;
+  std::copy(bias, bias + plan_->layers[l].n_out, bias_[l].data());
+}
+
+const float* PackedWeights::dot_rows(int l, int e) const {
+  const LayerPlan& layer = plan_->layers[l];
+  return dot_[l].data() + int64_t{e} * layer.n_out * layer.n_in;
+}
+
+int64_t PackedWeights::n_bytes() const {
+  int64_t bytes = 0;
+  for (std::size_t l = 0; l < forward_.size(); ++l) {
+    bytes += forward_[l].n_bytes() + backward_[l].n_bytes() + bias_[l].n_bytes() + dot_[l].n_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace loe::cpu

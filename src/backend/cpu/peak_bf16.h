@@ -1,0 +1,16 @@
+// The bf16 half of the peak measurement: one instruction that Highway 1.0.3 does not know.
+#pragma once
+
+namespace loe::cpu {
+
+/// True if this build has the loop and this CPU can run it.
+bool has_bf16_dot_loop();
+
+/// n_rounds times kBf16FlopsPerRound operations of vdpbf16ps; call only if has_bf16_dot_loop(). The result only keeps
+/// the compiler from dropping the loop.
+float bf16_dot_loop(long n_rounds);
+
+/// 12 independent chains of 16 lanes, a pair of products and sums each.
+inline constexpr double kBf16FlopsPerRound = 12.0 * 16 * 4;
+
+}  // namespace loe::cpu

@@ -1,0 +1,57 @@
+// How the CPU backend lays a network out in memory: padded widths, strides, tile size, operand types.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/cpu/isa/kernels.h"
+#include "loe/backend/backend.h"
+#include "loe/backend/network_spec.h"
+
+namespace loe::cpu {
+
+/// Outputs of the last layer up to which it runs as dot products in f32 instead of a GEMM padded to kPadding columns.
+inline constexpr int kMaxDotOutputs = 8;
+
+struct LayerPlan {
+  int n_in = 0;
+  int n_out = 0;
+  int depth = 0;       ///< n_in, rounded up to even where pairs of bf16 are multiplied
+  int n_padded = 0;    ///< n_out rounded up to kPadding
+  int64_t stride = 0;  ///< of rows of activations and gradients of this layer's output, in elements
+  int n_experts = 1;
+  int n_blended = 1;                     ///< experts per sample; > 1: Linear
+  bool is_dot = false;                   ///< last layer, few outputs: dot products, f32
+  bool is_fused = false;                 ///< activation done in the GEMM's epilogue (identity, ReLU, LeakyReLU)
+  bool needs_input = false;              ///< its activation's derivative reads the pre-activation
+  float slope = 1;                       ///< of the fused activation
+  std::vector<std::vector<int>> blends;  ///< Linear: [dual cell][node] -> expert
+  int64_t weight_offset = 0;
+  int64_t bias_offset = 0;
+};
+
+struct NetworkPlan {
+  NetworkSpec spec;
+  Precision precision = Precision::F32;
+  bool forward_bf16 = false;   ///< operands of the forward GEMMs
+  bool backward_bf16 = false;  ///< operands of both backward GEMMs
+  int input_width = 0;
+  int64_t input_stride = 0;
+  std::vector<LayerPlan> layers;
+  int tile_rows = 256;  ///< samples that run through all layers together
+  int64_t max_stride = 0;
+  int64_t n_params = 0;
+
+  const LayerPlan& last() const { return layers.back(); }
+  /// Stride of the rows that layer l reads.
+  int64_t input_stride_of(int layer) const { return layer == 0 ? input_stride : layers[layer - 1].stride; }
+};
+
+/// The plan of a validated spec.
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision);
+
+inline int round_up(int value, int multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace loe::cpu

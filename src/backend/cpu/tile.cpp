@@ -1,0 +1,323 @@
+#include "backend/cpu/tile.h"
+
+#include <algorithm>
+
+#include "backend/cpu/bf16.h"
+#include "loe/backend/activation.h"
+
+namespace loe::cpu {
+namespace {
+
+// Rows of a Linear group that are scaled and multiplied together: 64 rows x 4 blended experts x 256 inputs in f32 are
+// 256 KB, a quarter of L2.
+constexpr int kBlendRows = 64;
+
+int max_blended_depth(const NetworkPlan& plan) {
+  int size = 0;
+  for (const LayerPlan& layer : plan.layers) {
+    if (layer.n_blended > 1) size = std::max(size, layer.n_blended * (std::max(layer.n_in, layer.n_out) + 1));
+  }
+  return size;
+}
+
+}  // namespace
+
+TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights)
+    : plan_(&plan),
+      kernels_(&kernels),
+      weights_(&weights),
+      encodings_(plan.spec.input, plan.spec.n_dims),
+      outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.last().n_out),
+      encoded_(plan.input_width),
+      scratch_(plan.tile_rows * plan.max_stride) {
+  const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
+  scaled32_.resize(scaled);
+  if (plan.backward_bf16) scaled16_.resize(scaled);
+}
+
+int64_t TileWorker::n_bytes() const {
+  return scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() +
+         static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity()) * sizeof(float));
+}
+
+void TileWorker::set_ones(float* out32, bf16* out16, int64_t stride, int column, int n) {
+  if (out32 != nullptr) {
+    for (int i = 0; i < n; ++i) out32[i * stride + column] = 1.0F;
+  }
+  if (out16 != nullptr) {
+    for (int i = 0; i < n; ++i) out16[i * stride + column] = kBf16One;
+  }
+}
+
+void TileWorker::encode(Tile& tile) {
+  const InputSpec& input = plan_->spec.input;
+  const int width = plan_->input_width;
+  for (int i = 0; i < tile.n; ++i) {
+    float* row = tile.input.out32 != nullptr ? tile.input.out32 + i * plan_->input_stride : encoded_.data();
+    if (input.kind == InputKind::Encoding) {
+      encodings_.encode(tile.coords + int64_t{i} * plan_->spec.n_dims, row);
+    } else if (input.kind == InputKind::Features) {
+      std::copy(tile.features + int64_t{i} * width, tile.features + int64_t{i + 1} * width, row);
+    } else {
+      row[0] = 1.0F;
+    }
+    if (tile.input.out16 != nullptr) kernels_->to_bf16(row, width, tile.input.out16 + i * plan_->input_stride);
+  }
+  set_ones(tile.input.out32, tile.input.out16, plan_->input_stride, width, tile.n);
+}
+
+const float* TileWorker::forward(Tile& tile) {
+  const NetworkSpec& spec = plan_->spec;
+  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+    tile.groups[l].build(spec.layers[l], spec.n_dims, plan_->layers[l].n_blended, tile.coords, tile.n, routing_);
+  }
+  encode(tile);
+  for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l) {
+    if (plan_->layers[l].is_dot) {
+      forward_dot(tile, l);
+    } else {
+      forward_hidden(tile, l);
+    }
+  }
+  return outputs_.data();
+}
+
+void TileWorker::scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroups& groups, const uint16_t* rows, int n,
+                            int n_blended) {
+  for (int i = 0; i < n; ++i) {
+    const float* coefficients = groups.coefficients(rows[i]);
+    for (int node = 0; node < n_blended; ++node) {
+      const int64_t to = (int64_t{i} * n_blended + node) * args.depth;
+      if (is_bf16) {
+        kernels_->scale_bf16(coefficients[node], static_cast<const bf16*>(args.a) + rows[i] * args.a_stride, args.depth,
+                             scaled16_.data() + to);
+      } else {
+        kernels_->scale_f32(coefficients[node], static_cast<const float*>(args.a) + rows[i] * args.a_stride, args.depth,
+                            scaled32_.data() + to);
+      }
+    }
+  }
+}
+
+void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16, bool is_forward) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LevelGroups& groups = tile.groups[l];
+  const auto gemm = is_bf16 ? kernels_->gemm_bf16 : kernels_->gemm_f32;
+  const auto pack = [&](int e) { return is_forward ? weights_->forward(l, e) : weights_->backward(l, e); };
+  for (const Group& group : groups.groups()) {
+    const void* packs[1 << kMaxDims];
+    GemmArgs call = args;
+    call.b = packs;
+    if (layer.n_blended == 1) {
+      packs[0] = pack(group.index);
+      call.rows = groups.rows(group);
+      call.n_rows = group.end - group.begin;
+      gemm(call);
+      continue;
+    }
+    for (int node = 0; node < layer.n_blended; ++node) packs[node] = pack(layer.blends[group.index][node]);
+    call.n_segments = layer.n_blended;
+    call.a_compact = true;
+    call.a_stride = int64_t{layer.n_blended} * args.depth;
+    call.a = is_bf16 ? static_cast<const void*>(scaled16_.data()) : scaled32_.data();
+    for (int first = group.begin; first < group.end; first += kBlendRows) {
+      call.n_rows = std::min(kBlendRows, group.end - first);
+      call.rows = groups.rows(group) + (first - group.begin);
+      scale_rows(args, is_bf16, groups, call.rows, call.n_rows, layer.n_blended);
+      gemm(call);
+    }
+  }
+}
+
+void TileWorker::forward_hidden(Tile& tile, int l) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& from = l == 0 ? tile.input : tile.layers[l - 1];
+  const LayerRows& to = tile.layers[l];
+  const bool is_last = l + 1 == static_cast<int>(plan_->layers.size());
+  GemmArgs args;
+  args.a = plan_->forward_bf16 ? static_cast<const void*>(from.out16) : from.out32;
+  args.a_stride = plan_->input_stride_of(l);
+  args.depth = layer.depth;
+  args.n = layer.n_padded;
+  args.bias = weights_->bias(l);
+  args.epilogue = Epilogue::BiasLeaky;
+  args.c_stride = layer.stride;
+  if (layer.is_fused && !is_last) {
+    args.slope = layer.slope;
+    args.c32 = to.out32;
+    args.c16 = to.out16;
+    run_groups(tile, l, args, plan_->forward_bf16, true);
+    set_ones(to.out32, to.out16, layer.stride, layer.n_out, tile.n);
+    return;
+  }
+  args.c32 = to.pre32 != nullptr ? to.pre32 : scratch_.data();
+  run_groups(tile, l, args, plan_->forward_bf16, true);
+  activate_rows(tile, l, args.c32, layer.stride);
+}
+
+void TileWorker::activate_rows(Tile& tile, int l, const float* pre, int64_t pre_stride) {
+  const LayerPlan& layer = plan_->layers[l];
+  const Activation& activation = plan_->spec.layers[l].activation;
+  const LayerRows& to = tile.layers[l];
+  if (l + 1 == static_cast<int>(plan_->layers.size())) {
+    for (int i = 0; i < tile.n; ++i) {
+      float* out = outputs_.data() + int64_t{i} * layer.n_out;
+      for (int j = 0; j < layer.n_out; ++j) out[j] = activate(activation, pre[i * pre_stride + j]);
+    }
+    return;
+  }
+  for (int i = 0; i < tile.n; ++i) {
+    float* row = to.out32 != nullptr ? to.out32 + i * layer.stride : scratch_.data() + i * layer.stride;
+    for (int j = 0; j < layer.n_out; ++j) row[j] = activate(activation, pre[i * pre_stride + j]);
+    std::fill(row + layer.n_out, row + layer.n_padded, 0.0F);
+    if (to.out16 != nullptr) kernels_->to_bf16(row, layer.n_padded, to.out16 + i * layer.stride);
+  }
+  set_ones(to.out32, to.out16, layer.stride, layer.n_out, tile.n);
+}
+
+void TileWorker::forward_dot(Tile& tile, int l) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& from = l == 0 ? tile.input : tile.layers[l - 1];
+  const int64_t a_stride = plan_->input_stride_of(l);
+  float* pre = tile.layers[l].pre32 != nullptr ? tile.layers[l].pre32 : scratch_.data();
+  const float* bias = weights_->bias(l);
+  const LevelGroups& groups = tile.groups[l];
+  for (const Group& group : groups.groups()) {
+    for (int at = group.begin; at < group.end; ++at) {
+      const int i = groups.rows(group)[at - group.begin];
+      float* y = pre + i * layer.stride;
+      for (int o = 0; o < layer.n_out; ++o) y[o] = layer.n_blended == 1 ? bias[o] : 0.0F;
+      for (int node = 0; node < layer.n_blended; ++node) {
+        const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];
+        float blended[kMaxDotOutputs] = {};
+        float* sum = layer.n_blended == 1 ? y : blended;
+        if (from.out32 != nullptr) {
+          kernels_->dot_f32(from.out32 + i * a_stride, weights_->dot_rows(l, e), layer.n_in, layer.n_in, layer.n_out,
+                            sum);
+        } else {
+          kernels_->dot_bf16(from.out16 + i * a_stride, weights_->dot_rows(l, e), layer.n_in, layer.n_in, layer.n_out,
+                             sum);
+        }
+        if (layer.n_blended > 1) {
+          for (int o = 0; o < layer.n_out; ++o) y[o] += groups.coefficients(i)[node] * blended[o];
+        }
+      }
+      if (layer.n_blended > 1) {
+        for (int o = 0; o < layer.n_out; ++o) y[o] += bias[o];
+      }
+    }
+  }
+  activate_rows(tile, l, pre, layer.stride);
+}
+
+void TileWorker::backward(Tile& tile, const float* grads, float* feature_grads) {
+  output_gradient(tile, grads);
+  for (int l = static_cast<int>(plan_->layers.size()) - 1; l > 0; --l) backward_layer(tile, l, nullptr);
+  if (feature_grads != nullptr) backward_layer(tile, 0, feature_grads);
+}
+
+void TileWorker::output_gradient(Tile& tile, const float* grads) {
+  const int l = static_cast<int>(plan_->layers.size()) - 1;
+  const LayerPlan& layer = plan_->layers[l];
+  const Activation& activation = plan_->spec.layers[l].activation;
+  const LayerRows& rows = tile.layers[l];
+  for (int i = 0; i < tile.n; ++i) {
+    float* grad = rows.grad32 != nullptr ? rows.grad32 + i * layer.stride : scratch_.data();
+    for (int j = 0; j < layer.n_out; ++j) {
+      const float y = outputs_[int64_t{i} * layer.n_out + j];
+      const float x = rows.pre32 != nullptr ? rows.pre32[i * layer.stride + j] : 0.0F;
+      grad[j] = grads[int64_t{i} * layer.n_out + j] * activation_derivative(activation, x, y);
+    }
+    std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
+    if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
+  }
+}
+
+void TileWorker::backward_layer(Tile& tile, int l, float* feature_grads) {
+  const LayerPlan& layer = plan_->layers[l];
+  const int width = round_up(layer.n_in, kPadding);
+  if (layer.is_dot) {
+    backward_dot(tile, l, scratch_.data());
+  } else {
+    GemmArgs args;
+    args.a = plan_->backward_bf16 ? static_cast<const void*>(tile.layers[l].grad16) : tile.layers[l].grad32;
+    args.a_stride = layer.stride;
+    args.depth = plan_->backward_bf16 ? round_up(layer.n_out, 2) : layer.n_out;
+    args.n = width;
+    if (l > 0 && plan_->layers[l - 1].is_fused) {
+      const LayerRows& below = tile.layers[l - 1];
+      args.epilogue = Epilogue::MaskLeaky;
+      args.slope = plan_->layers[l - 1].slope;
+      args.mask32 = below.out16 == nullptr ? below.out32 : nullptr;
+      args.mask16 = below.out16;
+      args.mask_stride = plan_->layers[l - 1].stride;
+      args.c32 = below.grad32;
+      args.c16 = below.grad16;
+      args.c_stride = plan_->layers[l - 1].stride;
+      run_groups(tile, l, args, plan_->backward_bf16, false);
+      return;
+    }
+    args.c32 = scratch_.data();
+    args.c_stride = plan_->max_stride;
+    run_groups(tile, l, args, plan_->backward_bf16, false);
+  }
+  if (l == 0) {
+    for (int i = 0; i < tile.n; ++i) {
+      const float* dx = scratch_.data() + i * plan_->max_stride;
+      std::copy(dx, dx + layer.n_in, feature_grads + int64_t{i} * layer.n_in);
+    }
+    return;
+  }
+  through_activation(tile, l - 1, scratch_.data(), plan_->max_stride);
+}
+
+void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LevelGroups& groups = tile.groups[l];
+  const int width = round_up(layer.n_in, kPadding);
+  for (const Group& group : groups.groups()) {
+    for (int at = group.begin; at < group.end; ++at) {
+      const int i = groups.rows(group)[at - group.begin];
+      const float* grad = tile.layers[l].grad32 + i * layer.stride;
+      float* to = dx + i * plan_->max_stride;
+      std::fill(to, to + width, 0.0F);
+      for (int node = 0; node < layer.n_blended; ++node) {
+        const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];
+        const float coefficient = layer.n_blended == 1 ? 1.0F : groups.coefficients(i)[node];
+        for (int o = 0; o < layer.n_out; ++o) {
+          kernels_->axpy_f32(coefficient * grad[o], weights_->dot_rows(l, e) + int64_t{o} * layer.n_in, layer.n_in, to);
+        }
+      }
+    }
+  }
+}
+
+void TileWorker::through_activation(Tile& tile, int l, const float* dx, int64_t dx_stride) {
+  const LayerPlan& layer = plan_->layers[l];
+  const Activation& activation = plan_->spec.layers[l].activation;
+  const LayerRows& rows = tile.layers[l];
+  if (layer.is_fused) {
+    for (int64_t i = 0; i < tile.n; ++i) {
+      const int64_t at = i * layer.stride;
+      if (rows.grad16 != nullptr) {
+        kernels_->mask_leaky_bf16(dx + i * dx_stride, rows.out16 + at, layer.slope, layer.n_padded, rows.grad16 + at);
+      } else {
+        kernels_->mask_leaky_f32(dx + i * dx_stride, rows.out32 + at, layer.slope, layer.n_padded, rows.grad32 + at);
+      }
+    }
+    return;
+  }
+  std::vector<float> row(layer.n_padded);
+  for (int i = 0; i < tile.n; ++i) {
+    float* grad = rows.grad32 != nullptr ? rows.grad32 + i * layer.stride : row.data();
+    for (int j = 0; j < layer.n_padded; ++j) {
+      const int64_t at = i * layer.stride + j;
+      const float y = rows.out16 != nullptr ? widen_bf16(rows.out16[at]) : rows.out32[at];
+      const float x = rows.pre32 != nullptr ? rows.pre32[at] : 0.0F;
+      grad[j] = dx[i * dx_stride + j] * activation_derivative(activation, x, y);
+    }
+    if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
+  }
+}
+
+}  // namespace loe::cpu

@@ -1,0 +1,81 @@
+// One tile of samples on its way through the whole network, forward and back.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend/cpu/encoding_cache.h"
+#include "backend/cpu/isa/kernels.h"
+#include "backend/cpu/level_groups.h"
+#include "backend/cpu/packed_weights.h"
+#include "backend/cpu/plan.h"
+#include "base/aligned_buffer.h"
+
+namespace loe::cpu {
+
+/// Where a tile's rows of one layer live; a null pointer: not kept.
+struct LayerRows {
+  float* out32 = nullptr;  ///< phi(W x + b), f32
+  bf16* out16 = nullptr;
+  float* pre32 = nullptr;   ///< W x + b, for activations whose derivative needs it
+  float* grad32 = nullptr;  ///< dL / d(W x + b)
+  bf16* grad16 = nullptr;
+};
+
+struct Tile {
+  int n = 0;                        ///< samples, up to NetworkPlan::tile_rows
+  const float* coords = nullptr;    ///< [n, n_dims]
+  const float* features = nullptr;  ///< [n, n_features]
+  LayerRows input;
+  std::vector<LayerRows> layers;
+  LevelGroups* groups = nullptr;  ///< [n_layers]
+};
+
+/// Per-worker scratch and the forward and backward passes over a tile. Not thread-safe.
+class TileWorker {
+ public:
+  TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights);
+
+  /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call).
+  const float* forward(Tile& tile);
+  /// From dL/doutputs [n, n_out] of the forward call just made: gradients of all layers' pre-activations into
+  /// tile.layers, and of the features [n, n_features] if feature_grads is not null.
+  void backward(Tile& tile, const float* grads, float* feature_grads);
+
+  int64_t n_bytes() const;
+  /// Scratch for callers: a tile's coordinates, targets, gradients of outputs.
+  std::vector<float> coords;
+  std::vector<float> targets;
+  std::vector<float> output_grads;
+
+ private:
+  void encode(Tile& tile);
+  void forward_hidden(Tile& tile, int layer);
+  void forward_dot(Tile& tile, int layer);
+  /// A GEMM per group of rows, blending where the layer is Linear. `args` describes a Nearest call over all rows;
+  /// pack: the direction's weights.
+  void run_groups(const Tile& tile, int layer, GemmArgs args, bool is_bf16, bool is_forward);
+  /// scaled[i][node][k] = coefficient(row i, node) * A[row i][k]
+  void scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroups& groups, const uint16_t* rows, int n,
+                  int n_blended);
+  void activate_rows(Tile& tile, int layer, const float* pre, int64_t pre_stride);
+  void output_gradient(Tile& tile, const float* grads);
+  void backward_layer(Tile& tile, int layer, float* feature_grads);
+  void backward_dot(const Tile& tile, int layer, float* dx);
+  /// grad(layer) = dx * phi'(layer), rounding to the stored type.
+  void through_activation(Tile& tile, int layer, const float* dx, int64_t dx_stride);
+  void set_ones(float* out32, bf16* out16, int64_t stride, int column, int n);
+
+  const NetworkPlan* plan_;
+  const KernelTable* kernels_;
+  const PackedWeights* weights_;
+  EncodingCache encodings_;
+  std::vector<float> outputs_;
+  std::vector<float> encoded_;
+  AlignedBuffer<float> scratch_;   ///< [tile_rows, max_stride]
+  AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
+  AlignedBuffer<bf16> scaled16_;
+  std::vector<int> routing_;
+};
+
+}  // namespace loe::cpu

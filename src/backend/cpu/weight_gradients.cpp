@@ -1,0 +1,304 @@
+#include "backend/cpu/weight_gradients.h"
+
+#include <algorithm>
+
+#include "backend/cpu/bf16.h"
+
+namespace loe::cpu {
+namespace {
+
+// Columns of one task: enough that packing the other operand is amortised, few enough that wide layers split over
+// many threads.
+constexpr int kTaskColumns = 256;
+
+template <class T>
+void prefetch(const T* row, int n) {
+  const char* const begin = reinterpret_cast<const char*>(row);
+  for (std::size_t at = 0; at < n * sizeof(T); at += 64) __builtin_prefetch(begin + at, 0, 2);
+}
+
+}  // namespace
+
+/// Rows of X (layer input) and Z (output gradient) that the kernel takes at once.
+struct WeightGradients::RowBlock {
+  int n = 0;
+  const float* x32[kGradRows];
+  const float* z32[kGradRows];
+  const bf16* x16[kGradRows];
+  const bf16* z16[kGradRows];
+  AlignedBuffer<float> scaled32;  ///< rows of Z times their blending coefficient
+  AlignedBuffer<bf16> scaled16;
+};
+
+/// Two blocks in turn: while one is multiplied, the rows of the next are on their way from L3 (prefetch).
+struct WeightGradients::Scratch {
+  RowBlock blocks[2];
+  int filling = 0;
+  AlignedBuffer<bf16> x_pairs;
+  AlignedBuffer<bf16> z_pairs;
+};
+
+WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& kernels, int n_workers)
+    : plan_(&plan), kernels_(&kernels), gradients_(plan.layers.size()), scratch_(n_workers), row_major_(n_workers) {
+  int64_t max_expert = 0;
+  for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
+    const LayerPlan& layer = plan.layers[l];
+    const int64_t size =
+        layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : int64_t{layer.n_in + 1} * layer.n_padded;
+    gradients_[l].resize(layer.n_experts * size);
+    max_expert = std::max(max_expert, int64_t{layer.n_out} * layer.n_in);
+    for (int e = 0; e < layer.n_experts; ++e) {
+      const int step = layer.is_dot ? layer.n_padded : kTaskColumns;
+      for (int column = 0; column < layer.n_padded; column += step) {
+        tasks_.push_back({l, e, column, std::min(step, layer.n_padded - column)});
+      }
+    }
+  }
+  // Largest first, so that no thread starts a long task last.
+  std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) {
+    return int64_t{a.n_columns} * plan.layers[a.layer].n_in / plan.layers[a.layer].n_experts >
+           int64_t{b.n_columns} * plan.layers[b.layer].n_in / plan.layers[b.layer].n_experts;
+  });
+  int max_in = 0;
+  for (const LayerPlan& layer : plan.layers) max_in = std::max(max_in, layer.n_in);
+  for (Scratch& scratch : scratch_) {
+    if (plan.backward_bf16) {
+      scratch.x_pairs.resize(int64_t{kGradRows} * (max_in + 1));
+      scratch.z_pairs.resize(int64_t{kGradRows} * kTaskColumns);
+    }
+    for (RowBlock& rows : scratch.blocks) {
+      rows.scaled32.resize(plan.backward_bf16 ? 0 : int64_t{kGradRows} * kTaskColumns);
+      rows.scaled16.resize(plan.backward_bf16 ? int64_t{kGradRows} * kTaskColumns : 0);
+    }
+  }
+  for (auto& buffer : row_major_) buffer.resize(max_expert);
+  zero_row_.resize(plan.max_stride + kTaskColumns);
+}
+
+WeightGradients::~WeightGradients() = default;
+
+float* WeightGradients::block(int l, int e) {
+  return gradients_[l].data() + e * (gradients_[l].size() / plan_->layers[l].n_experts);
+}
+const float* WeightGradients::block(int l, int e) const {
+  return gradients_[l].data() + e * (gradients_[l].size() / plan_->layers[l].n_experts);
+}
+
+void WeightGradients::add(ThreadPool& pool, std::span<const Tile> tiles, bool is_first) {
+  pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t index, int worker) {
+    const Task& task = tasks_[index];
+    const LayerPlan& layer = plan_->layers[task.layer];
+    if (is_first) {
+      float* d = block(task.layer, task.expert);
+      const int n_rows = layer.is_dot ? 1 : layer.n_in + 1;
+      const int64_t stride = layer.is_dot ? 0 : layer.n_padded;
+      const int64_t count = layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : task.n_columns;
+      const int column = layer.is_dot ? 0 : task.column;
+      for (int k = 0; k < n_rows; ++k) std::fill_n(d + k * stride + column, count, 0.0F);
+    }
+    if (layer.is_dot) {
+      run_dot_task(task, tiles);
+    } else {
+      run_task(task, tiles, scratch_[worker]);
+    }
+  });
+}
+
+void WeightGradients::run_task(const Task& task, std::span<const Tile> tiles, Scratch& scratch) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  for (const Tile& tile : tiles) {
+    const LevelGroups& groups = tile.groups[task.layer];
+    if (layer.n_blended == 1) {
+      const Group* group = groups.find(task.expert);
+      if (group != nullptr) add_group(task, tile, *group, -1, scratch);
+      continue;
+    }
+    for (const Group& group : groups.groups()) {
+      const std::vector<int>& experts = layer.blends[group.index];
+      for (int node = 0; node < layer.n_blended; ++node) {
+        if (experts[node] == task.expert) add_group(task, tile, group, node, scratch);
+      }
+    }
+  }
+  multiply(task, scratch, scratch.blocks[1 - scratch.filling]);
+  multiply(task, scratch, scratch.blocks[scratch.filling]);
+}
+
+void WeightGradients::add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  const LayerRows& from = task.layer == 0 ? tile.input : tile.layers[task.layer - 1];
+  const LayerRows& to = tile.layers[task.layer];
+  const LevelGroups& groups = tile.groups[task.layer];
+  const int64_t x_stride = plan_->input_stride_of(task.layer);
+  const uint16_t* rows = groups.rows(group);
+  const int n_rows = group.end - group.begin;
+  for (int i = 0; i < n_rows; ++i) {
+    const int row = rows[i];
+    RowBlock& block = scratch.blocks[scratch.filling];
+    if (plan_->backward_bf16) {
+      block.x16[block.n] = from.out16 + row * x_stride;
+      const bf16* z = to.grad16 + row * layer.stride + task.column;
+      prefetch(block.x16[block.n], layer.n_in + 1);
+      prefetch(z, task.n_columns);
+      if (node >= 0) {
+        bf16* scaled = block.scaled16.data() + int64_t{block.n} * task.n_columns;
+        kernels_->scale_bf16(groups.coefficients(row)[node], z, task.n_columns, scaled);
+        z = scaled;
+      }
+      block.z16[block.n] = z;
+    } else {
+      block.x32[block.n] = from.out32 + row * x_stride;
+      const float* z = to.grad32 + row * layer.stride + task.column;
+      prefetch(block.x32[block.n], layer.n_in + 1);
+      prefetch(z, task.n_columns);
+      if (node >= 0) {
+        float* scaled = block.scaled32.data() + int64_t{block.n} * task.n_columns;
+        kernels_->scale_f32(groups.coefficients(row)[node], z, task.n_columns, scaled);
+        z = scaled;
+      }
+      block.z32[block.n] = z;
+    }
+    if (++block.n == kGradRows) next_block(task, scratch);
+  }
+  // Pairs never span two groups: where a batch is cut must not decide which rows share a dot product.
+  if (plan_->backward_bf16 && n_rows % 2 == 1) {
+    RowBlock& block = scratch.blocks[scratch.filling];
+    block.x16[block.n] = zero_row_.data();
+    block.z16[block.n] = zero_row_.data();
+    if (++block.n == kGradRows) next_block(task, scratch);
+  }
+}
+
+void WeightGradients::next_block(const Task& task, Scratch& scratch) {
+  scratch.filling = 1 - scratch.filling;
+  multiply(task, scratch, scratch.blocks[scratch.filling]);
+}
+
+void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& rows) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  const int n = rows.n;
+  rows.n = 0;
+  if (n == 0) return;
+  float* d = block(task.layer, task.expert) + task.column;
+  const int m = layer.n_in + 1;
+  if (!plan_->backward_bf16) {
+    kernels_->grad_f32({rows.x32, rows.z32, n, m, task.n_columns, d, layer.n_padded});
+    return;
+  }
+  kernels_->pack_pairs(rows.x16, n, m, scratch.x_pairs.data(), 2 * m);
+  kernels_->pack_pairs(rows.z16, n, task.n_columns, scratch.z_pairs.data(), 2 * task.n_columns);
+  kernels_->grad_bf16({scratch.x_pairs.data(), 2 * m, scratch.z_pairs.data(), 2 * task.n_columns, n / 2, m,
+                       task.n_columns, d, layer.n_padded});
+}
+
+void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  const int64_t x_stride = plan_->input_stride_of(task.layer);
+  const int m = layer.n_in + 1;
+  float* d = block(task.layer, task.expert);
+  for (const Tile& tile : tiles) {
+    const LayerRows& from = task.layer == 0 ? tile.input : tile.layers[task.layer - 1];
+    const LevelGroups& groups = tile.groups[task.layer];
+    const auto add_rows = [&](const Group& group, int node) {
+      for (int at = group.begin; at < group.end; ++at) {
+        const int row = groups.rows(group)[at - group.begin];
+        const float* grad = tile.layers[task.layer].grad32 + row * layer.stride;
+        const float coefficient = node < 0 ? 1.0F : groups.coefficients(row)[node];
+        for (int o = 0; o < layer.n_out; ++o) {
+          if (from.out16 != nullptr) {
+            kernels_->axpy_bf16(coefficient * grad[o], from.out16 + row * x_stride, m, d + int64_t{o} * m);
+          } else {
+            kernels_->axpy_f32(coefficient * grad[o], from.out32 + row * x_stride, m, d + int64_t{o} * m);
+          }
+        }
+      }
+    };
+    for (const Group& group : groups.groups()) {
+      if (layer.n_blended == 1) {
+        if (group.index == task.expert) add_rows(group, -1);
+        continue;
+      }
+      for (int node = 0; node < layer.n_blended; ++node) {
+        if (layer.blends[group.index][node] == task.expert) add_rows(group, node);
+      }
+    }
+  }
+}
+
+void WeightGradients::expert_gradient(int l, int e, float* out) const {
+  const LayerPlan& layer = plan_->layers[l];
+  const float* d = block(l, e);
+  if (layer.is_dot) {
+    for (int o = 0; o < layer.n_out; ++o) {
+      std::copy_n(d + int64_t{o} * (layer.n_in + 1), layer.n_in, out + int64_t{o} * layer.n_in);
+    }
+    return;
+  }
+  kernels_->transpose(d, layer.n_padded, layer.n_in, layer.n_out, out, layer.n_in);
+}
+
+void WeightGradients::bias_gradient(int l, float* out) const {
+  const LayerPlan& layer = plan_->layers[l];
+  for (int o = 0; o < layer.n_out; ++o) {
+    double sum = 0;
+    for (int e = 0; e < layer.n_experts; ++e) {
+      const float* d = block(l, e);
+      sum += layer.is_dot ? d[int64_t{o} * (layer.n_in + 1) + layer.n_in] : d[int64_t{layer.n_in} * layer.n_padded + o];
+    }
+    out[o] = static_cast<float>(sum);
+  }
+}
+
+void WeightGradients::apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state,
+                                 PackedWeights& weights) {
+  const AdamScalars scalars(update);
+  std::vector<std::pair<int, int>> items;
+  for (int l = 0; l < static_cast<int>(plan_->layers.size()); ++l) {
+    for (int e = -1; e < plan_->layers[l].n_experts; ++e) items.emplace_back(l, e);
+  }
+  pool.parallel_for(static_cast<int64_t>(items.size()), [&](int64_t index, int worker) {
+    const auto [l, e] = items[index];
+    const LayerPlan& layer = plan_->layers[l];
+    const bool is_bias = e < 0;
+    const int64_t size = is_bias ? layer.n_out : int64_t{layer.n_out} * layer.n_in;
+    const int64_t offset = is_bias ? layer.bias_offset : layer.weight_offset + e * size;
+    std::vector<float> bias(is_bias ? layer.n_out : 0);
+    float* grad = is_bias ? bias.data() : row_major_[worker].data();
+    if (is_bias) {
+      bias_gradient(l, grad);
+    } else {
+      expert_gradient(l, e, grad);
+    }
+    kernels_->adam(scalars, grad, size, state.params.data() + offset, state.adam_m.data() + offset,
+                   state.adam_v.data() + offset);
+    if (is_bias) {
+      weights.pack_bias(l, state.params.data());
+    } else {
+      weights.pack_expert(l, e, state.params.data());
+    }
+  });
+}
+
+void WeightGradients::write(ThreadPool& pool, float* param_grads) {
+  pool.parallel_for(static_cast<int64_t>(plan_->layers.size()), [&](int64_t l, int) {
+    const LayerPlan& layer = plan_->layers[l];
+    const int64_t size = int64_t{layer.n_out} * layer.n_in;
+    for (int e = 0; e < layer.n_experts; ++e) {
+      expert_gradient(static_cast<int>(l), e, param_grads + layer.weight_offset + e * size);
+    }
+    bias_gradient(static_cast<int>(l), param_grads + layer.bias_offset);
+  });
+}
+
+int64_t WeightGradients::n_bytes() const {
+  int64_t bytes = zero_row_.n_bytes();
+  for (const auto& gradient : gradients_) bytes += gradient.n_bytes();
+  for (const auto& buffer : row_major_) bytes += buffer.n_bytes();
+  for (const Scratch& scratch : scratch_) {
+    bytes += scratch.x_pairs.n_bytes() + scratch.z_pairs.n_bytes();
+    for (const RowBlock& rows : scratch.blocks) bytes += rows.scaled32.n_bytes() + rows.scaled16.n_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace loe::cpu
