@@ -18,11 +18,14 @@ enum class SsimWindow {
 /// (11 rows). Data range 1; K1 = 0.01, K2 = 0.03; per channel, then mean; windows that leave the picture are left
 /// out (border of 3 or 5 pixels, as scikit-image crops). SSIM is NaN for a picture smaller than its window.
 /// clip: predictions are clipped to [0, 1] first (integer pictures).
+/// Cost: both SSIMs together about 31 ns per value on one core (8192 x 8192 x 3: 6 s); memory 352 bytes per value
+/// of a row.
 class ImageMetrics {
  public:
   ImageMetrics(int width, int height, int n_channels, bool clip);
   /// predicted, target [width, n_channels]. Rows must come in order, `height` of them.
   void add_row(const float* predicted, const float* target);
+  /// Over the rows added so far. psnr_db throws as psnr_from_mse does (a NaN in the prediction).
   double mse() const;
   double psnr_db() const;
   double ssim(SsimWindow window) const;
@@ -33,11 +36,13 @@ class ImageMetrics {
   int n_channels_;
   bool clip_;
   int n_rows_ = 0;
+  int64_t n_row_values_ = 0;
   double squared_error_ = 0;
-  std::vector<std::vector<float>> predicted_;  ///< ring of the last 11 rows
-  std::vector<std::vector<float>> target_;
+  std::vector<double> ring_;  ///< [11 rows, 4 moments, width * n_channels]: x, y, x^2 + y^2, x y of the last rows
+  std::vector<double> scratch_;
   double ssim_sum_[2] = {0, 0};
   int64_t ssim_count_[2] = {0, 0};
+  double* ring_row(int row, int moment);
   void add_ssim_row(SsimWindow window);
 };
 

@@ -34,10 +34,14 @@ struct LayoutConfig {
 };
 
 /// The grid of each level. tiles: one per level (Chunked and GrayCode read them).
+/// RandomAffine, Chunked and SingleScale need no resolutions; given ones are still checked. If every tile has one
+/// expert (a plain MLP) and there are no resolutions, all grids are 0.
 /// Error(InvalidArgument) for contradictory input: sizes that disagree, a permutation that is none, resolutions <= 0
-/// or not finite, GrayCode with tiles other than 2.
+/// or above 2^30 or not finite, GrayCode with tiles other than 2.
 std::vector<Grid> make_grids(const LayoutConfig& config, int n_dims, const std::vector<Tile>& tiles);
 
+/// "coarse_to_fine", "fine_to_coarse", "gray_code", "random_permute", "random_affine", "interleaved", "chunked",
+/// "single_scale"; the reverse throws Error(InvalidArgument) listing them.
 const char* to_string(LayoutKind kind);
 LayoutKind layout_kind_from_string(const std::string& text);
 

@@ -28,6 +28,7 @@ NetworkSpec build_network(const NetworkConfig& config);
 
 /// Kaiming-uniform per expert: W ~ U(-bound, bound), bound = gain sqrt(3 / fan_in), gain = sqrt(2 / (1 + slope^2)),
 /// fan_in = n_in of one expert; the slope of LeakyRelu (0.2) for every layer, the head included. Biases are zero.
+/// Relu counts as slope 0. A layer of another activation (the head) takes the scheme of the layer before it.
 /// Sine layers use SIREN's own scheme (Sitzmann et al. 2020): U(-1/n, 1/n) in the first layer, else
 /// U(-sqrt(6/n)/omega, +), the head included; biases U(-1/sqrt(n), 1/sqrt(n)).
 /// Deterministic: value i depends on (seed, i) only.

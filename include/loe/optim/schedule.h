@@ -23,10 +23,13 @@ struct Schedule {
   std::vector<double> milestones = {0.5};  ///< Step: fractions of the run, increasing, in (0, 1)
   double final_factor = 0.01;              ///< Exponential, Cosine
 
+  /// Learning rate of the update after `step` finished ones. Progress outside [0, 1] is clamped (max_steps < 1: 0).
   double at(int64_t step, int64_t max_steps) const;
+  /// Error(InvalidArgument) naming the field, for the fields that `kind` reads.
   void validate() const;
 };
 
+/// "constant", "step", "exponential", "cosine"; the reverse throws Error(InvalidArgument) listing them.
 const char* to_string(ScheduleKind kind);
 ScheduleKind schedule_kind_from_string(const std::string& text);
 

@@ -1,0 +1,168 @@
+#include "loe/nn/network.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <string>
+
+#include "loe/base/error.h"
+#include "loe/base/random.h"
+
+namespace loe {
+namespace {
+
+[[noreturn]] void fail(const std::string& message) {
+  throw Error(ErrorKind::InvalidArgument, "[network] " + message);
+}
+
+void check_range(const std::string& name, int64_t value, int64_t min, int64_t max) {
+  if (value < min || value > max) {
+    fail(fmt::format("{}: expected {}..{}, got {}; correct it", name, min, max, value));
+  }
+}
+
+void check_input(const InputSpec& input) {
+  if (input.kind == InputKind::Features) {
+    check_range("n_features", input.n_features, 1, kMaxWidth);
+  }
+  if (input.kind != InputKind::Encoding) {
+    return;
+  }
+  check_range("n_frequencies", input.n_frequencies, 0, 24);
+  if (!(std::isfinite(input.frequency_scale) && input.frequency_scale > 0)) {
+    fail(fmt::format("frequency_scale: expected a finite number above 0, got {}; pi is the default",
+                     input.frequency_scale));
+  }
+  if (input.n_frequencies == 0 && !input.include_coordinates) {
+    fail("input: expected frequencies or coordinates, got neither; raise n_frequencies or include the coordinates");
+  }
+}
+
+void check_tile(const Tile& tile, int n_dims, std::size_t level) {
+  int64_t n_experts = 1;
+  for (int d = 0; d < kMaxDims; ++d) {
+    const std::string name = fmt::format("tiles[{}][{}]", level, d);
+    if (d >= n_dims && tile.n[d] != 1) {
+      fail(fmt::format("{}: expected 1 beyond the {} axes of the signal, got {}; give {} numbers per tile", name,
+                       n_dims, tile.n[d], n_dims));
+    }
+    check_range(name, tile.n[d], 1, kMaxExperts);
+    n_experts *= tile.n[d];
+  }
+  if (n_experts > kMaxExperts) {
+    fail(fmt::format("tiles[{}]: expected at most {} experts, got {}; use a smaller tile", level, kMaxExperts,
+                     n_experts));
+  }
+}
+
+void check_activation(const Activation& activation) {
+  if (activation.kind == ActivationKind::LeakyRelu && !(activation.slope >= 0 && activation.slope < 1)) {
+    fail(fmt::format("slope: expected 0 <= slope < 1, got {}; 0.2 is the default", activation.slope));
+  }
+  if (activation.kind == ActivationKind::Sine && !(std::isfinite(activation.omega) && activation.omega > 0)) {
+    fail(fmt::format("omega: expected a finite number above 0, got {}; 30 is the default", activation.omega));
+  }
+}
+
+void check_config(const NetworkConfig& config) {
+  check_range("n_dims", config.n_dims, 1, kMaxDims);
+  check_range("n_channels", config.n_channels, 1, kMaxWidth);
+  check_input(config.input);
+  check_range("number of widths (levels)", static_cast<int64_t>(config.widths.size()), 1, kMaxLayers - 1);
+  if (config.tiles.size() != config.widths.size()) {
+    fail(fmt::format("tiles: expected {} (one per level, as there are {} widths), got {}; give every level one",
+                     config.widths.size(), config.widths.size(), config.tiles.size()));
+  }
+  for (std::size_t level = 0; level < config.widths.size(); ++level) {
+    check_range(fmt::format("widths[{}]", level), config.widths[level], 1, kMaxWidth);
+    check_tile(config.tiles[level], config.n_dims, level);
+  }
+  if (!(config.node_offset >= 0 && config.node_offset < 1)) {
+    fail(fmt::format("node_offset: expected 0 <= offset < 1, got {}; 0 (paper) and 0.5 (cell centres) are usual",
+                     config.node_offset));
+  }
+  check_activation(config.activation);
+}
+
+/// How the weights and bias of one layer are drawn: U(-bound, bound).
+struct InitBounds {
+  double weight = 0;
+  double bias = 0;
+};
+
+/// `nonlinearity`: the layer's own activation, or for a head the one before it.
+InitBounds init_bounds(const Activation& nonlinearity, int fan_in, bool is_first) {
+  const double n = fan_in;
+  if (nonlinearity.kind == ActivationKind::Sine) {
+    return {is_first ? 1 / n : std::sqrt(6 / n) / nonlinearity.omega, 1 / std::sqrt(n)};
+  }
+  const double slope = nonlinearity.kind == ActivationKind::Relu ? 0 : nonlinearity.slope;
+  const double gain = std::sqrt(2 / (1 + slope * slope));
+  return {gain * std::sqrt(3 / n), 0};
+}
+
+bool decides_init(ActivationKind kind) {
+  return kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu || kind == ActivationKind::Sine;
+}
+
+/// Writes U(-bound, bound) to params[first .. first + count): 24 bits, centred, so that neither end is reached.
+void fill_uniform(std::vector<float>& params, int64_t first, int64_t count, double bound, uint64_t seed) {
+  if (bound == 0) {
+    return;
+  }
+  for (int64_t i = first; i < first + count; ++i) {
+    const uint32_t word = random_words(seed, RandomStream::Weights, static_cast<uint64_t>(i))[0];
+    params[static_cast<std::size_t>(i)] =
+        static_cast<float>(bound * ((static_cast<double>(word >> 8) + 0.5) * 0x1p-23 - 1));
+  }
+}
+
+}  // namespace
+
+NetworkSpec build_network(const NetworkConfig& config) {
+  check_config(config);
+  const std::vector<Grid> grids = make_grids(config.layout, config.n_dims, config.tiles);
+
+  NetworkSpec spec;
+  spec.n_dims = config.n_dims;
+  spec.input = config.input;
+  int n_in = spec.n_in();
+  for (std::size_t level = 0; level < config.widths.size(); ++level) {
+    LayerSpec layer;
+    layer.name = fmt::format("levels.{}", level);
+    layer.n_in = n_in;
+    layer.n_out = config.widths[level];
+    layer.tile = config.tiles[level];
+    layer.grid = grids[level];
+    layer.interpolation = config.interpolation;
+    layer.node_offset = config.node_offset;
+    layer.activation = config.activation;
+    n_in = layer.n_out;
+    spec.layers.push_back(layer);
+  }
+  LayerSpec head;
+  head.name = "head";
+  head.n_in = n_in;
+  head.n_out = config.n_channels;
+  spec.layers.push_back(head);
+  spec.validate();
+  return spec;
+}
+
+std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
+  std::vector<float> params(static_cast<std::size_t>(spec.n_params()), 0.0F);
+  Activation nonlinearity{ActivationKind::LeakyRelu, 0.2, 30};
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    const LayerSpec& layer = spec.layers[i];
+    if (decides_init(layer.activation.kind)) {
+      nonlinearity = layer.activation;
+    }
+    const InitBounds bounds = init_bounds(nonlinearity, layer.n_in, i == 0);
+    const int64_t n_weights = int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
+    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed);
+    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_out, bounds.bias, seed);
+  }
+  return params;
+}
+
+}  // namespace loe
