@@ -10,7 +10,10 @@ namespace loe {
 
 enum class PixelType { U8, U16, F16, F32 };
 int bytes_per_value(PixelType type);
+/// "u8", "u16", "f16", "f32".
 const char* to_string(PixelType type);
+/// The reverse; Error(InvalidArgument) listing the choices.
+PixelType pixel_type_from_string(const std::string& text);
 
 /// Row-major, channels interleaved: value (x, y, c) is element (y * width + x) * n_channels + c. Integers stand for
 /// value / max (255 or 65535); half and float are taken as they are. Never converted to float as a whole

@@ -5,7 +5,6 @@
 #include <memory>
 #include <vector>
 
-#include "loe/base/thread_pool.h"
 #include "loe/signal/image.h"
 
 namespace loe {
@@ -15,19 +14,27 @@ enum class ImageSampling {
   RandomPixels,  ///< batch_size independent uniform draws (with replacement), then sorted by Morton key for locality
 };
 
+const char* to_string(ImageSampling sampling);  ///< "all_pixels", "random_pixels"
+
+/// Largest batch_size of RandomPixels: 2^30 samples, 8 GiB of keys.
+inline constexpr int64_t kMaxBatchSize = int64_t{1} << 30;
+
 /// Draws the pixels of a step. Coordinates are (x, y) at pixel centres, p_0 = (column + 0.5) / width,
 /// p_1 = (row + 0.5) / height; targets the pixel's channels.
 /// Deterministic: the pixels of step s are a function of (seed, s) alone.
 class ImageSampler {
  public:
-  /// batch_size is ignored by AllPixels. The image must outlive the sampler.
+  /// batch_size is ignored by AllPixels. The image must outlive the sampler. Memory: 4 bytes per pixel (AllPixels) or 8
+  /// per sample (RandomPixels). Error(InvalidArgument) for an empty picture or batch_size outside 1..kMaxBatchSize.
   ImageSampler(const Image& image, ImageSampling sampling, int64_t batch_size, uint64_t seed);
 
   int64_t n_samples() const { return n_samples_; }
   ImageSampling sampling() const { return sampling_; }
-  /// Draws the pixels of `step`. Not thread-safe.
+  /// Draws the pixels of `step`: sample pair i takes words of (seed, Samples, step, lane i). Not thread-safe.
+  /// Cost: about 5 ms for 262,144 samples on one core.
   void begin_step(int64_t step);
-  /// coords [count, 2], targets [count, n_channels] of samples first .. first + count - 1. Thread-safe.
+  /// coords [count, 2], targets [count, n_channels] of samples first .. first + count - 1. Thread-safe. RandomPixels
+  /// needs a begin_step first.
   void fill(int64_t first, int64_t count, float* coords, float* targets) const;
 
  private:
@@ -36,8 +43,8 @@ class ImageSampler {
   int64_t n_samples_;
   uint64_t seed_;
   int64_t drawn_step_ = -1;
-  std::vector<uint32_t> pixels_;   ///< linear pixel index of each sample
-  std::vector<uint64_t> scratch_;  ///< sort keys
+  std::vector<uint32_t> keys_;     ///< Morton key of each sample's pixel, ascending; gives back column and row
+  std::vector<uint32_t> scratch_;  ///< second buffer of the sort
 };
 
 }  // namespace loe

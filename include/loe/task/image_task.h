@@ -29,16 +29,20 @@ struct ImageFitConfig {
   TrainOptions train;
 };
 
-/// Reads typed settings over the defaults of a plain picture. Unknown keys, wrong types and contradictions are
+/// Reads typed settings over the built-in defaults (docs/config.md). Unknown keys, wrong types and contradictions are
 /// Error(InvalidArgument). n_channels comes from the picture.
 ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels);
 /// The resolved config; image_config_from_settings(image_config_to_settings(c), n) == c.
 Settings image_config_to_settings(const ImageFitConfig& config);
 
+/// 16 hex digits over the picture's content and all settings that determine the parameters after a step: RunState's
+/// config_hash. Stopping rules other than max_steps, cadences and the preset's name do not count.
+std::string image_config_hash(const ImageFitConfig& config, const Image& image);
+
 /// Batches and evaluations of one picture for the trainer.
 class ImageProblem : public Problem {
  public:
-  /// The image must outlive the problem.
+  /// The image must outlive the problem. Error(InvalidArgument) if channels disagree or the batch size is out of range.
   ImageProblem(const Image& image, const ImageFitConfig& config);
   ~ImageProblem() override;
   const SampleSource& batch(int64_t step) override;
@@ -59,8 +63,9 @@ struct Region {
 
 /// Evaluates the network over `region` of a source_width x source_height picture, resampled to out_width x out_height
 /// (pixel centres; equal sizes give the trained positions exactly), in strips of rows: `on_rows(first_row, n_rows,
-/// values [n_rows, out_width, n_out])`, top to bottom. Memory: one strip, whatever the size.
-/// Error(InvalidArgument) if the region leaves the picture or a size is < 1.
+/// values [n_rows, out_width, n_out])`, top to bottom, values as the network gives them (not clipped). Memory: one
+/// strip of about 262,144 pixels (8 MB for RGB), whatever the size. Error(InvalidArgument) if the region leaves the
+/// picture, an output size is outside 1..65536, or the network does not map 2-D coordinates.
 void decode_image(Executor& executor, int source_width, int source_height, const Region& region, int out_width,
                   int out_height, const std::function<void(int first_row, int n_rows, const float* values)>& on_rows);
 
@@ -70,7 +75,8 @@ struct ImageEvaluation {
   double ssim_gaussian = 0;
 };
 
-/// Decodes the whole picture and compares it, streaming. on_rows may be empty; it sees the same rows.
+/// Decodes the whole picture and compares it, streaming. Integer pictures clip the prediction to [0, 1] for the
+/// metrics. on_rows may be empty; it sees the same rows, not clipped. Error(InvalidArgument) if channels disagree.
 ImageEvaluation evaluate_image(
     Executor& executor, const Image& image,
     const std::function<void(int first_row, int n_rows, const float* predicted, const float* target)>& on_rows);

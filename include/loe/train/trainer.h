@@ -24,6 +24,9 @@ struct TrainOptions {
   int64_t steps_per_save = 0;  ///< 0: by time (about every 60 s) and at the end
 };
 
+/// A run before its first update: initial_params(spec, seed), zero moments.
+RunState initial_run_state(const NetworkSpec& spec, uint64_t seed);
+
 /// What a task supplies.
 class Problem {
  public:
@@ -45,7 +48,8 @@ struct Progress {
   double eta_seconds = 0;  ///< to the first stopping rule that will apply
 };
 
-/// Any may be empty.
+/// Any may be empty. What they throw leaves train() at once, with the state of the last finished step. Cadences "every
+/// n steps" count finished updates of the run, not of the session. on_save never sees a number that is not finite.
 struct TrainerEvents {
   std::function<void(const Progress&)> on_log;
   std::function<void(const RunState&, double psnr_db)> on_eval;
@@ -55,10 +59,15 @@ struct TrainerEvents {
 enum class StopReason { MaxSteps, MaxSeconds, TargetReached, Cancelled };
 const char* to_string(StopReason reason);
 
-/// Runs updates from state.step on until a stopping rule applies. Saves through on_save at the end and when
-/// cancelled. cancel: set from a signal handler.
+/// Runs updates from state.step on until a stopping rule applies: cancel, then until_psnr_db, max_steps, max_seconds.
+/// Evaluates at the end, except when cancelled, and saves through on_save at the end and when cancelled. A run that is
+/// already complete is only evaluated and saved. cancel: may be null; set from a signal handler.
+/// state.seconds counts the whole call, evaluations and saves included.
+/// until_psnr_db: an evaluation is tried when the smoothed loss suggests that the target is reached; tries take at most
+/// about a tenth of the time.
 /// Throws Error(Numerical) naming the step and the first tensor that is not finite; the state is then that of the
 /// last good step (nothing half-updated), and on_save has not been called for it.
+/// Error(InvalidArgument) if options are outside their ranges or the state does not fit the executor's network.
 /// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps is the
 /// same (time limits decide only when to stop, never what a step computes).
 StopReason train(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,

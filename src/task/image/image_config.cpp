@@ -1,0 +1,344 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "loe/base/error.h"
+#include "loe/task/image_task.h"
+#include "task/image/config_settings.h"
+
+namespace loe {
+namespace {
+
+constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
+constexpr double kMaxDouble = std::numeric_limits<double>::max();
+
+const std::vector<std::string>& known_keys() {
+  static const std::vector<std::string> keys = {"preset",
+                                                "model.widths",
+                                                "model.tiles",
+                                                "model.layout",
+                                                "model.resolutions",
+                                                "model.permutation",
+                                                "model.affine_std",
+                                                "model.single_resolution",
+                                                "model.layout_seed",
+                                                "model.input",
+                                                "model.n_frequencies",
+                                                "model.frequency_scale",
+                                                "model.include_coordinates",
+                                                "model.interpolation",
+                                                "model.node_offset",
+                                                "model.activation",
+                                                "model.slope",
+                                                "model.omega",
+                                                "data.sampling",
+                                                "data.batch_size",
+                                                "train.seed",
+                                                "train.precision",
+                                                "train.max_steps",
+                                                "train.max_seconds",
+                                                "train.until_psnr_db",
+                                                "train.learning_rate",
+                                                "train.schedule",
+                                                "train.milestones",
+                                                "train.factor",
+                                                "train.final_factor",
+                                                "train.beta1",
+                                                "train.beta2",
+                                                "train.epsilon",
+                                                "train.steps_per_log",
+                                                "train.steps_per_eval",
+                                                "train.steps_per_save"};
+  return keys;
+}
+
+/// Keys that decide when a run stops, speaks or saves, or are only a name: never what a step computes.
+bool determines_result(const std::string& key) {
+  static const std::vector<std::string> others = {"preset",
+                                                  "train.max_seconds",
+                                                  "train.until_psnr_db",
+                                                  "train.steps_per_log",
+                                                  "train.steps_per_eval",
+                                                  "train.steps_per_save"};
+  return std::find(others.begin(), others.end(), key) == others.end();
+}
+
+[[noreturn]] void fail(const Settings& settings, const std::string& key, const std::string& expected, double found) {
+  throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key,
+                                                      settings.entries().at(key).origin, expected, found));
+}
+
+int to_int(const Settings& settings, const std::string& key, double value, int min, int max) {
+  if (!(value >= min && value <= max) || value != std::floor(value)) {
+    fail(settings, key, fmt::format("whole numbers in {}..{}", min, max), value);
+  }
+  return static_cast<int>(value);
+}
+
+std::vector<int> get_int_list(const Settings& settings, const std::string& key, const std::vector<int>& fallback,
+                              int min, int max) {
+  if (!settings.contains(key)) {
+    return fallback;
+  }
+  std::vector<int> list;
+  for (const double value : settings.get_list(key, {})) {
+    list.push_back(to_int(settings, key, value, min, max));
+  }
+  return list;
+}
+
+/// One [x, y] per level, written so or as one number per level that stands for both axes.
+std::vector<std::array<double, 2>> get_axis_list(const Settings& settings, const std::string& key) {
+  std::vector<std::array<double, 2>> list;
+  if (std::holds_alternative<std::vector<double>>(settings.entries().at(key).value)) {
+    for (const double value : settings.get_list(key, {})) {
+      list.push_back({value, value});
+    }
+    return list;
+  }
+  for (const std::vector<double>& pair : settings.get_nested_list(key, {})) {
+    if (pair.size() != 2) {
+      fail(settings, key, "lists of two numbers [x, y]", static_cast<double>(pair.size()));
+    }
+    list.push_back({pair[0], pair[1]});
+  }
+  return list;
+}
+
+/// One of `values`, by the names that to_string gives them; the error names the key and lists them.
+template <class Enum>
+Enum get_enum(const Settings& settings, const std::string& key, Enum fallback, const std::vector<Enum>& values) {
+  std::vector<std::string> names;
+  for (const Enum value : values) {
+    names.emplace_back(to_string(value));
+  }
+  const std::string name = settings.get_choice(key, to_string(fallback), names);
+  return values[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
+}
+
+/// The network of Table 5: what a config that names no preset starts from.
+NetworkConfig default_network() {
+  NetworkConfig network;
+  network.input.n_frequencies = 8;
+  for (int level = 1; level <= 9; ++level) {
+    const double resolution = std::ldexp(1.0, level);
+    network.widths.push_back(64);
+    network.tiles.push_back(Tile{{2, 2, 1, 1}});
+    network.layout.resolutions.push_back({resolution, resolution, 1, 1});
+  }
+  return network;
+}
+
+void read_layout(const Settings& settings, ImageFitConfig& config) {
+  NetworkConfig& network = config.network;
+  LayoutConfig& layout = network.layout;
+  network.widths = get_int_list(settings, "model.widths", network.widths, 1, kMaxWidth);
+  if (settings.contains("model.tiles")) {
+    network.tiles.clear();
+    for (const std::array<double, 2>& n : get_axis_list(settings, "model.tiles")) {
+      network.tiles.push_back(Tile{{to_int(settings, "model.tiles", n[0], 1, kMaxExperts),
+                                    to_int(settings, "model.tiles", n[1], 1, kMaxExperts), 1, 1}});
+    }
+  }
+  layout.kind =
+      get_enum(settings, "model.layout", layout.kind,
+               {LayoutKind::CoarseToFine, LayoutKind::FineToCoarse, LayoutKind::GrayCode, LayoutKind::RandomPermute,
+                LayoutKind::RandomAffine, LayoutKind::Interleaved, LayoutKind::Chunked, LayoutKind::SingleScale});
+  if (settings.contains("model.resolutions")) {
+    layout.resolutions.clear();
+    for (const std::array<double, 2>& r : get_axis_list(settings, "model.resolutions")) {
+      layout.resolutions.push_back({r[0], r[1], 1, 1});
+    }
+  }
+  layout.permutation = get_int_list(settings, "model.permutation", layout.permutation, 0, kMaxLayers);
+  layout.affine_std = settings.get_double("model.affine_std", layout.affine_std, 0, 1e6);
+  layout.single_resolution = settings.get_double("model.single_resolution", layout.single_resolution, 0, 1e6);
+  layout.seed =
+      static_cast<uint64_t>(settings.get_int("model.layout_seed", static_cast<int64_t>(config.seed), 0, kMaxInt));
+}
+
+void read_model(const Settings& settings, NetworkConfig& network) {
+  InputSpec& input = network.input;
+  input.kind = get_enum(settings, "model.input", input.kind, {InputKind::Encoding, InputKind::Constant});
+  input.n_frequencies = static_cast<int>(settings.get_int("model.n_frequencies", input.n_frequencies, 0, 24));
+  input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
+  input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
+  network.interpolation =
+      get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
+  network.node_offset = settings.get_double("model.node_offset", network.node_offset, 0, 1);
+  Activation& activation = network.activation;
+  activation.kind =
+      get_enum(settings, "model.activation", activation.kind,
+               {ActivationKind::Identity, ActivationKind::LeakyRelu, ActivationKind::Relu, ActivationKind::Sine,
+                ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus});
+  activation.slope = settings.get_double("model.slope", activation.slope, 0, 1);
+  activation.omega = settings.get_double("model.omega", activation.omega, -1e6, 1e6);
+}
+
+void read_training(const Settings& settings, TrainOptions& train) {
+  train.max_steps = settings.get_int("train.max_steps", train.max_steps, 1, kMaxInt);
+  train.max_seconds = settings.get_double("train.max_seconds", train.max_seconds, 0, 1e9);
+  train.until_psnr_db = settings.get_double("train.until_psnr_db", train.until_psnr_db, 0, 200);
+  train.steps_per_log = settings.get_int("train.steps_per_log", train.steps_per_log, 0, kMaxInt);
+  train.steps_per_eval = settings.get_int("train.steps_per_eval", train.steps_per_eval, 0, kMaxInt);
+  train.steps_per_save = settings.get_int("train.steps_per_save", train.steps_per_save, 0, kMaxInt);
+  Schedule& schedule = train.schedule;
+  schedule.kind =
+      get_enum(settings, "train.schedule", schedule.kind,
+               {ScheduleKind::Constant, ScheduleKind::Step, ScheduleKind::Exponential, ScheduleKind::Cosine});
+  schedule.learning_rate = settings.get_double("train.learning_rate", schedule.learning_rate, 0, 1e6);
+  schedule.milestones = settings.get_list("train.milestones", schedule.milestones);
+  schedule.factor = settings.get_double("train.factor", schedule.factor, 0, 1);
+  schedule.final_factor = settings.get_double("train.final_factor", schedule.final_factor, 0, 1);
+  schedule.validate();
+  const double below_one = std::nextafter(1.0, 0.0);
+  train.adam.beta1 = settings.get_double("train.beta1", train.adam.beta1, 0, below_one);
+  train.adam.beta2 = settings.get_double("train.beta2", train.adam.beta2, 0, below_one);
+  // Not 0: an expert that saw no sample yet has m = v = 0.
+  train.adam.epsilon = settings.get_double("train.epsilon", train.adam.epsilon, 1e-30, 1);
+}
+
+void write_training(const TrainOptions& train, const std::string& origin, Settings& settings) {
+  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
+  set("train.max_steps", train.max_steps);
+  set("train.max_seconds", train.max_seconds);
+  set("train.until_psnr_db", train.until_psnr_db);
+  set("train.learning_rate", train.schedule.learning_rate);
+  set("train.schedule", std::string(to_string(train.schedule.kind)));
+  set("train.milestones", train.schedule.milestones);
+  set("train.factor", train.schedule.factor);
+  set("train.final_factor", train.schedule.final_factor);
+  set("train.beta1", train.adam.beta1);
+  set("train.beta2", train.adam.beta2);
+  set("train.epsilon", train.adam.epsilon);
+  set("train.steps_per_log", train.steps_per_log);
+  set("train.steps_per_eval", train.steps_per_eval);
+  set("train.steps_per_save", train.steps_per_save);
+}
+
+uint64_t mix(uint64_t hash, uint64_t word) {
+  hash = (hash ^ word) * 0x100000001B3ULL;
+  return hash ^ (hash >> 29);
+}
+
+uint64_t hash_bytes(uint64_t hash, const void* data, std::size_t n_bytes) {
+  const auto* bytes = static_cast<const unsigned char*>(data);
+  std::size_t i = 0;
+  for (; i + 8 <= n_bytes; i += 8) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes + i, 8);
+    hash = mix(hash, word);
+  }
+  for (; i < n_bytes; ++i) {
+    hash = mix(hash, bytes[i]);
+  }
+  return mix(hash, n_bytes);
+}
+
+struct ValueText {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(int64_t value) const { return fmt::format("{}", value); }
+  std::string operator()(double value) const { return fmt::format("{:a}", value); }
+  std::string operator()(const std::string& value) const { return value; }
+  std::string operator()(const std::vector<double>& values) const {
+    std::string text = "[";
+    for (const double value : values) {
+      text += (*this)(value) + ",";
+    }
+    return text + "]";
+  }
+  std::string operator()(const std::vector<std::vector<double>>& lists) const {
+    std::string text = "[";
+    for (const std::vector<double>& list : lists) {
+      text += (*this)(list) + ",";
+    }
+    return text + "]";
+  }
+};
+
+}  // namespace
+
+ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels) {
+  settings.require_known(known_keys());
+  ImageFitConfig config;
+  config.preset = settings.get_string("preset", config.preset);
+  config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
+  config.network = default_network();
+  config.network.n_channels = n_channels;
+  read_layout(settings, config);
+  read_model(settings, config.network);
+  config.sampling =
+      get_enum(settings, "data.sampling", config.sampling, {ImageSampling::AllPixels, ImageSampling::RandomPixels});
+  config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);
+  config.precision =
+      get_enum(settings, "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16});
+  read_training(settings, config.train);
+  build_network(config.network);  // widths, tiles and resolutions that contradict each other
+  return config;
+}
+
+Settings config_to_settings(const ImageFitConfig& config, const std::string& origin) {
+  Settings settings;
+  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
+  const NetworkConfig& network = config.network;
+  const LayoutConfig& layout = network.layout;
+  std::vector<std::vector<double>> tiles;
+  for (const Tile& tile : network.tiles) {
+    tiles.push_back({static_cast<double>(tile.n[0]), static_cast<double>(tile.n[1])});
+  }
+  std::vector<std::vector<double>> resolutions;
+  for (const Resolution& resolution : layout.resolutions) {
+    resolutions.push_back({resolution[0], resolution[1]});
+  }
+  set("preset", config.preset);
+  set("model.widths", std::vector<double>(network.widths.begin(), network.widths.end()));
+  set("model.tiles", tiles);
+  set("model.layout", std::string(to_string(layout.kind)));
+  set("model.resolutions", resolutions);
+  set("model.permutation", std::vector<double>(layout.permutation.begin(), layout.permutation.end()));
+  set("model.affine_std", layout.affine_std);
+  set("model.single_resolution", layout.single_resolution);
+  if (layout.seed != config.seed) {  // else it follows train.seed, also when a later setting changes that
+    set("model.layout_seed", static_cast<int64_t>(layout.seed));
+  }
+  set("model.input", std::string(to_string(network.input.kind)));
+  set("model.n_frequencies", int64_t{network.input.n_frequencies});
+  set("model.frequency_scale", network.input.frequency_scale);
+  set("model.include_coordinates", network.input.include_coordinates);
+  set("model.interpolation", std::string(to_string(network.interpolation)));
+  set("model.node_offset", network.node_offset);
+  set("model.activation", std::string(to_string(network.activation.kind)));
+  set("model.slope", network.activation.slope);
+  set("model.omega", network.activation.omega);
+  set("data.sampling", std::string(to_string(config.sampling)));
+  set("data.batch_size", config.batch_size);
+  set("train.seed", static_cast<int64_t>(config.seed));
+  set("train.precision", std::string(to_string(config.precision)));
+  write_training(config.train, origin, settings);
+  return settings;
+}
+
+Settings image_config_to_settings(const ImageFitConfig& config) {
+  return config_to_settings(config, "resolved config");
+}
+
+std::string image_config_hash(const ImageFitConfig& config, const Image& image) {
+  uint64_t hash = 0xCBF29CE484222325ULL;
+  const Settings settings = image_config_to_settings(config);
+  for (const auto& [key, entry] : settings.entries()) {
+    if (determines_result(key)) {
+      const std::string text = key + "=" + std::visit(ValueText{}, entry.value);
+      hash = hash_bytes(hash, text.data(), text.size());
+    }
+  }
+  const std::string shape =
+      fmt::format("{}x{}x{} {}", image.width(), image.height(), image.n_channels(), to_string(image.type()));
+  hash = hash_bytes(hash, shape.data(), shape.size());
+  hash = hash_bytes(hash, image.data(), image.n_bytes());
+  return fmt::format("{:016x}", hash);
+}
+
+}  // namespace loe

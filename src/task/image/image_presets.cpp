@@ -1,0 +1,79 @@
+#include "loe/task/image_presets.h"
+
+#include <fmt/format.h>
+
+#include "loe/base/error.h"
+#include "task/image/config_settings.h"
+
+namespace loe {
+namespace {
+
+void add_level(NetworkConfig& network, int width, int tile, double resolution) {
+  network.widths.push_back(width);
+  network.tiles.push_back(Tile{{tile, tile, 1, 1}});
+  network.layout.resolutions.push_back({resolution, resolution, 1, 1});
+}
+
+/// Table 5, row "Quad Tree".
+ImageFitConfig toy() {
+  ImageFitConfig config;
+  config.preset = "toy";
+  config.network.input.n_frequencies = 8;
+  for (int level = 1; level <= 9; ++level) {
+    add_level(config.network, 64, 2, static_cast<double>(1 << level));
+  }
+  config.sampling = ImageSampling::AllPixels;
+  config.train.schedule.learning_rate = 0.005;
+  config.train.max_steps = 10000;
+  return config;
+}
+
+/// Table 1, row "Ours".
+ImageFitConfig pluto() {
+  ImageFitConfig config;
+  config.preset = "pluto";
+  config.network.input.n_frequencies = 13;
+  add_level(config.network, 512, 4, 4);
+  add_level(config.network, 384, 4, 8);
+  for (const double resolution : {32.0, 128.0, 512.0, 2048.0, 8192.0}) {
+    add_level(config.network, 256, 4, resolution);
+  }
+  config.sampling = ImageSampling::RandomPixels;
+  config.batch_size = 262144;
+  config.train.schedule.learning_rate = 0.001;
+  config.train.max_steps = 200000;
+  return config;
+}
+
+}  // namespace
+
+std::vector<PresetInfo> image_presets() {
+  return {
+      {"auto", "any picture: network, batch and steps from its size and a budget",
+       "about 90 s for 512x512 on 2 cores, growing with the square root of the pixels"},
+      {"toy", "Table 5, Quad Tree: 9 levels of 64 with 2x2 tiles, every pixel in every step; for 512x512",
+       "20 to 60 minutes on 2 cores; the paper has 40.55 dB on camera.png"},
+      {"pluto", "Table 1, Ours: 7 levels of 512 to 256 with 4x4 tiles, 262,144 random pixels a step; for 8192x8192",
+       "two weeks on 2 cores; the paper has 44.24 dB on its 64-megapixel picture"},
+  };
+}
+
+Settings image_preset(const std::string& name) {
+  if (name == "toy") {
+    return config_to_settings(toy(), "preset toy");
+  }
+  if (name == "pluto") {
+    return config_to_settings(pluto(), "preset pluto");
+  }
+  if (name == "auto") {
+    throw Error(ErrorKind::InvalidArgument,
+                "[preset] name: expected a fixed preset (toy, pluto), got \"auto\", which needs a picture's size; use "
+                "auto_settings");
+  }
+  const std::string match = closest_match(name, {"auto", "toy", "pluto"});
+  throw Error(ErrorKind::NotFound,
+              fmt::format("[preset] name: expected one of auto, toy, pluto, got \"{}\"; {}", name,
+                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+}
+
+}  // namespace loe

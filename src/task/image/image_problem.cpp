@@ -1,0 +1,64 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "loe/base/error.h"
+#include "loe/metric/image_metrics.h"
+#include "loe/task/image_task.h"
+
+namespace loe {
+
+struct ImageProblem::Impl : SampleSource {
+  Impl(const Image& picture, const ImageFitConfig& config)
+      : image(picture), sampler(picture, config.sampling, config.batch_size, config.seed) {}
+  int64_t n_samples() const override { return sampler.n_samples(); }
+  void fill(int64_t first, int64_t count, float* coords, float* targets) const override {
+    sampler.fill(first, count, coords, targets);
+  }
+
+  const Image& image;
+  ImageSampler sampler;
+};
+
+ImageProblem::ImageProblem(const Image& image, const ImageFitConfig& config) {
+  if (config.network.n_channels != image.n_channels()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[image] channels: expected {} (outputs of the network), got a picture with {}",
+                            config.network.n_channels, image.n_channels()));
+  }
+  impl_ = std::make_unique<Impl>(image, config);
+}
+
+ImageProblem::~ImageProblem() = default;
+
+const SampleSource& ImageProblem::batch(int64_t step) {
+  impl_->sampler.begin_step(step);
+  return *impl_;
+}
+
+/// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.
+double ImageProblem::evaluate_psnr(Executor& executor) {
+  const Image& image = impl_->image;
+  const bool clip = image.type() == PixelType::U8 || image.type() == PixelType::U16;
+  const int64_t row_size = int64_t{image.width()} * image.n_channels();
+  std::vector<float> target(row_size);
+  double sum = 0;
+  decode_image(executor, image.width(), image.height(), Region{0, 0, image.width(), image.height()}, image.width(),
+               image.height(), [&](int first_row, int n_rows, const float* predicted) {
+                 for (int i = 0; i < n_rows; ++i) {
+                   image.read_row(0, first_row + i, image.width(), target.data());
+                   const float* row = predicted + i * row_size;
+                   for (int64_t j = 0; j < row_size; ++j) {
+                     const float value = clip ? std::clamp(row[j], 0.0F, 1.0F) : row[j];
+                     const double difference = static_cast<double>(value) - target[j];
+                     sum += difference * difference;
+                   }
+                 }
+               });
+  const double mse = sum / (static_cast<double>(image.n_pixels()) * image.n_channels());
+  // The trainer names the tensor behind a NaN; psnr_from_mse would only refuse it.
+  return mse >= 0 ? psnr_from_mse(mse) : mse;
+}
+
+}  // namespace loe

@@ -1,0 +1,316 @@
+#include "loe/train/trainer.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+#include "loe/base/error.h"
+#include "loe/metric/image_metrics.h"
+#include "loe/nn/network.h"
+#include "train/finite.h"
+
+namespace loe {
+namespace {
+
+constexpr double kSecondsPerLog = 0.5;
+constexpr double kSecondsPerSave = 60;
+/// Weight of a new loss in the smoothed one: a memory of about 20 steps, enough to flatten batch noise.
+constexpr double kSmoothing = 0.05;
+/// The smoothed loss lags behind and does not clip, so the target may be reached a little before it says so.
+constexpr double kTargetMarginDb = 0.1;
+/// Training time per evaluation time between two tries for the target: evaluations stay below a tenth.
+constexpr double kTrainPerEvaluation = 10;
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_between(Clock::time_point from, Clock::time_point to) {
+  return std::chrono::duration<double>(to - from).count();
+}
+
+bool is_multiple(int64_t step, int64_t interval) {
+  return interval > 0 && step % interval == 0;
+}
+
+void check_arguments(const NetworkSpec& spec, const TrainOptions& options, const RunState& state) {
+  const auto fail = [](const std::string& message) { throw Error(ErrorKind::InvalidArgument, "[train] " + message); };
+  options.schedule.validate();
+  if (options.max_steps < 1) {
+    fail(fmt::format("max_steps: expected at least 1, got {}", options.max_steps));
+  }
+  if (!(options.max_seconds >= 0) || !(options.until_psnr_db >= 0)) {
+    fail(fmt::format("max_seconds and until_psnr_db: expected at least 0, got {} and {}", options.max_seconds,
+                     options.until_psnr_db));
+  }
+  if (std::min({options.steps_per_log, options.steps_per_eval, options.steps_per_save}) < 0) {
+    fail(fmt::format("steps_per_log, steps_per_eval, steps_per_save: expected at least 0, got {}, {}, {}",
+                     options.steps_per_log, options.steps_per_eval, options.steps_per_save));
+  }
+  const int64_t n_params = spec.n_params();
+  for (const auto* values : {&state.params.params, &state.params.adam_m, &state.params.adam_v}) {
+    if (static_cast<int64_t>(values->size()) != n_params) {
+      fail(
+          fmt::format("state: expected {} numbers for parameters and for each moment, got {}; the state belongs to "
+                      "another network",
+                      n_params, values->size()));
+    }
+  }
+  if (state.step < 0) {
+    fail(fmt::format("state: expected a step of at least 0, got {}", state.step));
+  }
+}
+
+/// One call of train(): the state of a session that is not worth keeping beyond it.
+class Session {
+ public:
+  Session(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+          const TrainerEvents& events, const std::atomic<bool>* cancel)
+      : problem_(problem),
+        executor_(executor),
+        options_(options),
+        state_(state),
+        events_(events),
+        cancel_(cancel),
+        seconds_before_(state.seconds),
+        start_(Clock::now()),
+        last_log_(start_),
+        last_save_(start_),
+        target_reached_(options.until_psnr_db > 0 && state.best_step == state.step &&
+                        state.best_psnr_db >= options.until_psnr_db) {}
+
+  StopReason run() {
+    std::optional<StopReason> reason;
+    while (!(reason = stop_reason())) {
+      step();
+      if (log_due()) {
+        log();
+      }
+      if (evaluation_due()) {
+        evaluate();
+      }
+      if (save_due() && !stop_reason()) {
+        save(false);
+      }
+    }
+    finish(*reason);
+    return *reason;
+  }
+
+ private:
+  std::optional<StopReason> stop_reason() const {
+    if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+      return StopReason::Cancelled;
+    }
+    if (target_reached_) {
+      return StopReason::TargetReached;
+    }
+    if (state_.step >= options_.max_steps) {
+      return StopReason::MaxSteps;
+    }
+    if (options_.max_seconds > 0 && state_.seconds >= options_.max_seconds) {
+      return StopReason::MaxSeconds;
+    }
+    return std::nullopt;
+  }
+
+  void step() {
+    const Clock::time_point begin = Clock::now();
+    const SampleSource& source = problem_.batch(state_.step);
+    AdamUpdate update = options_.adam;
+    update.learning_rate = options_.schedule.at(state_.step, options_.max_steps);
+    update.t = state_.step + 1;
+    const double loss = executor_.train_step(source, update, state_.params);
+    if (!std::isfinite(loss)) {
+      fail_not_finite(fmt::format("loss is {}", loss), &source);
+    }
+    ++state_.step;
+    ++n_session_steps_;
+    loss_ = loss;
+    learning_rate_ = update.learning_rate;
+    smoothed_loss_ += kSmoothing * (loss - smoothed_loss_);
+    smoothing_weight_ += kSmoothing * (1 - smoothing_weight_);
+    interval_loss_ += loss;
+    ++n_interval_steps_;
+    n_interval_samples_ += source.n_samples();
+    const double seconds = seconds_between(begin, Clock::now());
+    interval_seconds_ += seconds;
+    seconds_since_evaluation_ += seconds;
+    update_clock();
+  }
+
+  void update_clock() { state_.seconds = seconds_before_ + seconds_between(start_, Clock::now()); }
+
+  bool log_due() const {
+    if (options_.steps_per_log > 0) {
+      return is_multiple(state_.step, options_.steps_per_log);
+    }
+    return n_session_steps_ == 1 || seconds_between(last_log_, Clock::now()) >= kSecondsPerLog;
+  }
+
+  void log() {
+    Progress progress;
+    progress.step = state_.step;
+    progress.max_steps = options_.max_steps;
+    progress.loss = loss_;
+    progress.psnr_db = psnr_from_mse(interval_loss_ / static_cast<double>(n_interval_steps_));
+    progress.learning_rate = learning_rate_;
+    progress.samples_per_second = static_cast<double>(n_interval_samples_) / std::max(interval_seconds_, 1e-9);
+    progress.seconds = state_.seconds;
+    const double seconds_per_step = (state_.seconds - seconds_before_) / static_cast<double>(n_session_steps_);
+    progress.eta_seconds = static_cast<double>(options_.max_steps - state_.step) * seconds_per_step;
+    if (options_.max_seconds > 0) {
+      progress.eta_seconds = std::min(progress.eta_seconds, std::max(0.0, options_.max_seconds - state_.seconds));
+    }
+    interval_loss_ = 0;
+    n_interval_steps_ = 0;
+    n_interval_samples_ = 0;
+    interval_seconds_ = 0;
+    last_log_ = Clock::now();
+    if (events_.on_log) {
+      events_.on_log(progress);
+    }
+  }
+
+  bool evaluation_due() const {
+    if (is_multiple(state_.step, options_.steps_per_eval)) {
+      return true;
+    }
+    if (options_.until_psnr_db <= 0 || seconds_since_evaluation_ < kTrainPerEvaluation * last_evaluation_seconds_) {
+      return false;
+    }
+    return psnr_from_mse(smoothed_loss_ / smoothing_weight_) >= options_.until_psnr_db - kTargetMarginDb;
+  }
+
+  void evaluate() {
+    const Clock::time_point begin = Clock::now();
+    const double psnr_db = problem_.evaluate_psnr(executor_);
+    if (std::isnan(psnr_db)) {
+      fail_not_finite("PSNR of the evaluation is nan", nullptr);
+    }
+    if (state_.best_step < 0 || psnr_db > state_.best_psnr_db) {
+      state_.best_psnr_db = psnr_db;
+      state_.best_step = state_.step;
+    }
+    evaluated_step_ = state_.step;
+    last_evaluation_seconds_ = seconds_between(begin, Clock::now());
+    seconds_since_evaluation_ = 0;
+    target_reached_ = options_.until_psnr_db > 0 && psnr_db >= options_.until_psnr_db;
+    update_clock();
+    if (events_.on_eval) {
+      events_.on_eval(state_, psnr_db);
+    }
+  }
+
+  bool save_due() const {
+    if (options_.steps_per_save > 0) {
+      return is_multiple(state_.step, options_.steps_per_save);
+    }
+    return seconds_between(last_save_, Clock::now()) >= kSecondsPerSave;
+  }
+
+  void save(bool is_last) {
+    // A finite loss can still leave an infinite moment behind, which only the next step would notice: a checkpoint
+    // with one inside could never be resumed.
+    const std::string bad = find_non_finite(executor_.spec(), state_.params);
+    if (!bad.empty()) {
+      fail_not_finite("state cannot be saved", nullptr);
+    }
+    update_clock();
+    if (events_.on_save) {
+      events_.on_save(state_, is_last);
+    }
+    last_save_ = Clock::now();
+  }
+
+  void finish(StopReason reason) {
+    if (n_interval_steps_ > 0) {
+      log();
+    }
+    if (reason != StopReason::Cancelled && evaluated_step_ != state_.step) {
+      evaluate();
+    }
+    save(true);
+  }
+
+  [[noreturn]] void fail_not_finite(const std::string& what, const SampleSource* source) const {
+    const NetworkSpec& spec = executor_.spec();
+    std::string where = find_non_finite(spec, state_.params);
+    std::string advice = fmt::format("lower train.learning_rate ({})", options_.schedule.learning_rate);
+    if (where.empty() && source != nullptr) {
+      where = find_non_finite_target(*source, spec.n_dims, spec.n_out());
+      if (!where.empty()) {
+        advice = "repair the input";
+      }
+    }
+    if (where.empty()) {
+      where = "the network's output (parameters, moments and targets are finite)";
+    }
+    throw Error(ErrorKind::Numerical,
+                fmt::format("[train] step {}: expected finite numbers, but {}; first that is not finite: {}; {}",
+                            state_.step, what, where, advice));
+  }
+
+  Problem& problem_;
+  Executor& executor_;
+  const TrainOptions& options_;
+  RunState& state_;
+  const TrainerEvents& events_;
+  const std::atomic<bool>* cancel_;
+
+  const double seconds_before_;
+  const Clock::time_point start_;
+  Clock::time_point last_log_;
+  Clock::time_point last_save_;
+
+  int64_t n_session_steps_ = 0;
+  double loss_ = 0;
+  double learning_rate_ = 0;
+  double smoothed_loss_ = 0;
+  double smoothing_weight_ = 0;  ///< 1 - (1 - kSmoothing)^steps: removes the pull of the initial 0
+
+  double interval_loss_ = 0;  ///< since the last log, as the next three
+  int64_t n_interval_steps_ = 0;
+  int64_t n_interval_samples_ = 0;
+  double interval_seconds_ = 0;
+
+  bool target_reached_;
+  int64_t evaluated_step_ = -1;
+  double last_evaluation_seconds_ = 0;
+  double seconds_since_evaluation_ = 0;
+};
+
+}  // namespace
+
+const char* to_string(StopReason reason) {
+  switch (reason) {
+    case StopReason::MaxSteps:
+      return "max_steps";
+    case StopReason::MaxSeconds:
+      return "max_seconds";
+    case StopReason::TargetReached:
+      return "target_reached";
+    case StopReason::Cancelled:
+      return "cancelled";
+  }
+  return "?";
+}
+
+RunState initial_run_state(const NetworkSpec& spec, uint64_t seed) {
+  RunState state;
+  state.params.params = initial_params(spec, seed);
+  state.params.adam_m.assign(state.params.params.size(), 0.0F);
+  state.params.adam_v.assign(state.params.params.size(), 0.0F);
+  state.seed = seed;
+  return state;
+}
+
+StopReason train(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+                 const TrainerEvents& events, const std::atomic<bool>* cancel) {
+  check_arguments(executor.spec(), options, state);
+  executor.set_params(state.params.params);
+  return Session(problem, executor, options, state, events, cancel).run();
+}
+
+}  // namespace loe
