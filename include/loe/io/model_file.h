@@ -29,13 +29,15 @@ struct Model {
 };
 
 /// model.safetensors: the tensors of NetworkSpec::tensors() and metadata "format" = "loe-model", "version", "network",
-/// "signal".
+/// "signal". Error(Numerical) if a parameter is not finite, Error(Io); an existing file then stays as it was.
 void write_model(const std::string& path, const Model& model);
+/// Error(NotFound), Error(Io), Error(Format) naming the field or tensor: another version, shapes that disagree with the
+/// network, missing or further tensors, values that are not finite.
 Model read_model(const std::string& path);
 
 /// Checkpoint: the model's tensors as "params.*", "adam_m.*", "adam_v.*" and the other fields of RunState as metadata.
 void write_checkpoint(const std::string& path, const NetworkSpec& network, const RunState& state);
-/// Error(Format) if it is no checkpoint or belongs to another network.
+/// Errors as read_model; Error(Format) if it is no checkpoint or belongs to another network.
 RunState read_checkpoint(const std::string& path, const NetworkSpec& network);
 
 }  // namespace loe

@@ -1,0 +1,267 @@
+// Writing pictures: include/loe/io/image_file.h.
+#include <OpenImageIO/filesystem.h>
+#include <OpenImageIO/imageio.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "io/file_handle.h"
+#include "io/image_formats.h"
+#include "io/oiio_setup.h"
+#include "io/text.h"
+#include "loe/base/error.h"
+#include "loe/io/image_file.h"
+
+namespace loe {
+namespace {
+
+/// Rows are rounded to their depth in strips of about this many values.
+constexpr int kStripValues = 1 << 18;
+
+/// Takes a format's output into an AtomicFile and remembers the first failure, which the formats report poorly: on a
+/// full disk libpng prints and goes on, and libjpeg writing to a file of its own ends the process. To them all is well.
+class AtomicFileProxy : public OIIO::Filesystem::IOProxy {
+ public:
+  explicit AtomicFileProxy(AtomicFile& file) : IOProxy(file.temporary_path(), Write), file_(file) {}
+  const char* proxytype() const override { return "loe"; }
+  void close() override {}
+
+  size_t write(const void* data, size_t n_bytes) override {
+    const size_t n = pwrite(data, n_bytes, m_pos);
+    m_pos += static_cast<int64_t>(n);
+    return n;
+  }
+  size_t pwrite(const void* data, size_t n_bytes, int64_t offset) override {
+    if (error_number_ == 0) {
+      error_number_ = file_.write_at(static_cast<uint64_t>(offset), data, n_bytes);
+    }
+    size_ = std::max(size_, offset + static_cast<int64_t>(n_bytes));
+    return n_bytes;
+  }
+  size_t size() const override { return static_cast<size_t>(size_); }
+  int error_number() const { return error_number_; }
+
+ private:
+  AtomicFile& file_;
+  int64_t size_ = 0;
+  int error_number_ = 0;
+};
+
+OIIO::TypeDesc oiio_type(PixelType type) {
+  switch (type) {
+    case PixelType::U8:
+      return OIIO::TypeUInt8;
+    case PixelType::U16:
+      return OIIO::TypeUInt16;
+    case PixelType::F16:
+      return OIIO::TypeHalf;
+    case PixelType::F32:
+      return OIIO::TypeFloat;
+  }
+  return OIIO::TypeUnknown;
+}
+
+OIIO::ImageSpec make_spec(const ImageFormat& format, int width, int height, int n_channels, PixelType type,
+                          const std::string& color_space) {
+  const std::string name = format.name;
+  OIIO::ImageSpec spec(width, height, n_channels, oiio_type(type));
+  if (n_channels == 2) {
+    spec.channelnames = {"Y", "A"};
+    spec.alpha_channel = 1;
+  }
+  spec.attribute("oiio:ColorSpace", color_space);
+  if (spec.alpha_channel >= 0 && name != "openexr") {
+    spec.attribute("oiio:UnassociatedAlpha", 1);
+  }
+  if (name == "jpeg") {
+    spec.attribute("compression", "jpeg:98");
+  } else if (name == "webp") {
+    spec.attribute("compression", "webp:100");
+  } else if (name == "tiff" && type == PixelType::F16) {
+    spec.attribute("tiff:half", 1);
+  }
+  return spec;
+}
+
+}  // namespace
+
+struct ImageWriter::Impl {
+  Impl(const std::string& path_, int width_, int height_, int n_channels_, PixelType type_)
+      : path(path_),
+        format(output_format(path_, width_, height_, n_channels_, type_)),
+        width(width_),
+        height(height_),
+        n_channels(n_channels_),
+        type(type_),
+        file(path_),
+        proxy(file) {}
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (opened && n_written < height && std::string(format.name) == "png") {
+      quiet_png_end();
+    }
+  }
+
+  bool is_tiff() const { return std::string(format.name) == "tiff"; }
+
+  /// After every call into OpenImageIO: the system's own word first, then the format's.
+  void require(bool ok, const std::string& attempt) {
+    const bool failed = !ok || output->has_error();
+    const std::string message = failed ? output->geterror() : "";
+    if (proxy.error_number() != 0) {
+      throw_io_error(path, attempt, proxy.error_number());
+    }
+    if (failed) {
+      throw_format_error(attempt, message);
+    }
+  }
+
+  [[noreturn]] void throw_format_error(const std::string& attempt, const std::string& message) {
+    // A format that wrote past the proxy (TIFF) does not say why it failed: try to add a byte to see.
+    std::error_code ignored;
+    const auto n_bytes = std::filesystem::file_size(file.temporary_path(), ignored);
+    if (const int error_number = ignored ? 0 : file.write_at(n_bytes, "", 1); error_number != 0) {
+      throw_io_error(path, attempt, error_number);
+    }
+    throw Error(ErrorKind::Io, fmt::format("[image] {}: expected to {}, got '{}'; try another format", path, attempt,
+                                           oiio_message(message)));
+  }
+
+  /// TIFF's close cannot tell that the directory did not reach the disk: read it and the last row back.
+  void verify_tiff() {
+    const std::unique_ptr<OIIO::ImageInput> input = OIIO::ImageInput::create(format.name);
+    OIIO::ImageSpec spec;
+    std::vector<std::byte> row(static_cast<size_t>(width) * static_cast<size_t>(n_channels) *
+                               static_cast<size_t>(bytes_per_value(type)));
+    if (!input || !input->open(file.temporary_path(), spec) || spec.width != width || spec.height != height ||
+        !input->read_scanline(height - 1, 0, oiio_type(type), row.data())) {
+      throw_format_error("finish the picture", input ? input->geterror() : "");
+    }
+  }
+
+  void write_stored(int n_rows, const std::byte* rows) {
+    require(output->write_scanlines(n_written, n_written + n_rows, 0, oiio_type(type), rows),
+            fmt::format("write rows {} to {} of {}", n_written, n_written + n_rows, height));
+    n_written += n_rows;
+  }
+
+  /// libpng prints to stderr if a file ends before its compressor has put out anything: feed it zeros until it has.
+  void quiet_png_end() noexcept {
+    constexpr size_t kHeaderBytes = 1024;
+    try {
+      const std::vector<std::byte> zeros(static_cast<size_t>(width) * static_cast<size_t>(n_channels) *
+                                         static_cast<size_t>(bytes_per_value(type)));
+      for (; n_written < height && proxy.size() < kHeaderBytes; ++n_written) {
+        if (!output->write_scanline(n_written, 0, oiio_type(type), zeros.data())) {
+          return;
+        }
+      }
+    } catch (...) {
+      // Abandoning a file never fails; at worst libpng prints its line.
+    }
+  }
+
+  void require_room(int n_rows) const {
+    if (n_rows < 0 || n_rows > height - n_written) {
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[image] {}: expected at most {} more rows, got {}; pass each row once", path,
+                              height - n_written, n_rows));
+    }
+  }
+
+  std::string path;
+  const ImageFormat& format;
+  int width;
+  int height;
+  int n_channels;
+  PixelType type;
+  bool opened = false;
+  int n_written = 0;
+  AtomicFile file;
+  AtomicFileProxy proxy;                      // outlives `output`, whose destructor may still write
+  std::unique_ptr<OIIO::ImageOutput> output;  // last: destroyed first
+};
+
+ImageWriter::ImageWriter(const std::string& path, int width, int height, int n_channels, PixelType type,
+                         const std::string& color_space) {
+  // The limits of Image apply: sides of 1..65536, 1..4 channels.
+  if (width < 1 || height < 1 || width > 65536 || height > 65536 || n_channels < 1 || n_channels > 4) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[image] {}: expected sides of 1..65536 pixels and 1..4 channels, got {} x {} x {}; choose "
+                            "another size",
+                            path, width, height, n_channels));
+  }
+  set_up_oiio();
+  impl_ = std::make_unique<Impl>(path, width, height, n_channels, type);
+  impl_->output = OIIO::ImageOutput::create(impl_->format.name);
+  if (!impl_->output || impl_->output->supports("ioproxy") == 0) {
+    throw Error(ErrorKind::Unsupported, fmt::format("[image] {}: expected an OpenImageIO that writes {}, got one that "
+                                                    "does not ({}); write a .png",
+                                                    path, impl_->format.title, oiio_message(OIIO::geterror())));
+  }
+  OIIO::ImageSpec spec = make_spec(impl_->format, width, height, n_channels, type, printable(color_space));
+  // Not TIFF: OpenImageIO reads the file back for its EXIF directory, through a proxy it cannot, and the file comes out
+  // damaged. libtiff does report a failed write.
+  if (!impl_->is_tiff()) {
+    OIIO::Filesystem::IOProxy* proxy = &impl_->proxy;
+    spec.attribute("oiio:ioproxy", OIIO::TypeDesc::PTR, &proxy);
+  }
+  impl_->opened = impl_->output->open(impl_->file.temporary_path(), spec);
+  impl_->require(impl_->opened, "start a picture");
+  if (impl_->output->spec().format != oiio_type(type)) {
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("[image] {}: expected {} to store {}, got {}; write a .png or .tif", path,
+                            impl_->format.title, to_string(type), impl_->output->spec().format.c_str()));
+  }
+}
+
+ImageWriter::~ImageWriter() = default;
+
+void ImageWriter::write_stored_rows(int n_rows, const std::byte* rows) {
+  impl_->require_room(n_rows);
+  if (n_rows > 0) {
+    impl_->write_stored(n_rows, rows);
+  }
+}
+
+void ImageWriter::write_rows(int n_rows, const float* values) {
+  impl_->require_room(n_rows);
+  const int row_values = impl_->width * impl_->n_channels;
+  const int strip_rows = std::min(std::max(kStripValues / row_values, 1), std::max(n_rows, 1));
+  Image strip(impl_->width, strip_rows, impl_->n_channels, impl_->type);
+  for (int first = 0; first < n_rows; first += strip_rows) {
+    const int n = std::min(strip_rows, n_rows - first);
+    for (int i = 0; i < n; ++i) {
+      strip.write_row(0, i, impl_->width, values + int64_t{first + i} * row_values);
+    }
+    impl_->write_stored(n, strip.data());
+  }
+}
+
+void ImageWriter::close() {
+  if (impl_->n_written != impl_->height) {
+    throw Error(ErrorKind::InvalidArgument, fmt::format("[image] {}: expected {} rows before closing, got {}; write "
+                                                        "them all",
+                                                        impl_->path, impl_->height, impl_->n_written));
+  }
+  impl_->require(impl_->output->close(), "finish the picture");
+  impl_->output.reset();
+  if (impl_->is_tiff()) {
+    impl_->verify_tiff();
+  }
+  impl_->file.commit();
+}
+
+void write_image(const std::string& path, const Image& image) {
+  ImageWriter writer(path, image.width(), image.height(), image.n_channels(), image.type(), image.color_space);
+  // In strips: OpenImageIO copies what it is given, and the whole picture would be copied at once.
+  const int strip_rows = std::max(kStripValues / (image.width() * image.n_channels()), 1);
+  for (int y = 0; y < image.height(); y += strip_rows) {
+    writer.write_stored_rows(std::min(strip_rows, image.height() - y), image.row(y));
+  }
+  writer.close();
+}
+
+}  // namespace loe

@@ -1,0 +1,156 @@
+// NetworkSpec as JSON text (docs/formats.md).
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "io/json_reader.h"
+#include "io/text.h"
+#include "loe/base/error.h"
+#include "loe/io/model_file.h"
+
+namespace loe {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Axes beyond n_dims are left out: validate() has made sure that they hold the defaults.
+Json layer_to_json(const LayerSpec& layer, int n_dims) {
+  Json tile = Json::array();
+  Json a = Json::array();
+  Json b = Json::array();
+  for (int row = 0; row < n_dims; ++row) {
+    Json a_row = Json::array();
+    for (int column = 0; column < n_dims; ++column) {
+      a_row.push_back(layer.grid.a[row][column]);
+    }
+    a.push_back(std::move(a_row));
+    b.push_back(layer.grid.b[row]);
+    tile.push_back(layer.tile.n[row]);
+  }
+  Json json;
+  json["name"] = layer.name;
+  json["n_in"] = layer.n_in;
+  json["n_out"] = layer.n_out;
+  json["tile"] = std::move(tile);
+  json["grid"] = Json{{"a", std::move(a)}, {"b", std::move(b)}};
+  json["interpolation"] = to_string(layer.interpolation);
+  json["node_offset"] = layer.node_offset;
+  json["activation"] = Json{
+      {"kind", to_string(layer.activation.kind)}, {"slope", layer.activation.slope}, {"omega", layer.activation.omega}};
+  return json;
+}
+
+/// The enum of a text field; the list of choices in the parser's own error becomes part of a Format error.
+template <typename Parse>
+auto read_enum(const JsonObject& object, const std::string& key, const Parse& parse) {
+  const std::string text = printable(object.get_string(key));
+  try {
+    return parse(text);
+  } catch (const Error& error) {
+    throw Error(ErrorKind::Format,
+                fmt::format("[model] {}: {}: {}", object.origin(), object.path_of(key), error.what()));
+  }
+}
+
+InputSpec read_input(const JsonObject& object) {
+  InputSpec input;
+  input.kind = read_enum(object, "kind", input_kind_from_string);
+  input.n_frequencies = object.get_int("n_frequencies", 0, kMaxWidth);
+  input.frequency_scale = object.get_double("frequency_scale");
+  input.include_coordinates = object.get_bool("include_coordinates");
+  input.n_features = object.get_int("n_features", 0, kMaxWidth);
+  return input;
+}
+
+Grid read_grid(const JsonObject& object, int n_dims) {
+  Grid grid;
+  const auto n = static_cast<std::size_t>(n_dims);
+  const nlohmann::json& a = object.get_list("a", n);
+  const nlohmann::json& b = object.get_list("b", n);
+  for (std::size_t row = 0; row < n; ++row) {
+    const std::string field = fmt::format("{}[{}]", object.path_of("a"), row);
+    if (!a[row].is_array() || a[row].size() != n) {
+      throw_json_error(object.origin(), field, fmt::format("a list of {}", n), "something else");
+    }
+    for (std::size_t column = 0; column < n; ++column) {
+      grid.a[row][column] = json_to_double(a[row][column], object.origin(), field);
+    }
+    grid.b[row] = json_to_double(b[row], object.origin(), object.path_of("b"));
+  }
+  return grid;
+}
+
+LayerSpec read_layer(const JsonObject& object, int n_dims) {
+  LayerSpec layer;
+  layer.name = object.get_string("name");
+  layer.n_in = object.get_int("n_in", 1, kMaxWidth);
+  layer.n_out = object.get_int("n_out", 1, kMaxWidth);
+  const nlohmann::json& tile = object.get_list("tile", static_cast<std::size_t>(n_dims));
+  int64_t n_experts = 1;
+  for (std::size_t axis = 0; axis < tile.size(); ++axis) {
+    layer.tile.n[axis] = json_to_int(tile[axis], 1, kMaxExperts, object.origin(), object.path_of("tile"));
+    n_experts *= layer.tile.n[axis];
+  }
+  if (n_experts > kMaxExperts) {
+    throw_json_error(object.origin(), object.path_of("tile"), fmt::format("at most {} experts", kMaxExperts),
+                     std::to_string(n_experts));
+  }
+  layer.grid = read_grid(object.get_object("grid", {"a", "b"}), n_dims);
+  layer.interpolation = read_enum(object, "interpolation", interpolation_from_string);
+  layer.node_offset = object.get_double("node_offset");
+  const JsonObject activation = object.get_object("activation", {"kind", "slope", "omega"});
+  layer.activation.kind = read_enum(activation, "kind", activation_kind_from_string);
+  layer.activation.slope = activation.get_double("slope");
+  layer.activation.omega = activation.get_double("omega");
+  return layer;
+}
+
+}  // namespace
+
+std::string network_to_json(const NetworkSpec& spec) {
+  spec.validate();
+  Json json;
+  json["n_dims"] = spec.n_dims;
+  json["input"] = Json{{"kind", to_string(spec.input.kind)},
+                       {"n_frequencies", spec.input.n_frequencies},
+                       {"frequency_scale", spec.input.frequency_scale},
+                       {"include_coordinates", spec.input.include_coordinates},
+                       {"n_features", spec.input.n_features}};
+  json["layers"] = Json::array();
+  for (const LayerSpec& layer : spec.layers) {
+    json["layers"].push_back(layer_to_json(layer, spec.n_dims));
+  }
+  const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // Fields that the kinds in use ignore are not validated: refuse what could not be read back rather than lose it.
+  if (network_from_json(text, "network") != spec) {
+    throw Error(ErrorKind::InvalidArgument,
+                "[model] network: expected names in UTF-8 and finite numbers, got others; fix the description");
+  }
+  return text;
+}
+
+NetworkSpec network_from_json(const std::string& text, const std::string& origin) {
+  const nlohmann::json json = parse_small_json(text, origin);
+  const JsonObject object(json, origin, "", {"n_dims", "input", "layers"});
+  NetworkSpec spec;
+  spec.n_dims = object.get_int("n_dims", 1, kMaxDims);
+  spec.input = read_input(
+      object.get_object("input", {"kind", "n_frequencies", "frequency_scale", "include_coordinates", "n_features"}));
+  const nlohmann::json& layers = object.at("layers");
+  if (!layers.is_array() || layers.empty() || layers.size() > static_cast<std::size_t>(kMaxLayers)) {
+    throw_json_error(origin, "layers", fmt::format("a list of 1..{} layers", kMaxLayers), "something else");
+  }
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    const JsonObject layer(layers[i], origin, fmt::format("layers[{}]", i),
+                           {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation"});
+    spec.layers.push_back(read_layer(layer, spec.n_dims));
+  }
+  try {
+    spec.validate();
+  } catch (const Error& error) {
+    throw Error(ErrorKind::Format, fmt::format("[model] {}: {}", origin, error.what()));
+  }
+  return spec;
+}
+
+}  // namespace loe

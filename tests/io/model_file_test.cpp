@@ -1,0 +1,314 @@
+#include "loe/io/model_file.h"
+
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <map>
+
+#include "io/conditions.h"
+#include "io/io_test_helpers.h"
+#include "io/model_parse.h"
+#include "loe/io/safetensors.h"
+
+namespace loe {
+namespace {
+
+constexpr double kThird = 1.0 / 3.0;
+
+/// Two levels and a head in 2-D with every field off its default.
+NetworkSpec test_network() {
+  NetworkSpec spec;
+  spec.n_dims = 2;
+  spec.input.n_frequencies = 3;
+  spec.input.frequency_scale = 0.1;
+  spec.input.include_coordinates = false;
+  LayerSpec level;
+  level.name = "levels.0";
+  level.n_in = spec.n_in();
+  level.n_out = 5;
+  level.tile.n = {2, 3, 1, 1};
+  level.grid.a[0][0] = kThird;
+  level.grid.a[0][1] = -1e-300;
+  level.grid.a[1][1] = 7;
+  level.grid.b[1] = -0.0;
+  level.interpolation = Interpolation::Linear;
+  level.node_offset = 0.5;
+  level.activation = {ActivationKind::LeakyRelu, 0.01, 12.5};
+  spec.layers.push_back(level);
+  LayerSpec head;
+  head.name = "head";
+  head.n_in = 5;
+  head.n_out = 3;
+  spec.layers.push_back(head);
+  return spec;
+}
+
+std::vector<float> ramp(const NetworkSpec& spec, float scale) {
+  std::vector<float> values(static_cast<std::size_t>(spec.n_params()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = scale * static_cast<float>(i + 1) / 7.0F;
+  }
+  return values;
+}
+
+Model test_model() {
+  Model model;
+  model.network = test_network();
+  model.params = ramp(model.network, -1.0F);
+  model.signal = {"image", 640, 480, "u16", "Linear"};
+  return model;
+}
+
+RunState test_state() {
+  RunState state;
+  state.params = {ramp(test_network(), 1.0F), ramp(test_network(), -0.5F), ramp(test_network(), 1e-12F)};
+  state.step = 123'456'789'012;
+  state.seed = std::numeric_limits<uint64_t>::max();
+  state.seconds = 0.1 + 0.2;
+  state.best_psnr_db = std::nextafter(40.55, 100.0);
+  state.best_step = 5000;
+  state.config_hash = "abc123";
+  return state;
+}
+
+/// The file with one thing changed.
+void rewrite(const std::string& path, const std::function<void(TensorFile&)>& change) {
+  TensorFile file = read_safetensors(path);
+  change(file);
+  std::vector<TensorView> views;
+  for (const TensorFile::Tensor& tensor : file.tensors) {
+    views.push_back({tensor.name, tensor.shape, tensor.data});
+  }
+  write_safetensors(path, views, file.metadata);
+}
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  const std::size_t at = text.find(from);
+  EXPECT_NE(at, std::string::npos) << from << " is not in " << text;
+  return at == std::string::npos ? text : text.replace(at, from.size(), to);
+}
+
+void expect_json_refused(const std::string& from, const std::string& to, const std::string& part) {
+  const std::string text = replaced(network_to_json(test_network()), from, to);
+  expect_error(ErrorKind::Format, part, [&] { network_from_json(text, "m.safetensors"); });
+}
+
+TEST(NetworkJson, EveryFieldComesBackExactly) {
+  const NetworkSpec spec = test_network();
+  const NetworkSpec back = network_from_json(network_to_json(spec), "test");
+  EXPECT_EQ(back, spec);
+  EXPECT_TRUE(std::signbit(back.layers[0].grid.b[1]));
+  EXPECT_EQ(back.layers[0].grid.a[0][0], kThird);
+  EXPECT_EQ(network_to_json(back), network_to_json(spec));
+}
+
+TEST(NetworkJson, EveryKindAndDimensionComesBack) {
+  for (int n_dims = 1; n_dims <= kMaxDims; ++n_dims) {
+    for (const ActivationKind kind :
+         {ActivationKind::Identity, ActivationKind::LeakyRelu, ActivationKind::Relu, ActivationKind::Sine,
+          ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus}) {
+      for (const InputKind input : {InputKind::Encoding, InputKind::Constant, InputKind::Features}) {
+        NetworkSpec spec;
+        spec.n_dims = n_dims;
+        spec.input.kind = input;
+        spec.input.n_features = 3;
+        LayerSpec layer;
+        layer.name = "levels.0";
+        layer.n_in = spec.n_in();
+        layer.n_out = 1;
+        layer.tile.n[static_cast<std::size_t>(n_dims - 1)] = 2;
+        layer.grid.a[static_cast<std::size_t>(n_dims - 1)][0] = 0.1;
+        layer.activation.kind = kind;
+        spec.layers.push_back(layer);
+        EXPECT_EQ(network_from_json(network_to_json(spec), "test"), spec);
+      }
+    }
+  }
+}
+
+TEST(NetworkJson, RefusesWhatIsNoDescription) {
+  const auto refused = [](const std::string& text, const std::string& part) {
+    expect_error(ErrorKind::Format, part, [&] { network_from_json(text, "m.safetensors"); });
+  };
+  refused("", "syntax error at byte 1");
+  refused("{}x", "syntax error at byte 3");
+  refused(std::string("{}\0x", 4), "a zero byte");
+  refused("[]", "an object");
+  refused("{}", "n_dims: expected a value, got none");
+  refused(std::string(1'000'000, '['), "nested");
+  refused(std::string(5 << 20, ' '), "bytes of JSON");
+  refused("{\"n_dims\":1e999}", "a number out of range");
+}
+
+TEST(NetworkJson, RefusesBadFieldsByName) {
+  expect_json_refused("\"n_dims\":2", "\"n_dims\":5", "n_dims: expected a whole number in 1..4, got 5");
+  expect_json_refused("\"n_dims\":2", "\"n_dims\":2.5", "got 2.5");
+  expect_json_refused("\"n_dims\":2", "\"n_dims\":-1", "got -1");
+  expect_json_refused("\"n_dims\":2", "\"n_dims\":18446744073709551615", "got 18446744073709551615");
+  expect_json_refused("\"n_dims\":2", "\"n_dims\":3", "layers[0].tile: expected a list of 3");
+  expect_json_refused("\"n_frequencies\"", "\"n_frequences\"", "input.n_frequences: expected no such field");
+  expect_json_refused("\"encoding\"", "\"encodin\\u001b\"", "input.kind");
+  expect_json_refused("\"linear\"", "\"cubic\"", "layers[0].interpolation");
+  expect_json_refused("\"linear\"", "7", "layers[0].interpolation: expected text");
+  expect_json_refused("\"leaky_relu\"", "\"relu6\"", "layers[0].activation.kind");
+  expect_json_refused("[2,3]", "[64,65]", "layers[0].tile: expected at most 4096 experts");
+  expect_json_refused("[2,3]", "[0,3]", "layers[0].tile");
+  expect_json_refused("\"n_out\":5", "\"n_out\":6", "n_in");
+  expect_json_refused("\"n_out\":5", "\"n_out\":1000000000", "layers[0].n_out");
+  expect_json_refused("\"include_coordinates\":false", "\"include_coordinates\":0", "true or false");
+  expect_json_refused("\"slope\":0.01", "\"slope\":null", "layers[0].activation.slope: expected a finite number");
+  expect_json_refused("\"slope\":0.01", "\"slope\":1.5", "slope");
+  expect_json_refused("\"head\"", "\"levels.0\"", "levels.0");
+  expect_json_refused("\"n_in\":12,", "", "layers[0].n_in: expected a value, got none");
+}
+
+TEST(NetworkJson, RefusesToWriteWhatItCouldNotRead) {
+  NetworkSpec spec = test_network();
+  spec.layers[1].activation.slope = std::nan("");
+  expect_error(ErrorKind::Format, "slope", [&] { network_to_json(spec); });
+  spec = test_network();
+  spec.layers[1].name = "\xFF";
+  expect_error(ErrorKind::InvalidArgument, "UTF-8", [&] { network_to_json(spec); });
+  expect_error(ErrorKind::InvalidArgument, "layer", [] { network_to_json(NetworkSpec{}); });
+}
+
+TEST(ModelFile, RoundTripIsExact) {
+  const TempFolder folder;
+  const Model model = test_model();
+  write_model(folder.file("model.safetensors"), model);
+  const Model back = read_model(folder.file("model.safetensors"));
+  EXPECT_EQ(back.network, model.network);
+  EXPECT_EQ(back.params, model.params);
+  EXPECT_EQ(back.signal.task, "image");
+  EXPECT_EQ(back.signal.width, 640);
+  EXPECT_EQ(back.signal.height, 480);
+  EXPECT_EQ(back.signal.pixel_type, "u16");
+  EXPECT_EQ(back.signal.color_space, "Linear");
+  const TensorFile file = read_safetensors(folder.file("model.safetensors"));
+  ASSERT_EQ(file.tensors.size(), 4U);
+  EXPECT_EQ(file.tensors[0].name, "levels.0.weight");
+  EXPECT_EQ(file.tensors[0].shape, (std::vector<int64_t>{6, 5, 12}));
+  EXPECT_EQ(file.tensors[3].name, "head.bias");
+}
+
+TEST(ModelFile, RefusesForeignAndDamagedFiles) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
+    write_model(path, test_model());
+    rewrite(path, change);
+    expect_error(ErrorKind::Format, part, [&] { read_model(path); });
+  };
+  refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
+  refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
+  refused("'version': expected 1, got '2'", [](TensorFile& f) { f.metadata["version"] = "2"; });
+  refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
+  refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });
+  refused("signal.width",
+          [](TensorFile& f) { f.metadata["signal"] = replaced(f.metadata["signal"], "640", "100000"); });
+  refused("signal.pixel_type",
+          [](TensorFile& f) { f.metadata["signal"] = replaced(f.metadata["signal"], "u16", "u99"); });
+  refused("tensors: expected 4", [](TensorFile& f) { f.tensors.pop_back(); });
+  refused("'head.bias': expected shape [3], got no such tensor", [](TensorFile& f) { f.tensors[3].name = "head.bia"; });
+  refused("'levels.0.bias': expected shape [5], got [1, 5]", [](TensorFile& f) { f.tensors[1].shape = {1, 5}; });
+  refused("'levels.0.bias': expected finite values, got nan at element 2",
+          [](TensorFile& f) { f.tensors[1].data[2] = NAN; });
+  refused("got -inf at element 0", [](TensorFile& f) { f.tensors[3].data[0] = -INFINITY; });
+  write_checkpoint(path, test_network(), test_state());
+  expect_error(ErrorKind::Format, "got 'loe-checkpoint'", [&] { read_model(path); });
+}
+
+TEST(ModelFile, RefusesToReplaceAGoodFileByABadOne) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  write_model(path, test_model());
+  const std::string before = read_bytes(path);
+  Model model = test_model();
+  model.params[7] = NAN;
+  expect_error(ErrorKind::Numerical, "'levels.0.weight': expected finite values, got nan at element 7",
+               [&] { write_model(path, model); });
+  model.params.pop_back();
+  expect_error(ErrorKind::InvalidArgument, "expected 383, got 382", [&] { write_model(path, model); });
+  const std::string message = message_on_full_disk(1000, [&] { write_model(path, test_model()); });
+  EXPECT_EQ(message.rfind("Io [file] " + path, 0), 0U) << message;
+  EXPECT_EQ(read_bytes(path), before);
+  EXPECT_EQ(folder.names().size(), 1U);
+}
+
+TEST(Checkpoint, RoundTripIsExact) {
+  const TempFolder folder;
+  const std::string path = folder.file("c.safetensors");
+  RunState state = test_state();
+  write_checkpoint(path, test_network(), state);
+  const RunState back = read_checkpoint(path, test_network());
+  EXPECT_EQ(back.params.params, state.params.params);
+  EXPECT_EQ(back.params.adam_m, state.params.adam_m);
+  EXPECT_EQ(back.params.adam_v, state.params.adam_v);
+  EXPECT_EQ(back.step, state.step);
+  EXPECT_EQ(back.seed, state.seed);
+  EXPECT_EQ(back.seconds, state.seconds);
+  EXPECT_EQ(back.best_psnr_db, state.best_psnr_db);
+  EXPECT_EQ(back.best_step, state.best_step);
+  EXPECT_EQ(back.config_hash, state.config_hash);
+  // A perfect fit has an infinite PSNR; a run before its first evaluation has none.
+  for (const double psnr : {std::numeric_limits<double>::infinity(), -1.0}) {
+    state.best_psnr_db = psnr;
+    write_checkpoint(path, test_network(), state);
+    EXPECT_EQ(read_checkpoint(path, test_network()).best_psnr_db, psnr);
+  }
+}
+
+TEST(Checkpoint, RefusesAnotherNetwork) {
+  const TempFolder folder;
+  const std::string path = folder.file("c.safetensors");
+  write_checkpoint(path, test_network(), test_state());
+  NetworkSpec other = test_network();
+  other.layers[0].grid.a[0][0] = std::nextafter(kThird, 1.0);
+  expect_error(ErrorKind::Format, "got another one", [&] { read_checkpoint(path, other); });
+}
+
+TEST(Checkpoint, RefusesForeignAndDamagedFiles) {
+  const TempFolder folder;
+  const std::string path = folder.file("c.safetensors");
+  const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
+    write_checkpoint(path, test_network(), test_state());
+    rewrite(path, change);
+    expect_error(ErrorKind::Format, part, [&] { read_checkpoint(path, test_network()); });
+  };
+  const auto with = [&](const std::string& key, const std::string& value) {
+    refused("metadata '" + key + "'", [&](TensorFile& f) { f.metadata[key] = value; });
+  };
+  with("version", "0");
+  with("step", "-1");
+  with("step", "12x");
+  with("step", "");
+  with("step", "9223372036854775808");
+  with("seed", "18446744073709551616");
+  with("seed", "-1");
+  with("seconds", "nan");
+  with("seconds", "inf");
+  with("seconds", "-0.5");
+  with("best_psnr_db", "nan");
+  with("best_step", "-2");
+  refused("metadata 'config_hash'", [](TensorFile& f) { f.metadata.erase("config_hash"); });
+  refused("'params.levels.0.weight': expected finite values, got nan",
+          [](TensorFile& f) { f.tensors[0].data[0] = NAN; });
+  refused("'adam_v.head.bias': expected finite values from 0 on, got -1 at element 2",
+          [](TensorFile& f) { f.tensors[11].data[2] = -1; });
+  refused("tensors: expected 12, as the network says, got 11", [](TensorFile& f) { f.tensors.pop_back(); });
+  write_model(path, test_model());
+  expect_error(ErrorKind::Format, "got 'loe-model'", [&] { read_checkpoint(path, test_network()); });
+}
+
+TEST(Checkpoint, RefusesStatesThatDoNotFit) {
+  const TempFolder folder;
+  RunState state = test_state();
+  state.params.adam_v.clear();
+  expect_error(ErrorKind::InvalidArgument, "adam_v.parameters: expected 383, got 0",
+               [&] { write_checkpoint(folder.file("c"), test_network(), state); });
+  EXPECT_TRUE(folder.names().empty());
+}
+
+}  // namespace
+}  // namespace loe
