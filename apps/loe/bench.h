@@ -1,0 +1,41 @@
+// The commands of `loe bench` and their options.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "loe/backend/backend.h"
+
+namespace loe::app {
+
+struct BenchOptions {
+  std::vector<std::string> workloads = {"toy", "pluto"};
+  std::vector<std::string> precisions = {"f32", "bf16", "mixed"};
+  int64_t batch = 0;  ///< 0: the workload's own
+  int threads = 0;    ///< 0: all usable cores
+  int repeats = 9;
+  std::string isa;  ///< "": LOE_ISA, else the best of the machine
+  std::string device = "cpu";
+  bool json = false;
+  // step only
+  bool rivals = true;
+  bool plain = true;
+  bool bilinear = false;
+  // decode only
+  int size = 0;  ///< side of the decoded window; 0: 512 (toy), 2048 (pluto)
+  // dump only
+  std::string out;
+};
+
+/// The network compiled as the options ask.
+std::unique_ptr<Executor> compile_for(const BenchOptions& options, const NetworkSpec& spec, Precision precision);
+
+/// Each returns the exit code.
+int bench_peak(const BenchOptions& options);
+int bench_step(const BenchOptions& options);
+int bench_decode(const BenchOptions& options);
+int bench_dump(const BenchOptions& options);
+
+}  // namespace loe::app

@@ -1,0 +1,295 @@
+#include <fmt/core.h>
+
+#include <memory>
+
+#include "bench.h"
+#include "bench_measure.h"
+#include "bench_rival.h"
+#include "bench_workload.h"
+#include "loe/backend/peak.h"
+#include "loe/base/error.h"
+
+namespace loe::app {
+namespace {
+
+constexpr uint64_t kParamSeed = 7;
+
+ParamState initial_state(const NetworkSpec& spec) {
+  ParamState state;
+  state.params = initial_params(spec, kParamSeed);
+  state.adam_m.assign(state.params.size(), 0.0F);
+  state.adam_v.assign(state.params.size(), 0.0F);
+  return state;
+}
+
+/// One network being trained by one executor.
+class Side {
+ public:
+  Side(const NetworkConfig& network, const BenchOptions& options, Precision precision)
+      : spec_(build_network(network)), executor_(compile_for(options, spec_, precision)), state_(initial_state(spec_)) {
+    executor_->set_params(state_.params);
+  }
+
+  const NetworkSpec& spec() const { return spec_; }
+  Executor& executor() { return *executor_; }
+  const ParamState& state() const { return state_; }
+  const Series& seconds() const { return seconds_; }
+
+  /// Undoes what a comparison did to the executor.
+  void restore_params() { executor_->set_params(state_.params); }
+  void warm_up(const SampleSource& source) { step(source); }
+  void measure(const SampleSource& source, double draw_seconds) {
+    seconds_.add(draw_seconds + time_seconds([&] { step(source); }));
+  }
+
+ private:
+  void step(const SampleSource& source) {
+    const double loss = executor_->train_step(source, update_, state_);
+    if (!(loss < 1e6)) {
+      throw Error(
+          ErrorKind::Numerical,
+          fmt::format("[bench] loss: expected a number below 1e6, got {}; this is a bug, please report it", loss));
+    }
+    ++update_.t;
+  }
+
+  NetworkSpec spec_;
+  std::unique_ptr<Executor> executor_;
+  ParamState state_;
+  AdamUpdate update_;
+  Series seconds_;
+};
+
+/// Samples of the peaks, taken between the measurements they are compared with.
+class Peaks {
+ public:
+  explicit Peaks(int n_threads) : meter_(n_threads) {}
+
+  void sample(Precision precision) {
+    if (precision != Precision::Bf16) {
+      f32_.add(meter_.sample(PeakKind::F32));
+    }
+    if (precision != Precision::F32) {
+      bf16_.add(meter_.sample(PeakKind::Bf16));
+    }
+  }
+
+  /// The rate at which a step of `spec` would run if every product ran at the peak of its own operand type. Mixed: the
+  /// forward third in f32, the rest in bf16.
+  double rate(const NetworkSpec& spec, Precision precision, double (Series::*statistic)() const) const {
+    switch (precision) {
+      case Precision::F32:
+        return (f32_.*statistic)();
+      case Precision::Bf16:
+        return (bf16_.*statistic)();
+      case Precision::Mixed:
+        break;
+    }
+    const double total = flops_per_step(spec, 1);
+    const double forward = 2 * static_cast<double>(spec.macs_per_sample());
+    return total / (forward / (f32_.*statistic)() + (total - forward) / (bf16_.*statistic)());
+  }
+
+  std::string kernels(Precision precision) const {
+    const std::string& f32 = meter_.kernel(PeakKind::F32);
+    const std::string& bf16 = meter_.kernel(PeakKind::Bf16);
+    if (precision == Precision::Mixed) {
+      return "forward " + f32 + ", backward " + bf16;
+    }
+    return precision == Precision::F32 ? f32 : bf16;
+  }
+
+ private:
+  PeakMeter meter_;
+  Series f32_;
+  Series bf16_;
+};
+
+/// The rival beside our side; refuses to be timed if its results are not ours.
+class RivalSide {
+ public:
+  RivalSide(Side& ours, Precision precision, const SampleSource& source)
+      : rival_(make_rival(ours.spec(), precision, ours.executor().n_threads())), state_(initial_state(ours.spec())) {
+    if (!rival_.train_step) {
+      return;
+    }
+    rival_.prepare(source);
+    agreement_ = compare(ours.executor(), rival_, precision, state_.params, source);
+    ours.restore_params();
+    if (agreement_.agrees) {
+      rival_.train_step(update_, state_);
+      ++update_.t;
+    }
+  }
+
+  bool is_timed() const { return rival_.train_step && agreement_.agrees; }
+  bool disagrees() const { return rival_.train_step && !agreement_.agrees; }
+  const Series& seconds() const { return seconds_; }
+  const Agreement& agreement() const { return agreement_; }
+  std::string name() const { return disagrees() ? "none: results of " + rival_.name + " differ" : rival_.name; }
+
+  void measure() {
+    if (is_timed()) {
+      let_threads_settle();
+      seconds_.add(time_seconds([&] { rival_.train_step(update_, state_); }));
+      ++update_.t;
+      let_threads_settle();
+    }
+  }
+
+ private:
+  Rival rival_;
+  ParamState state_;
+  AdamUpdate update_;
+  Agreement agreement_;
+  Series seconds_;
+};
+
+/// Everything measured for one workload and precision.
+class StepBench {
+ public:
+  StepBench(const Workload& workload, Precision precision, const BenchOptions& options)
+      : workload_(workload),
+        precision_(precision),
+        batch_(options.batch > 0 ? options.batch : workload.batch),
+        source_(workload.width, workload.height, workload.network.n_channels, batch_),
+        ours_(workload.network, options, precision),
+        peaks_(ours_.executor().n_threads()) {
+    if (options.plain) {
+      plain_ = std::make_unique<Side>(plain_twin(workload.network), options, precision);
+    }
+    if (options.bilinear) {
+      bilinear_ = std::make_unique<Side>(bilinear_twin(workload.network), options, precision);
+    }
+    if (options.rivals) {
+      rival_ = std::make_unique<RivalSide>(ours_, precision, source_);
+    }
+  }
+
+  void run(int n_repeats);
+  bool rival_disagrees() const { return rival_ && rival_->disagrees(); }
+  nlohmann::ordered_json record();
+
+ private:
+  void add_own_speed(nlohmann::ordered_json& record) const;
+  void add_rival(nlohmann::ordered_json& record) const;
+  void add_twins(nlohmann::ordered_json& record) const;
+
+  Workload workload_;
+  Precision precision_;
+  int64_t batch_;
+  LatticeSource source_;
+  Side ours_;
+  Peaks peaks_;
+  std::unique_ptr<Side> plain_;
+  std::unique_ptr<Side> bilinear_;
+  std::unique_ptr<RivalSide> rival_;
+  Series draw_seconds_;
+};
+
+// Sides and peak take turns within each repeat, so that other programs on the machine disturb all of them alike.
+void StepBench::run(int n_repeats) {
+  std::vector<Side*> sides = {&ours_};
+  for (Side* side : {plain_.get(), bilinear_.get()}) {
+    if (side != nullptr) {
+      sides.push_back(side);
+    }
+  }
+  for (Side* side : sides) {
+    side->warm_up(source_);
+  }
+  for (int repeat = 0; repeat < n_repeats; ++repeat) {
+    draw_seconds_.add(time_seconds([&] { source_.begin_step(repeat + 1); }));
+    for (Side* side : sides) {
+      peaks_.sample(precision_);
+      side->measure(source_, draw_seconds_.values.back());
+    }
+    peaks_.sample(precision_);
+    if (rival_) {
+      rival_->measure();
+    }
+  }
+}
+
+void StepBench::add_own_speed(nlohmann::ordered_json& record) const {
+  const double flops = flops_per_step(ours_.spec(), batch_);
+  const double seconds = ours_.seconds().median();
+  const double gflops = flops / seconds * 1e-9;
+  const double peak = peaks_.rate(ours_.spec(), precision_, &Series::median);
+  const double best_peak = peaks_.rate(ours_.spec(), precision_, &Series::max);
+  record["seconds_per_step"] = seconds;
+  record["seconds_min"] = ours_.seconds().min();
+  record["seconds_max"] = ours_.seconds().max();
+  record["draw_seconds"] = draw_seconds_.median();
+  record["samples_per_second"] = static_cast<double>(batch_) / seconds;
+  record["gflops"] = gflops;
+  record["peak_gflops"] = peak;
+  record["peak_gflops_max"] = best_peak;
+  record["peak_kernel"] = peaks_.kernels(precision_);
+  record["share_of_peak"] = gflops / peak;
+  record["share_of_peak_best"] = flops / ours_.seconds().min() * 1e-9 / best_peak;
+}
+
+void StepBench::add_rival(nlohmann::ordered_json& record) const {
+  const bool timed = rival_ && rival_->is_timed();
+  record["baseline"] = rival_ ? rival_->name() : "none: --no-rivals";
+  record["baseline_seconds_per_step"] = nullptr;
+  record["speedup_over_baseline"] = nullptr;
+  if (timed) {
+    record["baseline_seconds_per_step"] = rival_->seconds().median();
+    record["speedup_over_baseline"] = rival_->seconds().median() / ours_.seconds().median();
+  }
+  if (timed || rival_disagrees()) {
+    record["baseline_loss_error"] = rival_->agreement().loss_error;
+    record["baseline_gradient_error"] = rival_->agreement().gradient_error;
+  }
+}
+
+void StepBench::add_twins(nlohmann::ordered_json& record) const {
+  if (plain_) {
+    record["plain_seconds_per_step"] = plain_->seconds().median();
+    record["overhead_vs_plain"] = ours_.seconds().median() / plain_->seconds().median();
+  }
+  if (bilinear_) {
+    record["bilinear_seconds_per_step"] = bilinear_->seconds().median();
+    record["bilinear_ratio"] = bilinear_->seconds().median() / ours_.seconds().median();
+  }
+}
+
+nlohmann::ordered_json StepBench::record() {
+  nlohmann::ordered_json record = {{"workload", workload_.name},
+                                   {"precision", to_string(precision_)},
+                                   {"batch", batch_},
+                                   {"threads", ours_.executor().n_threads()}};
+  add_own_speed(record);
+  add_rival(record);
+  add_twins(record);
+  record["memory_bytes"] = ours_.executor().memory_bytes();
+  const auto kernels = ours_.executor().kernels();
+  record["kernel"] = kernels.empty() ? "" : kernels.front().kernel;
+  record["repeats"] = ours_.seconds().values.size();
+  return record;
+}
+
+}  // namespace
+
+int bench_step(const BenchOptions& options) {
+  std::vector<nlohmann::ordered_json> records;
+  bool all_agree = true;
+  for (const std::string& workload : options.workloads) {
+    for (const std::string& precision : options.precisions) {
+      StepBench bench(find_workload(workload), precision_from_string(precision), options);
+      bench.run(options.repeats);
+      all_agree = all_agree && !bench.rival_disagrees();
+      records.push_back(bench.record());
+    }
+  }
+  print_records(records,
+                {"workload", "precision", "batch", "threads", "seconds_per_step", "gflops", "peak_gflops",
+                 "share_of_peak", "share_of_peak_best", "overhead_vs_plain", "bilinear_ratio", "baseline",
+                 "baseline_seconds_per_step", "speedup_over_baseline"},
+                options.json);
+  return all_agree ? 0 : 1;
+}
+
+}  // namespace loe::app

@@ -1,0 +1,475 @@
+#include "fit_session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cmath>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "interrupt.h"
+#include "loe/base/error.h"
+#include "loe/base/version.h"
+#include "loe/io/config_file.h"
+#include "loe/io/file.h"
+#include "loe/io/model_file.h"
+#include "loe/io/run_folder.h"
+#include "loe/nn/network.h"
+#include "loe/train/trainer.h"
+#include "machine.h"
+#include "pictures.h"
+
+namespace loe::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::ordered_json;
+
+/// Saves by time (about once a minute) thin out as a run grows, so that a day does not leave 1,440 checkpoints, which
+/// we never delete: a crash costs at most this share of the training time so far.
+constexpr double kSaveShare = 0.05;
+constexpr double kMinSecondsPerSave = 55;
+/// Previews by time: not within the first seconds, later about 20 times per tenfold of the time.
+constexpr double kMinSecondsPerPreview = 10;
+constexpr double kPreviewSpacing = 0.1;
+/// and never more than this share of the time.
+constexpr double kPreviewCost = 0.05;
+/// A training step costs about three forward passes.
+constexpr double kForwardsPerStep = 3;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+/// Evaluations that show their progress, can be interrupted, and leave reconstruction and error map in the run folder.
+class FitProblem : public Problem {
+ public:
+  FitProblem(const FitJob& job, const RunFolder& folder, Reporter& reporter)
+      : job_(job), folder_(folder), reporter_(reporter), inner_(job.image, job.config) {}
+
+  const SampleSource& batch(int64_t step) override { return inner_.batch(step); }
+
+  double evaluate_psnr(Executor& executor) override {
+    const auto on_rows = [&](int first_row, int n_rows, const float*, const float*) {
+      on_progress(static_cast<double>(first_row + n_rows) / job_.image.height());
+    };
+    try {
+      // Rounded activations: worth a number, but the pictures and the headline come from an f32 evaluation.
+      const bool is_exact = job_.config.precision != Precision::Bf16;
+      last_ = is_exact ? evaluate_with_pictures(executor) : evaluate_image(executor, job_.image, on_rows);
+    } catch (const Interrupted&) {
+      was_cut_ = true;
+      return -std::numeric_limits<double>::infinity();
+    }
+    return last_.psnr_db;
+  }
+
+  /// Interrupted is thrown if the user asked to stop.
+  struct Interrupted {};
+  ImageEvaluation evaluate_with_pictures(Executor& executor) {
+    return write_reconstruction(executor, job_.image, folder_.file(reconstruction_name(job_.image.type())),
+                                folder_.file("error.png"), [this](double done) { on_progress(done); });
+  }
+
+  const ImageEvaluation& last() const { return last_; }
+  bool was_cut() const { return was_cut_; }
+
+ private:
+  void on_progress(double done) {
+    reporter_.job("evaluating", done);
+    if (InterruptGuard::requested().load() && done < 1) throw Interrupted();
+  }
+
+  const FitJob& job_;
+  const RunFolder& folder_;
+  Reporter& reporter_;
+  ImageProblem inner_;
+  ImageEvaluation last_;
+  bool was_cut_ = false;
+};
+
+/// Writes what happens during training to the run folder.
+class Recorder {
+ public:
+  Recorder(const FitJob& job, const RunFolder& folder, Reporter& reporter, Executor& executor, RunState& state)
+      : job_(job),
+        folder_(folder),
+        reporter_(reporter),
+        executor_(executor),
+        state_(state),
+        metrics_(folder.file("metrics.jsonl")),
+        last_save_(Clock::now()),
+        last_preview_seconds_(state.seconds) {}
+
+  TrainerEvents events() {
+    TrainerEvents events;
+    events.on_log = [this](const Progress& progress) { on_log(progress); };
+    events.on_eval = [this](const RunState&, double psnr_db) { on_eval(psnr_db); };
+    events.on_save = [this](const RunState&, bool is_last) { on_save(is_last); };
+    return events;
+  }
+
+  int64_t saved_step() const { return saved_step_; }
+
+ private:
+  void on_log(const Progress& progress) {
+    metrics_.append(Json{{"step", progress.step},
+                         {"loss", progress.loss},
+                         {"psnr_db", progress.psnr_db},
+                         {"learning_rate", progress.learning_rate},
+                         {"samples_per_second", progress.samples_per_second},
+                         {"seconds", progress.seconds}}
+                        .dump());
+    reporter_.progress(progress);
+    if (job_.config.train.steps_per_eval == 0 && is_preview_due(progress)) preview(progress.step, progress.seconds);
+  }
+
+  void on_eval(double psnr_db) {
+    if (!std::isfinite(psnr_db) && psnr_db < 0) return;  // cut short by an interruption
+    metrics_.append(Json{{"step", state_.step}, {"eval_psnr_db", psnr_db}, {"seconds", state_.seconds}}.dump());
+    reporter_.evaluation(state_.step, psnr_db);
+    const bool is_final = state_.step >= job_.config.train.max_steps;
+    if (job_.config.train.steps_per_eval > 0 && !is_final) preview(state_.step, state_.seconds);
+    if (state_.best_step == state_.step) write_checkpoint(folder_.best_checkpoint_path(), job_.network, state_);
+  }
+
+  void on_save(bool is_last) {
+    const double since = seconds_since(last_save_);
+    const bool is_by_time = job_.config.train.steps_per_save == 0;
+    if (!is_last && is_by_time && since < std::max(kMinSecondsPerSave, kSaveShare * state_.seconds)) return;
+    if (!std::isfinite(state_.best_psnr_db) && state_.best_psnr_db < 0) {
+      state_.best_psnr_db = -1;  // an evaluation that was cut short is none
+      state_.best_step = -1;
+    }
+    write_checkpoint(folder_.checkpoint_path(state_.step), job_.network, state_);
+    if (!folder_.mark_last(state_.step) && !warned_about_links_) {
+      reporter_.detail("no symbolic links here: checkpoints/last.safetensors is left out");
+      warned_about_links_ = true;
+    }
+    write_model(folder_.file("model.safetensors"), {job_.network, state_.params.params, signal_info(job_.image)});
+    saved_step_ = state_.step;
+    last_save_ = Clock::now();
+    reporter_.detail(fmt::format("step {}: saved", format_integer(state_.step)));
+  }
+
+  bool is_preview_due(const Progress& progress) const {
+    if (progress.step >= job_.config.train.max_steps) return false;  // the full reconstruction follows
+    const double since = progress.seconds - last_preview_seconds_;
+    if (since < std::max(kMinSecondsPerPreview, kPreviewSpacing * progress.seconds)) return false;
+    const double guess =
+        static_cast<double>(preview_pixels(job_.image)) / std::max(1.0, kForwardsPerStep * progress.samples_per_second);
+    return std::max(guess, preview_cost_) <= kPreviewCost * since;
+  }
+
+  void preview(int64_t step, double seconds) {
+    const Clock::time_point start = Clock::now();
+    write_preview(executor_, job_.image, folder_.image_path(step), folder_.error_path(step));
+    preview_cost_ = seconds_since(start);
+    last_preview_seconds_ = seconds;
+    reporter_.detail(fmt::format("step {}: preview {} (error map: {} of the data range is brightest)",
+                                 format_integer(step), folder_.image_path(step), kErrorMapScale));
+  }
+
+  const FitJob& job_;
+  const RunFolder& folder_;
+  Reporter& reporter_;
+  Executor& executor_;
+  RunState& state_;
+  LineFile metrics_;
+  Clock::time_point last_save_;
+  double last_preview_seconds_;
+  double preview_cost_ = 0;
+  int64_t saved_step_ = -1;
+  bool warned_about_links_ = false;
+};
+
+/// For pasting into a shell.
+std::string shell_quote(const std::string& text) {
+  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%", c) != nullptr; };
+  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
+  std::string quoted = "'";
+  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return quoted + "'";
+}
+
+std::string utc_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  char text[32];
+  std::strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text;
+}
+
+RunFolder open_folder(const FitJob& job, const FitFlags& flags) {
+  if (!flags.resume.empty()) return RunFolder::open(flags.resume);
+  if (!flags.out.empty()) return RunFolder::create_at(flags.out, flags.force);
+  return RunFolder::create("runs", job.run.name);
+}
+
+/// The newest checkpoint that can be read; damaged ones are passed over with a warning. A new state if there is none.
+RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& reporter) {
+  const std::vector<CheckpointFile> files = list_checkpoints(folder.path());
+  for (const CheckpointFile& file : files) {
+    std::optional<RunState> state;
+    try {
+      state = read_checkpoint(file.path, job.network);
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Format && error.kind() != ErrorKind::Io) throw;
+      reporter.warning(fmt::format("{}; trying an older checkpoint", error.what()));
+      continue;
+    }
+    if (state->config_hash != job.config_hash || state->seed != job.config.seed) {
+      throw Error(ErrorKind::Format,
+                  fmt::format("[resume] {}: expected a checkpoint of this config and picture ({}), got one of another "
+                              "({}); restore the run's config.toml and picture, or start a new run",
+                              file.path, job.config_hash, state->config_hash));
+    }
+    return std::move(*state);
+  }
+  if (!files.empty()) {
+    throw Error(ErrorKind::Format, fmt::format("[resume] {}: expected at least one readable checkpoint, all {} are "
+                                               "damaged; start a new run",
+                                               folder.path(), files.size()));
+  }
+  reporter.info("no checkpoint yet: starting at step 0");
+  RunState state = initial_run_state(job.network, job.config.seed);
+  state.config_hash = job.config_hash;
+  return state;
+}
+
+void write_environment(const FitJob& job, const RunFolder& folder, const Executor& executor) {
+  Json environment = machine_to_json();
+  environment["started"] = utc_time();
+  environment["device"] = backend_of_flag(job.run.device).name();
+  environment["threads"] = executor.n_threads();
+  environment["precision"] = to_string(job.config.precision);
+  environment["picture"] = {{"path", job.run.data},
+                            {"width", job.image.width()},
+                            {"height", job.image.height()},
+                            {"channels", job.image.n_channels()},
+                            {"type", to_string(job.image.type())},
+                            {"color_space", job.image.color_space}};
+  environment["config_hash"] = job.config_hash;
+  environment["kernels"] = kernels_to_json(executor.kernels());
+  write_text_file(folder.file("environment.json"),
+                  environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+void describe_job(const FitJob& job, const RunFolder& folder, const Executor& executor, Reporter& reporter) {
+  const Image& image = job.image;
+  reporter.info(fmt::format("{}: {} x {}, {} channels, {}", job.run.data, image.width(), image.height(),
+                            image.n_channels(), to_string(image.type())));
+  reporter.info(fmt::format("preset {}: {} parameters, {} MACs per pixel, {} threads, {}", job.config.preset,
+                            format_integer(job.network.n_params()), format_integer(job.network.macs_per_sample()),
+                            executor.n_threads(), to_string(job.config.precision)));
+  reporter.info(fmt::format("run {}", folder.path()));
+  for (const KernelInfo& kernel : executor.kernels()) {
+    reporter.detail(fmt::format("{}: {} ({})", kernel.operation, kernel.kernel, kernel.reason));
+  }
+}
+
+Json result_json(const FitJob& job, const RunFolder& folder, const Executor& executor, const RunState& state,
+                 StopReason reason, const ImageEvaluation& evaluation, std::optional<double> psnr_bf16) {
+  Json result = {
+      {"psnr_db", evaluation.psnr_db}, {"ssim", evaluation.ssim}, {"ssim_gaussian", evaluation.ssim_gaussian}};
+  if (psnr_bf16) result["psnr_db_bf16"] = *psnr_bf16;
+  result["n_params"] = job.network.n_params();
+  result["macs_per_sample"] = job.network.macs_per_sample();
+  result["steps"] = state.step;
+  result["max_steps"] = job.config.train.max_steps;
+  result["stop_reason"] = to_string(reason);
+  result["seconds"] = state.seconds;
+  result["best_psnr_db"] = state.best_psnr_db;
+  result["best_step"] = state.best_step;
+  result["preset"] = job.config.preset;
+  result["precision"] = to_string(job.config.precision);
+  result["device"] = backend_of_flag(job.run.device).name();
+  result["threads"] = executor.n_threads();
+  result["seed"] = job.config.seed;
+  result["picture"] = job.run.data;
+  result["width"] = job.image.width();
+  result["height"] = job.image.height();
+  result["channels"] = job.image.n_channels();
+  result["peak_memory_bytes"] = peak_resident_bytes();
+  result["version"] = version();
+  result["commit"] = build_commit();
+  result["run"] = folder.path();
+  result["kernels"] = kernels_to_json(executor.kernels());
+  return result;
+}
+
+void print_result(const FitJob& job, const RunFolder& folder, const Json& result, const FitFlags& flags) {
+  if (flags.json) {
+    std::puts(result.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    return;
+  }
+  if (flags.quiet) return;
+  const auto number = [&](const char* key) { return result[key].get<double>(); };
+  fmt::print("PSNR {:.2f} dB   SSIM {:.4f} (Gaussian window {:.4f})\n", number("psnr_db"), number("ssim"),
+             number("ssim_gaussian"));
+  if (result.contains("psnr_db_bf16")) {
+    fmt::print("PSNR {:.2f} dB when evaluated in bf16, as trained\n", number("psnr_db_bf16"));
+  }
+  fmt::print("{} parameters, {} steps in {} ({})\n", format_integer(job.network.n_params()),
+             format_integer(result["steps"].get<int64_t>()), format_duration(number("seconds")),
+             result["stop_reason"].get<std::string>());
+  const std::string reconstruction = reconstruction_name(job.image.type());
+  fmt::print("reconstruction  {}\n", folder.file(reconstruction));
+  fmt::print("error map       {}  (black 0, brightest {} of the data range or more)\n", folder.file("error.png"),
+             kErrorMapScale);
+  fmt::print("model           {}\n", folder.file("model.safetensors"));
+  fmt::print("all results     {}\n", folder.file("result.json"));
+}
+
+int interrupted(const RunFolder& folder, const Recorder& recorder, Reporter& reporter) {
+  reporter.end_line();
+  // Shown with -q too: the user is about to look for it.
+  reporter.notice(fmt::format("interrupted; saved step {}; continue with: loe fit --resume {}",
+                              format_integer(recorder.saved_step()), shell_quote(folder.path())));
+  return 130;
+}
+
+/// The f32 evaluation of the final parameters that the headline numbers come from.
+ImageEvaluation final_evaluation(const FitJob& job, const RunState& state, FitProblem& problem) {
+  if (job.config.precision != Precision::Bf16) return problem.last();  // the trainer's last evaluation was it
+  const std::unique_ptr<Executor> exact = compile(job.run.device, job.network, Precision::F32, job.run.threads);
+  exact->set_params(state.params.params);
+  return problem.evaluate_with_pictures(*exact);
+}
+
+int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& folder, Executor& executor,
+                     RunState& state, Reporter& reporter) {
+  const InterruptGuard guard;
+  FitProblem problem(job, folder, reporter);
+  Recorder recorder(job, folder, reporter, executor, state);
+  const StopReason reason =
+      train(problem, executor, job.config.train, state, recorder.events(), &InterruptGuard::requested());
+  if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, recorder, reporter);
+  std::optional<double> psnr_bf16;
+  if (job.config.precision == Precision::Bf16) psnr_bf16 = problem.last().psnr_db;
+  ImageEvaluation evaluation;
+  try {
+    evaluation = final_evaluation(job, state, problem);
+  } catch (const FitProblem::Interrupted&) {
+    return interrupted(folder, recorder, reporter);
+  }
+  reporter.end_line();
+  const Json result = result_json(job, folder, executor, state, reason, evaluation, psnr_bf16);
+  write_text_file(folder.file("result.json"), result.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  reporter.detail(
+      fmt::format("stopped by {} at step {}: {:.3f} dB", to_string(reason), state.step, evaluation.psnr_db));
+  reporter.detail(
+      fmt::format("error.png: mean absolute error over the channels, black 0, brightest {}", kErrorMapScale));
+  if (reason == StopReason::MaxSeconds) {
+    const char* advice = job.config.preset == "auto" ? "the machine was slower than when it was timed"
+                                                     : "a smaller --max-steps or the preset auto would fit the time";
+    reporter.info(fmt::format("time was up at step {} of {}, before the learning rate had come down: {}",
+                              format_integer(state.step), format_integer(job.config.train.max_steps), advice));
+  }
+  print_result(job, folder, result, flags);
+  return 0;
+}
+
+}  // namespace
+
+int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
+  const std::unique_ptr<Executor> executor =
+      compile(job.run.device, job.network, job.config.precision, job.run.threads);
+  std::signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a training
+  const RunFolder folder = open_folder(job, flags);
+  LineFile log(folder.file("log.txt"));
+  reporter.set_log(&log);
+  try {
+    RunState state;
+    if (flags.resume.empty()) {
+      state = initial_run_state(job.network, job.config.seed);
+      state.config_hash = job.config_hash;
+    } else {
+      state = load_state(job, folder, reporter);
+      drop_metrics_after(folder.file("metrics.jsonl"), state.step);
+      reporter.info(fmt::format("resuming {} at step {}", folder.path(), format_integer(state.step)));
+    }
+    write_text_file(folder.file("config.toml"), config_to_toml(job.resolved));
+    if (flags.resume.empty()) write_environment(job, folder, *executor);
+    describe_job(job, folder, *executor, reporter);
+    const int code = train_and_report(job, flags, folder, *executor, state, reporter);
+    reporter.set_log(nullptr);
+    return code;
+  } catch (const Error& error) {
+    reporter.set_log(nullptr);
+    try {
+      log.append(std::string("error: ") + error.what());
+    } catch (const Error&) {
+      // The disk that caused the error cannot take its description either.
+    }
+    // A full disk is not the end of the run: say where it goes on.
+    const bool can_go_on = error.kind() == ErrorKind::Io && !list_checkpoints(folder.path()).empty();
+    if (!can_go_on) throw;
+    throw Error(error.kind(), fmt::format("{}; the last checkpoint is safe, continue with: loe fit --resume {}",
+                                          error.what(), shell_quote(folder.path())));
+  }
+}
+
+int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
+  constexpr int kTimedSteps = 3;
+  const std::unique_ptr<Executor> executor =
+      compile(job.run.device, job.network, job.config.precision, job.run.threads);
+  RunState state = initial_run_state(job.network, job.config.seed);
+  executor->set_params(state.params.params);
+  ImageProblem problem(job.image, job.config);
+  std::vector<double> seconds;
+  for (int i = 0; i <= kTimedSteps; ++i) {
+    const Clock::time_point start = Clock::now();
+    AdamUpdate update = job.config.train.adam;
+    update.learning_rate = job.config.train.schedule.at(i, job.config.train.max_steps);
+    update.t = i + 1;
+    executor->train_step(problem.batch(i), update, state.params);
+    // The first step pays for touching all memory.
+    if (i > 0) seconds.push_back(seconds_since(start));
+    reporter.job("timing steps", static_cast<double>(i + 1) / (kTimedSteps + 1));
+  }
+  reporter.end_line();
+  std::nth_element(seconds.begin(), seconds.begin() + kTimedSteps / 2, seconds.end());
+  const double seconds_per_step = seconds[kTimedSteps / 2];
+  const TrainOptions& train = job.config.train;
+  const double all_steps = seconds_per_step * static_cast<double>(train.max_steps);
+  const double total = train.max_seconds > 0 ? std::min(all_steps, train.max_seconds) : all_steps;
+  const int64_t n_samples = problem.batch(0).n_samples();
+  const Json result = {{"preset", job.config.preset},
+                       {"n_params", job.network.n_params()},
+                       {"macs_per_sample", job.network.macs_per_sample()},
+                       {"samples_per_step", n_samples},
+                       {"picture_bytes", job.image.n_bytes()},
+                       {"peak_memory_bytes", peak_resident_bytes()},
+                       {"seconds_per_step", seconds_per_step},
+                       {"max_steps", train.max_steps},
+                       {"total_seconds", total},
+                       {"threads", executor->n_threads()},
+                       {"precision", to_string(job.config.precision)},
+                       {"device", backend_of_flag(job.run.device).name()}};
+  if (flags.json) {
+    std::puts(result.dump().c_str());
+    return 0;
+  }
+  fmt::print("preset            {}\n", job.config.preset);
+  fmt::print("parameters        {}\n", format_integer(job.network.n_params()));
+  fmt::print("MACs per pixel    {}\n", format_integer(job.network.macs_per_sample()));
+  fmt::print("pixels per step   {}\n", format_integer(n_samples));
+  fmt::print("memory            {} (picture {})\n", format_bytes(peak_resident_bytes()),
+             format_bytes(static_cast<int64_t>(job.image.n_bytes())));
+  fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, executor->n_threads(),
+             to_string(job.config.precision), backend_of_flag(job.run.device).name());
+  fmt::print("steps             {}\n", format_integer(train.max_steps));
+  fmt::print("total             {}\n", format_duration(total));
+  return 0;
+}
+
+}  // namespace loe::app

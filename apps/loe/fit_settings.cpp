@@ -1,0 +1,363 @@
+#include "fit_settings.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+#include <memory>
+
+#include "loe/base/error.h"
+#include "loe/io/config_file.h"
+#include "loe/io/image_file.h"
+#include "loe/io/run_folder.h"
+#include "loe/nn/network.h"
+#include "loe/task/image_presets.h"
+#include "machine.h"
+#include "parse.h"
+
+namespace loe::app {
+namespace {
+
+constexpr int64_t kAnyInt = std::numeric_limits<int64_t>::max();
+constexpr double kMaxSeconds = 1e9;
+constexpr int kMaxThreads = 1024;
+constexpr int64_t kMaxParams = int64_t{1} << 33;
+
+const std::vector<std::string> kRunKeys = {"run.data", "run.name", "run.device", "run.threads"};
+
+/// Keys that say when to stop, what to report and where to run, never what a step computes. Only they may change when a
+/// run is resumed. train.max_steps joins them if the schedule is constant.
+const std::vector<std::string> kFreeKeys = {"train.max_seconds",
+                                            "train.until_psnr_db",
+                                            "train.steps_per_log",
+                                            "train.steps_per_eval",
+                                            "train.steps_per_save",
+                                            "run.data",
+                                            "run.name",
+                                            "run.threads",
+                                            "preset"};
+
+bool is_one_of(const std::string& key, const std::vector<std::string>& keys) {
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// A NaN in a picture would end the training much later and far away from its cause.
+void check_finite(const Image& image, const std::string& path) {
+  if (image.type() == PixelType::U8 || image.type() == PixelType::U16) return;
+  std::vector<float> row(static_cast<std::size_t>(image.width()) * image.n_channels());
+  for (int y = 0; y < image.height(); ++y) {
+    image.read_row(0, y, image.width(), row.data());
+    const auto bad = std::find_if(row.begin(), row.end(), [](float value) { return !std::isfinite(value); });
+    if (bad == row.end()) continue;
+    const auto index = static_cast<int>(bad - row.begin());
+    throw Error(ErrorKind::Format, fmt::format("[image] {}: expected finite values, got {} at x={}, y={}, channel {}; "
+                                               "repair the picture first",
+                                               path, *bad, index / image.n_channels(), y, index % image.n_channels()));
+  }
+}
+
+void set_flag(Settings& settings, const char* key, const char* flag, const std::string& text,
+              SettingValue (*read)(const char*, const std::string&)) {
+  if (!text.empty()) settings.set(key, read(flag, text), flag);
+}
+
+SettingValue positive_int(const char* flag, const std::string& text) {
+  return parse_int(flag, text, 1, kAnyInt);
+}
+
+SettingValue any_count(const char* flag, const std::string& text) {
+  return parse_int(flag, text, 0, kAnyInt);
+}
+
+SettingValue seconds(const char* flag, const std::string& text) {
+  return parse_double(flag, text, 0, kMaxSeconds);
+}
+
+SettingValue decibel(const char* flag, const std::string& text) {
+  return parse_decibel(flag, text);
+}
+
+SettingValue rate(const char* flag, const std::string& text) {
+  return parse_double(flag, text, 0, 1e6);
+}
+
+SettingValue thread_count(const char* flag, const std::string& text) {
+  return parse_int(flag, text, 0, kMaxThreads);
+}
+
+SettingValue word(const char*, const std::string& text) {
+  return text;
+}
+
+/// --set and the dedicated flags, over `settings`.
+void apply_flags(const FitFlags& flags, Settings& settings) {
+  for (const std::string& assignment : flags.set) apply_override(settings, assignment);
+  set_flag(settings, "preset", "--preset", flags.preset, word);
+  set_flag(settings, "run.name", "--name", flags.name, word);
+  set_flag(settings, "run.device", "--device", flags.device, word);
+  set_flag(settings, "run.threads", "--threads", flags.threads, thread_count);
+  set_flag(settings, "train.seed", "--seed", flags.seed, any_count);
+  set_flag(settings, "train.precision", "--precision", flags.precision, word);
+  set_flag(settings, "data.batch_size", "--batch-size", flags.batch_size, positive_int);
+  set_flag(settings, "train.learning_rate", "--learning-rate", flags.learning_rate, rate);
+  set_flag(settings, "train.max_steps", "--max-steps", flags.max_steps, positive_int);
+  set_flag(settings, "train.max_seconds", "--max-seconds", flags.max_seconds, seconds);
+  set_flag(settings, "train.until_psnr_db", "--until", flags.until, decibel);
+  set_flag(settings, "train.steps_per_log", "--steps-per-log", flags.steps_per_log, any_count);
+  set_flag(settings, "train.steps_per_save", "--steps-per-save", flags.steps_per_save, any_count);
+  set_flag(settings, "train.steps_per_eval", "--steps-per-eval", flags.steps_per_eval, any_count);
+}
+
+/// The entries whose key starts with "run." if `of_run`, else the others.
+Settings part(const Settings& settings, bool of_run) {
+  Settings result;
+  for (const auto& [key, entry] : settings.entries()) {
+    if (key.starts_with("run.") == of_run) result.set(key, entry.value, entry.origin);
+  }
+  return result;
+}
+
+RunSettings read_run_settings(const Settings& settings) {
+  part(settings, true).require_known(kRunKeys);
+  RunSettings run;
+  run.data = settings.get_string("run.data", "");
+  run.name = settings.get_string("run.name", "");
+  run.device = settings.get_string("run.device", run.device);
+  run.threads = static_cast<int>(settings.get_int("run.threads", 0, 0, kMaxThreads));
+  backend_of_flag(run.device);
+  return run;
+}
+
+void write_run_settings(const RunSettings& run, Settings& settings) {
+  settings.set("run.data", run.data, "run");
+  settings.set("run.name", run.name, "run");
+  settings.set("run.device", run.device, "run");
+  settings.set("run.threads", int64_t{run.threads}, "run");
+}
+
+/// The picture asked for: INPUT, --data or the config's run.data.
+std::string choose_data(const FitFlags& flags, const RunSettings& run) {
+  if (!flags.input.empty() && !flags.data.empty() && flags.input != flags.data) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] expected one picture, got INPUT '{}' and --data '{}'", flags.input, flags.data));
+  }
+  std::string data = !flags.input.empty() ? flags.input : !flags.data.empty() ? flags.data : run.data;
+  if (data.empty()) {
+    throw Error(ErrorKind::InvalidArgument, "[flags] expected a picture to fit, got none; try `loe fit PICTURE`");
+  }
+  return std::filesystem::absolute(data).lexically_normal().string();
+}
+
+double flops_per_sample(const NetworkSpec& spec) {
+  const LayerSpec& first = spec.layers.front();
+  return 6.0 * static_cast<double>(spec.macs_per_sample()) - 2.0 * first.n_in * first.n_out;
+}
+
+/// GFLOP/s that real training steps of this network reach on this machine, in a quarter of a second.
+double measure_gflops(const RunSettings& run, ImageFitConfig config, const Image& image) {
+  constexpr double kMeasureSeconds = 0.25;
+  constexpr int kMinSteps = 3;
+  constexpr int kMaxSteps = 1000;
+  constexpr int64_t kBatch = 32768;
+  const NetworkSpec network = build_network(config.network);
+  const std::unique_ptr<Executor> executor = compile(run.device, network, config.precision, run.threads);
+  RunState state = initial_run_state(network, 0);
+  executor->set_params(state.params.params);
+  config.sampling = ImageSampling::RandomPixels;
+  config.batch_size = std::min(config.batch_size, kBatch);
+  ImageProblem problem(image, config);
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  std::vector<double> seconds;
+  for (int i = 0; i < kMaxSteps; ++i) {
+    const Clock::time_point begin = Clock::now();
+    AdamUpdate update = config.train.adam;
+    update.t = i + 1;
+    executor->train_step(problem.batch(i), update, state.params);
+    const Clock::time_point end = Clock::now();
+    seconds.push_back(std::chrono::duration<double>(end - begin).count());
+    if (i + 1 >= kMinSteps && std::chrono::duration<double>(end - start).count() > kMeasureSeconds) break;
+  }
+  // The median, not the fastest: what the other programs on this machine leave us.
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::nth_element(seconds.begin(), middle, seconds.end());
+  return flops_per_sample(network) * static_cast<double>(config.batch_size) / *middle / 1e9;
+}
+
+/// The preset "auto" for this picture. With --max-seconds the machine is timed on the network that a guess of its speed
+/// gives, so that the steps fit the budget; without, nothing is timed and the same command gives the same bits.
+Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const Image& image,
+                            Reporter& reporter) {
+  const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
+  const Precision precision =
+      precision_from_string(given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16"}));
+  int64_t n_params = 0;
+  if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
+  const auto settings = [&](double gflops) {
+    return auto_settings(image.width(), image.height(), image.n_channels(), max_seconds, n_params, precision, gflops);
+  };
+  const Settings guess = settings(0);
+  if (max_seconds == 0) return guess;
+  const double gflops = measure_gflops(run, image_config_from_settings(guess, image.n_channels()), image);
+  reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
+  return settings(gflops);
+}
+
+Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const Image& image,
+                         Reporter& reporter) {
+  const std::string name = given.get_string("preset", "auto");
+  if (name == "auto") {
+    // A resolved config names its preset but decides everything itself: nothing is left to choose or to time.
+    const bool is_complete = given.contains("model.widths") && given.contains("train.max_steps");
+    if (!flags.params.empty() && given.contains("model.widths")) {
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[flags] --params: cannot go with model.widths ({}), which fixes the number of "
+                              "parameters; leave one of them out",
+                              given.entries().at("model.widths").origin));
+    }
+    return is_complete && given.contains("data.sampling") ? Settings()
+                                                          : automatic_settings(flags, given, run, image, reporter);
+  }
+  if (!flags.params.empty()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] --params: expected the preset auto, which chooses a network, got '{}'; leave one "
+                            "of them out",
+                            name));
+  }
+  try {
+    return image_preset(name);
+  } catch (const Error& error) {  // a name from a flag or config, not a file that is missing
+    throw Error(ErrorKind::InvalidArgument, error.what());
+  }
+}
+
+/// The hash leaves max_steps out where no step depends on it, so that such a run can be prolonged.
+std::string deciding_hash(ImageFitConfig config, const Image& image) {
+  if (config.train.schedule.kind == ScheduleKind::Constant) config.train.max_steps = 1;
+  return image_config_hash(config, image);
+}
+
+std::string value_text(const Settings& settings, const std::string& key) {
+  if (!settings.contains(key)) return "nothing";
+  Settings one;
+  one.set("x", settings.entries().at(key).value, "");
+  const std::string text = config_to_toml(one);
+  const std::size_t equals = text.find('=');
+  std::string value = equals == std::string::npos ? text : text.substr(equals + 1);
+  value.erase(std::remove(value.begin(), value.end(), '\n'), value.end());
+  return value.starts_with(' ') ? value.substr(1) : value;
+}
+
+/// With --resume: only free keys may differ from the run's own config.
+void check_resumed_settings(const ScheduleKind schedule, const Settings& before, const Settings& now,
+                            const std::string& run_path) {
+  Settings all = before;
+  all.merge(now);
+  for (const auto& [key, entry] : all.entries()) {
+    const bool is_same =
+        before.contains(key) && now.contains(key) && before.entries().at(key).value == now.entries().at(key).value;
+    if (is_same || is_one_of(key, kFreeKeys)) continue;
+    if (key == "train.max_steps" && schedule == ScheduleKind::Constant) continue;
+    const std::string reason = key == "train.max_steps"
+                                   ? fmt::format("the {} schedule depends on it", to_string(schedule))
+                                   : "it decides what a step computes";
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[resume] {}: expected {} as in {}/config.toml, got {}; {}, so start a new run instead "
+                            "(stopping rules, logging and --threads may change)",
+                            key, value_text(before, key), run_path, value_text(now, key), reason));
+  }
+}
+
+void check_resume_flags(const FitFlags& flags) {
+  const struct {
+    const char* name;
+    bool is_given;
+  } refused[] = {{"--preset", !flags.preset.empty()}, {"--config", !flags.config.empty()},
+                 {"--params", !flags.params.empty()}, {"--out", !flags.out.empty()},
+                 {"--name", !flags.name.empty()},     {"--force", flags.force},
+                 {"--dry-run", flags.dry_run}};
+  for (const auto& [name, is_given] : refused) {
+    if (is_given) {
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[flags] {}: cannot go with --resume, which continues a run in its folder with its own "
+                              "settings; leave one of them out",
+                              name));
+    }
+  }
+}
+
+Image read_picture(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[image] {}: expected a picture file, got a folder; name one of its files", path));
+  }
+  Image image = read_image(path);
+  check_finite(image, path);
+  return image;
+}
+
+/// Resolved task and run settings together, as config.toml holds them.
+Settings resolve(const ImageFitConfig& config, const RunSettings& run) {
+  Settings resolved = image_config_to_settings(config);
+  write_run_settings(run, resolved);
+  return resolved;
+}
+
+}  // namespace
+
+SignalInfo signal_info(const Image& image) {
+  SignalInfo info;
+  info.width = image.width();
+  info.height = image.height();
+  info.pixel_type = to_string(image.type());
+  info.color_space = image.color_space;
+  return info;
+}
+
+FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
+  const bool is_resumed = !flags.resume.empty();
+  Settings given;
+  if (is_resumed) {
+    check_resume_flags(flags);
+    if (!RunFolder::is_run(flags.resume)) {
+      throw Error(ErrorKind::NotFound, fmt::format("[resume] {}: expected a run folder with a config.toml, found none; "
+                                                   "give the folder that `loe fit` printed",
+                                                   flags.resume));
+    }
+    given = read_config(flags.resume + "/config.toml");
+  } else if (!flags.config.empty()) {
+    given = read_config(flags.config);
+  }
+  const Settings before = given;
+  apply_flags(flags, given);
+
+  FitJob job;
+  job.run = read_run_settings(given);
+  job.run.data = choose_data(flags, job.run);
+  job.image = read_picture(job.run.data);
+  if (job.run.name.empty()) job.run.name = std::filesystem::path(job.run.data).stem().string();
+
+  const int n_channels = job.image.n_channels();
+  Settings task = part(given, false);
+  if (!is_resumed) {
+    Settings merged = preset_settings(flags, task, job.run, job.image, reporter);
+    merged.merge(task);
+    task = merged;
+  }
+  job.config = image_config_from_settings(task, n_channels);
+  job.network = build_network(job.config.network);
+  job.resolved = resolve(job.config, job.run);
+  job.config_hash = deciding_hash(job.config, job.image);
+  if (is_resumed) {
+    const ImageFitConfig own = image_config_from_settings(part(before, false), n_channels);
+    check_resumed_settings(own.train.schedule.kind, resolve(own, read_run_settings(before)), job.resolved,
+                           flags.resume);
+  }
+  return job;
+}
+
+}  // namespace loe::app

@@ -1,0 +1,72 @@
+// From the flags of `loe fit` to a resolved job: built-in default < preset < --config < --set < dedicated flag.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loe/base/settings.h"
+#include "loe/io/model_file.h"
+#include "loe/signal/image.h"
+#include "loe/task/image_task.h"
+#include "progress.h"
+
+namespace loe::app {
+
+/// Flags as the user wrote them; empty: not given.
+struct FitFlags {
+  std::string input;
+  std::string data;
+  std::string config;
+  std::string preset;
+  std::vector<std::string> set;
+  std::string out;
+  std::string name;
+  std::string seed;
+  std::string device;
+  std::string threads;
+  std::string max_steps;
+  std::string max_seconds;
+  std::string until;
+  std::string batch_size;
+  std::string learning_rate;
+  std::string precision;
+  std::string steps_per_log;
+  std::string steps_per_save;
+  std::string steps_per_eval;
+  std::string resume;
+  std::string params;
+  std::string progress = "auto";
+  bool json = false;
+  bool quiet = false;
+  bool verbose = false;
+  bool dry_run = false;
+  bool force = false;
+};
+
+/// What a run is besides its network and training: the keys run.* of config.toml.
+struct RunSettings {
+  std::string data;             ///< absolute path of the picture
+  std::string name;             ///< start of the run folder's name
+  std::string device = "auto";  ///< see find_backend
+  int threads = 0;              ///< 0: all usable cores
+};
+
+/// Everything that `loe fit` decided before it starts.
+struct FitJob {
+  RunSettings run;
+  ImageFitConfig config;
+  Settings resolved;  ///< config and run as written to config.toml
+  Image image;
+  std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the picture
+  NetworkSpec network;
+};
+
+/// Reads the picture and resolves all settings. With --resume the run's config.toml takes the place of preset and
+/// --config, and only stopping rules, logging and threads may change.
+/// Error(InvalidArgument) for wrong flags and settings, and all errors of read_image and read_config.
+FitJob resolve_fit(const FitFlags& flags, Reporter& reporter);
+
+/// What the model says about the picture it stands for.
+SignalInfo signal_info(const Image& image);
+
+}  // namespace loe::app

@@ -1,0 +1,245 @@
+// `loe info`: what a picture, run, model, checkpoint or this machine is.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "commands.h"
+#include "loe/base/error.h"
+#include "loe/io/config_file.h"
+#include "loe/io/file.h"
+#include "loe/io/image_file.h"
+#include "loe/io/model_file.h"
+#include "loe/io/run_folder.h"
+#include "loe/io/safetensors.h"
+#include "loe/nn/network.h"
+#include "loe/task/image_presets.h"
+#include "loe/task/image_task.h"
+#include "machine.h"
+#include "progress.h"
+
+namespace loe::app {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// Kernels of a network in every precision that the device has.
+Json kernels_of(const std::string& device, const NetworkSpec& network) {
+  Json kernels = Json::object();
+  for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
+    try {
+      kernels[to_string(precision)] = kernels_to_json(compile(device, network, precision, 1)->kernels());
+    } catch (const Error& error) {
+      if (error.kind() != ErrorKind::Unsupported) throw;
+      kernels[to_string(precision)] = error.what();
+    }
+  }
+  return kernels;
+}
+
+Json machine_info() {
+  Json info = {{"kind", "machine"}};
+  info.update(machine_to_json());
+  Json devices = Json::array();
+  const NetworkSpec network = build_network(image_config_from_settings(image_preset("toy"), 3).network);
+  for (const std::string& name : available_devices()) {
+    std::vector<std::string> isas = find_backend(name).isas();
+    std::erase(isas, "");
+    devices.push_back({{"name", name}, {"isas", isas}, {"kernels", kernels_of(name, network)}});
+  }
+  info["devices"] = devices;
+  return info;
+}
+
+Json picture_info(const std::string& path) {
+  const ImageFileInfo file = read_image_info(path);
+  const int64_t values = int64_t{file.width} * file.height * file.n_channels;
+  return {{"kind", "picture"},
+          {"path", path},
+          {"format", file.format},
+          {"width", file.width},
+          {"height", file.height},
+          {"channels", file.n_channels},
+          {"type", to_string(file.type)},
+          {"color_space", file.color_space},
+          {"orientation", file.orientation},
+          {"memory_bytes", values * bytes_per_value(file.type)}};
+}
+
+Json network_info(const NetworkSpec& network) {
+  Json layers = Json::array();
+  for (const LayerSpec& layer : network.layers) {
+    Json resolution = Json::array();
+    Json tile = Json::array();
+    for (int d = 0; d < network.n_dims; ++d) {
+      resolution.push_back(layer.grid.a[static_cast<std::size_t>(d)][static_cast<std::size_t>(d)]);
+      tile.push_back(layer.tile.n[static_cast<std::size_t>(d)]);
+    }
+    layers.push_back({{"name", layer.name},
+                      {"n_in", layer.n_in},
+                      {"n_out", layer.n_out},
+                      {"tile", tile},
+                      {"resolution", resolution},
+                      {"interpolation", to_string(layer.interpolation)},
+                      {"activation", to_string(layer.activation.kind)}});
+  }
+  return {{"n_params", network.n_params()}, {"macs_per_sample", network.macs_per_sample()},
+          {"n_dims", network.n_dims},       {"input", to_string(network.input.kind)},
+          {"n_in", network.n_in()},         {"layers", layers}};
+}
+
+Json model_info(const std::string& path) {
+  const Model model = read_model(path);
+  return {{"kind", "model"},
+          {"path", path},
+          {"task", model.signal.task},
+          {"width", model.signal.width},
+          {"height", model.signal.height},
+          {"type", model.signal.pixel_type},
+          {"color_space", model.signal.color_space},
+          {"network", network_info(model.network)}};
+}
+
+Json checkpoint_info(const std::string& path, const TensorFile& file) {
+  const auto found = file.metadata.find("network");
+  if (found == file.metadata.end()) {
+    throw Error(ErrorKind::Format, fmt::format("[model] {}: expected metadata 'network', found none", path));
+  }
+  const NetworkSpec network = network_from_json(found->second, path);
+  const RunState state = read_checkpoint(path, network);
+  return {{"kind", "checkpoint"},
+          {"path", path},
+          {"step", state.step},
+          {"seed", state.seed},
+          {"seconds", state.seconds},
+          {"best_psnr_db", state.best_step < 0 ? Json() : Json(state.best_psnr_db)},
+          {"config_hash", state.config_hash},
+          {"network", network_info(network)}};
+}
+
+Json safetensors_info(const std::string& path) {
+  const TensorFile file = read_safetensors(path);
+  const auto format = file.metadata.find("format");
+  if (format != file.metadata.end() && format->second == "loe-checkpoint") return checkpoint_info(path, file);
+  return model_info(path);  // a foreign file: read_model says so
+}
+
+Json run_info(const std::string& path) {
+  if (!RunFolder::is_run(path)) {
+    throw Error(ErrorKind::NotFound, fmt::format("[info] {}: expected a run folder (with a config.toml), a picture, a "
+                                                 "model or a checkpoint, found another folder",
+                                                 path));
+  }
+  const Settings settings = read_config(path + "/config.toml");
+  Json info = {{"kind", "run"}, {"path", path}, {"picture", settings.get_string("run.data", "")}};
+  info["preset"] = settings.get_string("preset", "");
+  const std::vector<CheckpointFile> checkpoints = list_checkpoints(path);
+  info["checkpoints"] = checkpoints.size();
+  info["last_step"] = checkpoints.empty() ? Json() : Json(checkpoints.front().step);
+  info["state"] = checkpoints.empty() ? "no checkpoint yet" : "unfinished";
+  std::error_code error;
+  if (fs::exists(path + "/result.json", error)) {
+    Json result = Json::parse(read_text_file(path + "/result.json"), nullptr, false);
+    if (!result.is_object()) {
+      throw Error(ErrorKind::Format, fmt::format("[info] {}/result.json: expected a JSON object, found something else; "
+                                                 "`loe eval {}` computes its figures anew",
+                                                 path, path));
+    }
+    result.erase("kernels");
+    info["result"] = result;
+    info["state"] = "finished";
+  }
+  if (fs::exists(path + "/model.safetensors", error)) {
+    info["network"] = network_info(read_model(path + "/model.safetensors").network);
+  }
+  return info;
+}
+
+/// Folders are runs; .safetensors are models or checkpoints; anything else should be a picture.
+Json info_of(const std::string& thing) {
+  std::error_code error;
+  if (thing.empty()) return machine_info();
+  if (fs::is_directory(thing, error)) return run_info(thing);
+  if (fs::path(thing).extension() == ".safetensors") return safetensors_info(thing);
+  return picture_info(thing);
+}
+
+std::string text_of(const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number_integer()) return format_integer(value.get<int64_t>());
+  return value.dump();
+}
+
+bool is_layer_list(const Json& value) {
+  return value.is_array() && !value.empty() && value[0].is_object() && value[0].contains("n_in");
+}
+
+void print_layers(const Json& layers, int indent) {
+  fmt::print("{:{}}{:<12} {:>6} {:>6}  {:<9} {:<22} {:<8} {}\n", "", indent, "layer", "in", "out", "tile", "resolution",
+             "blend", "activation");
+  for (const Json& layer : layers) {
+    fmt::print("{:{}}{:<12} {:>6} {:>6}  {:<9} {:<22} {:<8} {}\n", "", indent, layer["name"].get<std::string>(),
+               layer["n_in"].get<int>(), layer["n_out"].get<int>(), layer["tile"].dump(), layer["resolution"].dump(),
+               layer["interpolation"].get<std::string>(), layer["activation"].get<std::string>());
+  }
+}
+
+void print_kernels(const Json& kernels, int indent) {
+  for (const Json& kernel : kernels) {
+    fmt::print("{:{}}{}: {}\n{:{}}  because {}\n", "", indent, kernel["operation"].get<std::string>(),
+               kernel["kernel"].get<std::string>(), "", indent, kernel["reason"].get<std::string>());
+  }
+}
+
+void print_object(const Json& object, int indent) {
+  for (const auto& [key, value] : object.items()) {
+    if (is_layer_list(value)) {
+      print_layers(value, indent);
+    } else if (value.is_array() && !value.empty() && value[0].is_object() && value[0].contains("kernel")) {
+      fmt::print("{:{}}{}\n", "", indent, key);
+      print_kernels(value, indent + 2);
+    } else if (value.is_array() && !value.empty() && value[0].is_object()) {
+      for (const Json& item : value) {
+        fmt::print("{:{}}{}\n", "", indent, key);
+        print_object(item, indent + 2);
+      }
+    } else if (value.is_object()) {
+      fmt::print("{:{}}{}\n", "", indent, key);
+      print_object(value, indent + 2);
+    } else {
+      fmt::print("{:{}}{:<16} {}\n", "", indent, key, text_of(value));
+    }
+  }
+}
+
+int info(const std::string& thing, bool json) {
+  const Json result = info_of(thing);
+  if (json) {
+    std::puts(result.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+  } else {
+    print_object(result, 0);
+  }
+  return 0;
+}
+
+}  // namespace
+
+void add_info_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("info", "describe a picture, run, model, checkpoint, or this machine");
+  auto thing = std::make_shared<std::string>();
+  auto json = std::make_shared<bool>(false);
+  command->add_option("THING", *thing, "a picture, run folder, model or checkpoint; nothing: this machine");
+  command->add_flag("--json", *json, "print one line of JSON");
+  command->footer(
+      "For the machine: cores, instruction sets (best first) and which kernel runs for each operation and why.\n"
+      "The environment variable LOE_ISA=NAME forces one of the listed instruction sets in all commands.");
+  command->callback([thing, json, &invocation] { invocation.run = [thing, json] { return info(*thing, *json); }; });
+}
+
+}  // namespace loe::app

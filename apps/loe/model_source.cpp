@@ -1,0 +1,89 @@
+#include "model_source.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "loe/base/error.h"
+#include "loe/io/config_file.h"
+#include "loe/io/run_folder.h"
+#include "loe/io/safetensors.h"
+
+namespace loe::app {
+namespace {
+
+namespace fs = std::filesystem;
+
+ModelSource open_run(const std::string& path) {
+  const std::string model_path = path + "/model.safetensors";
+  std::error_code error;
+  if (!RunFolder::is_run(path)) {
+    throw Error(ErrorKind::NotFound, fmt::format("[model] {}: expected a run folder or a model file, found a folder "
+                                                 "without config.toml; give the folder that `loe fit` printed",
+                                                 path));
+  }
+  if (!fs::exists(model_path, error)) {
+    throw Error(ErrorKind::NotFound, fmt::format("[model] {}: expected model.safetensors, found none: the run stopped "
+                                                 "before it saved; continue it with: loe fit --resume {}",
+                                                 path, path));
+  }
+  return {read_model(model_path), model_path, path};
+}
+
+std::string run_of_file(const fs::path& file) {
+  const fs::path folder = file.parent_path().empty() ? fs::path(".") : file.parent_path();
+  return RunFolder::is_run(folder.string()) ? folder.string() : "";
+}
+
+ModelSource open_checkpoint(const std::string& path) {
+  const fs::path run = fs::path(path).parent_path() / "..";
+  const std::string model_path = (run / "model.safetensors").lexically_normal().string();
+  std::error_code error;
+  if (!fs::exists(model_path, error)) {
+    throw Error(ErrorKind::NotFound, fmt::format("[model] {}: is a checkpoint, which does not know its picture's size: "
+                                                 "expected {} beside it, found none; keep it in its run folder",
+                                                 path, model_path));
+  }
+  ModelSource source{read_model(model_path), path, run.lexically_normal().string()};
+  source.model.params = read_checkpoint(path, source.model.network).params.params;
+  return source;
+}
+
+/// What the container says it holds; "" if it cannot be read, so that read_model finds the words for that.
+bool is_checkpoint(const std::string& path) {
+  try {
+    const TensorFile file = read_safetensors(path);
+    const auto format = file.metadata.find("format");
+    return format != file.metadata.end() && format->second == "loe-checkpoint";
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
+ModelSource open_model(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return open_run(path);
+  if (fs::path(path).parent_path().filename() == "checkpoints" && is_checkpoint(path)) return open_checkpoint(path);
+  return {read_model(path), path, run_of_file(path)};
+}
+
+std::string picture_of_run(const ModelSource& source) {
+  if (source.run_path.empty()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] --data: {} lies in no run folder, so its picture is unknown; name the picture "
+                            "with --data",
+                            source.model_path));
+  }
+  const std::string data = read_config(source.run_path + "/config.toml").get_string("run.data", "");
+  if (data.empty()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture with "
+                            "--data",
+                            source.run_path));
+  }
+  return data;
+}
+
+}  // namespace loe::app

@@ -1,0 +1,125 @@
+#include "pictures.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace loe::app {
+namespace {
+
+/// Nine stops of equal steps in brightness, read off a dark-to-bright map of the "fire" family and joined linearly.
+constexpr std::array<std::array<float, 3>, 9> kColors = {{{0.00F, 0.00F, 0.02F},
+                                                          {0.12F, 0.05F, 0.29F},
+                                                          {0.34F, 0.06F, 0.43F},
+                                                          {0.55F, 0.13F, 0.40F},
+                                                          {0.74F, 0.22F, 0.33F},
+                                                          {0.89F, 0.35F, 0.20F},
+                                                          {0.98F, 0.55F, 0.04F},
+                                                          {0.97F, 0.78F, 0.26F},
+                                                          {0.99F, 1.00F, 0.75F}}};
+
+struct PreviewSize {
+  int width;
+  int height;
+};
+
+PreviewSize preview_size(const Image& image) {
+  const int longest = std::max(image.width(), image.height());
+  if (longest <= kMaxPreviewSide) return {image.width(), image.height()};
+  const auto scaled = [&](int side) {
+    return std::max(1, static_cast<int>(int64_t{side} * kMaxPreviewSide / longest));
+  };
+  return {scaled(image.width()), scaled(image.height())};
+}
+
+/// Pixel of the source under the centre of pixel j of an axis shrunk to `out_size`.
+int source_pixel(int j, int out_size, int size) {
+  return std::min(size - 1, static_cast<int>((int64_t{2} * j + 1) * size / (int64_t{2} * out_size)));
+}
+
+}  // namespace
+
+std::array<float, 3> error_color(double t) {
+  const double clipped = t > 0 ? std::min(t, 1.0) : 0.0;  // NaN counts as 0
+  const double position = clipped * (kColors.size() - 1);
+  const auto low = std::min(static_cast<std::size_t>(position), kColors.size() - 2);
+  const auto share = static_cast<float>(position - static_cast<double>(low));
+  std::array<float, 3> color{};
+  for (std::size_t c = 0; c < 3; ++c) {
+    color[c] = kColors[low][c] + share * (kColors[low + 1][c] - kColors[low][c]);
+  }
+  return color;
+}
+
+bool is_integer_picture(PixelType type) {
+  return type == PixelType::U8 || type == PixelType::U16;
+}
+
+ErrorMapWriter::ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip)
+    : width_(width), n_channels_(n_channels), clip_(clip), writer_(path, width, height, 3, PixelType::U8, "sRGB") {}
+
+void ErrorMapWriter::write_rows(int n_rows, const float* predicted, const float* target) {
+  const int64_t n_pixels = int64_t{n_rows} * width_;
+  colors_.resize(static_cast<std::size_t>(n_pixels) * 3);
+  for (int64_t i = 0; i < n_pixels; ++i) {
+    double sum = 0;
+    for (int64_t c = i * n_channels_; c < (i + 1) * n_channels_; ++c) {
+      const float value = clip_ ? std::clamp(predicted[c], 0.0F, 1.0F) : predicted[c];
+      sum += std::abs(static_cast<double>(value) - static_cast<double>(target[c]));
+    }
+    const std::array<float, 3> color = error_color(sum / n_channels_ / kErrorMapScale);
+    std::copy(color.begin(), color.end(), colors_.begin() + 3 * i);
+  }
+  writer_.write_rows(n_rows, colors_.data());
+}
+
+std::string reconstruction_name(PixelType type) {
+  return is_integer_picture(type) ? "reconstruction.png" : "reconstruction.exr";
+}
+
+ImageEvaluation write_reconstruction(Executor& executor, const Image& image, const std::string& reconstruction_path,
+                                     const std::string& error_path, const std::function<void(double)>& on_progress) {
+  const int n_channels = image.n_channels();
+  ImageWriter reconstruction(reconstruction_path, image.width(), image.height(), n_channels, image.type(),
+                             image.color_space);
+  ErrorMapWriter error(error_path, image.width(), image.height(), n_channels, is_integer_picture(image.type()));
+  const auto on_rows = [&](int first_row, int n_rows, const float* predicted, const float* target) {
+    reconstruction.write_rows(n_rows, predicted);
+    error.write_rows(n_rows, predicted, target);
+    on_progress(static_cast<double>(first_row + n_rows) / image.height());
+  };
+  const ImageEvaluation evaluation = evaluate_image(executor, image, on_rows);
+  reconstruction.close();
+  error.close();
+  return evaluation;
+}
+
+int64_t preview_pixels(const Image& image) {
+  const PreviewSize size = preview_size(image);
+  return int64_t{size.width} * size.height;
+}
+
+void write_preview(Executor& executor, const Image& image, const std::string& image_path,
+                   const std::string& error_path) {
+  const PreviewSize size = preview_size(image);
+  const int n_channels = image.n_channels();
+  const PixelType type = image.type() == PixelType::U16 ? PixelType::U16 : PixelType::U8;
+  ImageWriter preview(image_path, size.width, size.height, n_channels, type, image.color_space);
+  ErrorMapWriter error(error_path, size.width, size.height, n_channels, is_integer_picture(image.type()));
+  std::vector<float> target(static_cast<std::size_t>(size.width) * n_channels);
+  const Region whole{0, 0, image.width(), image.height()};
+  const auto on_rows = [&](int first_row, int n_rows, const float* values) {
+    preview.write_rows(n_rows, values);
+    for (int row = 0; row < n_rows; ++row) {
+      const int y = source_pixel(first_row + row, size.height, image.height());
+      for (int j = 0; j < size.width; ++j) {
+        image.read_pixel(source_pixel(j, size.width, image.width()), y, &target[std::size_t(j) * n_channels]);
+      }
+      error.write_rows(1, values + static_cast<std::size_t>(row) * size.width * n_channels, target.data());
+    }
+  };
+  decode_image(executor, image.width(), image.height(), whole, size.width, size.height, on_rows);
+  preview.close();
+  error.close();
+}
+
+}  // namespace loe::app

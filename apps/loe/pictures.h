@@ -1,0 +1,59 @@
+// Pictures that a run leaves: reconstruction, error map, previews.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "loe/backend/backend.h"
+#include "loe/io/image_file.h"
+#include "loe/signal/image.h"
+#include "loe/task/image_task.h"
+
+namespace loe::app {
+
+/// Mean absolute error over the channels that the error map shows as its brightest colour; larger errors look the same.
+/// Fixed, so that error maps of different runs can be compared by eye. 0.1 is an error of 25 of 255 grey levels.
+inline constexpr double kErrorMapScale = 0.1;
+
+/// Colour of `t` in [0, 1], clipped, as sRGB values: black, violet, red, orange, pale yellow. Brightness grows with t.
+std::array<float, 3> error_color(double t);
+
+/// Values that stand for value / max: predictions outside [0, 1] are clipped before they are shown or compared.
+bool is_integer_picture(PixelType type);
+
+/// Streams |prediction - target| averaged over the channels, in colours, to a picture file.
+class ErrorMapWriter {
+ public:
+  ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip);
+  /// predicted, target [n_rows, width, n_channels], top to bottom.
+  void write_rows(int n_rows, const float* predicted, const float* target);
+  /// Nothing appears under the final name before.
+  void close() { writer_.close(); }
+
+ private:
+  int width_;
+  int n_channels_;
+  bool clip_;
+  ImageWriter writer_;
+  std::vector<float> colors_;
+};
+
+/// "reconstruction.png", or ".exr" for half and float pictures, which PNG cannot hold.
+std::string reconstruction_name(PixelType type);
+
+/// Full-size reconstruction and error map in constant memory, and the metrics of the same pass. on_progress(share of
+/// the rows done) may throw to give up: no file appears then.
+ImageEvaluation write_reconstruction(Executor& executor, const Image& image, const std::string& reconstruction_path,
+                                     const std::string& error_path, const std::function<void(double)>& on_progress);
+
+/// Longest side of a preview in pixels.
+inline constexpr int kMaxPreviewSide = 1024;
+/// Pixels that a preview of this picture evaluates.
+int64_t preview_pixels(const Image& image);
+/// Small versions of reconstruction and error map for watching a training, as PNG.
+void write_preview(Executor& executor, const Image& image, const std::string& image_path,
+                   const std::string& error_path);
+
+}  // namespace loe::app

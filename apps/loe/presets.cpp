@@ -1,0 +1,49 @@
+// `loe presets`: the configs that ship with the program.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "commands.h"
+#include "loe/io/config_file.h"
+#include "loe/task/image_presets.h"
+
+namespace loe::app {
+namespace {
+
+int print_presets(bool json) {
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const PresetInfo& preset : image_presets()) {
+    if (json) {
+      list.push_back(
+          {{"name", preset.name}, {"task", "image"}, {"summary", preset.summary}, {"expected", preset.expected}});
+    } else {
+      fmt::print("{:<8} image  {}\n                {}\n", preset.name, preset.summary, preset.expected);
+    }
+  }
+  if (json) std::puts(list.dump().c_str());
+  return 0;
+}
+
+/// As a config to start from.
+int print_preset(const std::string& name) {
+  fmt::print("{}", config_to_toml(image_preset(name)));
+  return 0;
+}
+
+}  // namespace
+
+void add_presets_command(CLI::App& app, Invocation& invocation) {
+  CLI::App* command = app.add_subcommand("presets", "the configs that ship with the program");
+  auto json = std::make_shared<bool>(false);
+  auto name = std::make_shared<std::string>();
+  command->add_option("NAME", *name, "print this preset as a config file");
+  command->add_flag("--json", *json, "print one line of JSON");
+  command->callback([json, name, &invocation] {
+    invocation.run = [json, name] { return name->empty() ? print_presets(*json) : print_preset(*name); };
+  });
+}
+
+}  // namespace loe::app

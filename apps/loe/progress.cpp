@@ -1,0 +1,218 @@
+#include "progress.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "loe/base/error.h"
+
+namespace loe::app {
+namespace {
+
+/// Ten redraws a second are smooth to the eye; more only cost.
+constexpr double kDrawInterval = 0.1;
+constexpr double kPlainInterval = 5;
+constexpr double kLogInterval = 5;
+constexpr int kDefaultColumns = 80;
+
+bool can_redraw() {
+  const char* term = std::getenv("TERM");
+  return ::isatty(STDERR_FILENO) == 1 && term != nullptr && std::string(term) != "dumb";
+}
+
+int terminal_columns() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+  return kDefaultColumns;
+}
+
+/// One write, so that a redraw never shows half a line. A closed stderr is no reason to stop training.
+void write_stderr(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+void print_json(const nlohmann::ordered_json& object) {
+  std::puts(object.dump().c_str());
+  std::fflush(stdout);
+}
+
+std::string local_time() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  localtime_r(&now, &parts);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}", parts);
+}
+
+}  // namespace
+
+ProgressMode progress_mode(const std::string& text) {
+  if (text == "auto") return can_redraw() ? ProgressMode::Live : ProgressMode::Plain;
+  if (text == "plain") return ProgressMode::Plain;
+  if (text == "json") return ProgressMode::Json;
+  if (text == "none") return ProgressMode::None;
+  throw Error(ErrorKind::InvalidArgument,
+              fmt::format("[flags] --progress: expected auto, plain, json or none, got '{}'", text));
+}
+
+Reporter::Reporter(ProgressMode mode, Verbosity verbosity)
+    : mode_(verbosity == Verbosity::Quiet && mode != ProgressMode::Json ? ProgressMode::None : mode),
+      verbosity_(verbosity) {}
+
+Reporter::~Reporter() {
+  end_line();
+}
+
+void Reporter::log(const std::string& text) {
+  if (log_ != nullptr) log_->append(local_time() + " " + text);
+}
+
+void Reporter::show(const std::string& text) {
+  end_line();
+  write_stderr(text + "\n");
+}
+
+void Reporter::info(const std::string& text) {
+  if (verbosity_ != Verbosity::Quiet) show(text);
+  log(text);
+}
+
+void Reporter::detail(const std::string& text) {
+  if (verbosity_ == Verbosity::Verbose) show(text);
+  log(text);
+}
+
+void Reporter::warning(const std::string& text) {
+  show("loe: warning: " + text);
+  log("warning: " + text);
+}
+
+void Reporter::notice(const std::string& text) {
+  show("loe: " + text);
+  log(text);
+}
+
+bool Reporter::is_due(Clock::time_point& last, double interval_s) const {
+  const Clock::time_point now = Clock::now();
+  const bool is_first = last == Clock::time_point{};
+  if (!is_first && std::chrono::duration<double>(now - last).count() < interval_s) return false;
+  last = now;
+  return true;
+}
+
+void Reporter::end_line() {
+  if (has_line_) write_stderr("\r\x1b[K");
+  has_line_ = false;
+}
+
+void Reporter::draw(const std::string& line) {
+  write_stderr("\r" + line + "\x1b[K");
+  has_line_ = true;
+}
+
+void Reporter::progress(const Progress& progress) {
+  // The last step is always shown, however soon it comes.
+  const bool is_last = progress.max_steps > 0 && progress.step >= progress.max_steps;
+  if (is_due(last_logged_, kLogInterval) || is_last) log(progress_line(progress, 1000));
+  if (mode_ == ProgressMode::Live) {
+    if (is_due(last_draw_, kDrawInterval) || is_last) draw(progress_line(progress, terminal_columns() - 1));
+  } else if (mode_ == ProgressMode::Plain) {
+    if (is_due(last_plain_, kPlainInterval) || is_last) write_stderr(progress_line(progress, 1000) + "\n");
+  } else if (mode_ == ProgressMode::Json) {
+    print_json({{"event", "progress"},
+                {"step", progress.step},
+                {"max_steps", progress.max_steps},
+                {"loss", progress.loss},
+                {"psnr_db", progress.psnr_db},
+                {"learning_rate", progress.learning_rate},
+                {"samples_per_second", progress.samples_per_second},
+                {"seconds", progress.seconds},
+                {"eta_seconds", progress.eta_seconds}});
+  }
+}
+
+void Reporter::evaluation(int64_t step, double psnr_db) {
+  detail(fmt::format("step {}: evaluation {:.3f} dB", format_integer(step), psnr_db));
+  if (mode_ == ProgressMode::Json) print_json({{"event", "eval"}, {"step", step}, {"psnr_db", psnr_db}});
+}
+
+void Reporter::job(const std::string& name, double done) {
+  const std::string line = fmt::format("{:3.0f}% {}", 100 * std::clamp(done, 0.0, 1.0), name);
+  if (mode_ == ProgressMode::Live) {
+    if (is_due(last_draw_, kDrawInterval)) draw(line.substr(0, static_cast<std::size_t>(terminal_columns() - 1)));
+  } else if (mode_ == ProgressMode::Plain) {
+    // Short jobs need no line of their own.
+    if (last_job_ == Clock::time_point{}) last_job_ = Clock::now();
+    if (is_due(last_job_, kPlainInterval)) write_stderr(line + "\n");
+  }
+}
+
+std::string progress_line(const Progress& progress, int width) {
+  const double percent = progress.max_steps > 0
+                             ? 100.0 * static_cast<double>(progress.step) / static_cast<double>(progress.max_steps)
+                             : 0.0;
+  // In order of importance: what does not fit is left out from the end.
+  std::vector<std::string> fields;
+  fields.push_back(fmt::format("{:3.0f}%", std::floor(percent)));
+  fields.push_back(fmt::format(" step {}/{}", format_integer(progress.step), format_integer(progress.max_steps)));
+  fields.push_back(fmt::format("  loss {:.2e}", progress.loss));
+  fields.push_back(fmt::format("  {:.2f} dB", progress.psnr_db));
+  const std::string rate = fmt::format("  {} samples/s", format_rate(progress.samples_per_second));
+  const std::string eta = fmt::format("  ETA {}", format_duration(progress.eta_seconds));
+  std::string line;
+  const auto limit = static_cast<std::size_t>(std::max(width, 1));
+  for (const std::string& field : fields) {
+    if (line.size() + field.size() > limit) return line.substr(0, limit);
+    line += field;
+  }
+  // The ETA is worth more than the rate when only one of them fits.
+  if (line.size() + rate.size() + eta.size() <= limit) return line + rate + eta;
+  return line.size() + eta.size() <= limit ? line + eta : line;
+}
+
+std::string format_duration(double seconds) {
+  if (!std::isfinite(seconds) || seconds < 0) return "?";
+  const auto total = static_cast<int64_t>(std::min(std::round(seconds), 1e15));
+  const int64_t hours = total / 3600;
+  const int64_t minutes = total / 60 % 60;
+  if (hours > 0) return fmt::format("{}:{:02d}:{:02d}", hours, minutes, total % 60);
+  return fmt::format("{}:{:02d}", minutes, total % 60);
+}
+
+std::string format_integer(int64_t value) {
+  std::string digits = fmt::format("{}", value);
+  for (auto i = static_cast<int>(digits.size()) - 3; i > (value < 0 ? 1 : 0); i -= 3) {
+    digits.insert(static_cast<std::size_t>(i), 1, ',');
+  }
+  return digits;
+}
+
+std::string format_rate(double value) {
+  if (!std::isfinite(value)) return "?";
+  const struct {
+    double unit;
+    const char* suffix;
+  } units[] = {{1e9, "G"}, {1e6, "M"}, {1e3, "k"}};
+  for (const auto& [unit, suffix] : units) {
+    if (value >= unit) return fmt::format("{:.{}f}{}", value / unit, value / unit < 10 ? 2 : 1, suffix);
+  }
+  return fmt::format("{:.0f}", value);
+}
+
+std::string format_bytes(int64_t bytes) {
+  const auto value = static_cast<double>(bytes);
+  if (value >= 1e9) return fmt::format("{:.1f} GB", value / 1e9);
+  if (value >= 1e6) return fmt::format("{:.0f} MB", value / 1e6);
+  return fmt::format("{:.0f} kB", std::ceil(value / 1e3));
+}
+
+}  // namespace loe::app

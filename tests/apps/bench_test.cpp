@@ -1,0 +1,95 @@
+// `loe bench` says what it promises to say. Nothing here depends on how fast the machine is.
+#include "run_loe.h"
+
+namespace loe::test {
+namespace {
+
+class BenchTest : public LoeTest {
+ protected:
+  std::vector<nlohmann::json> records(const std::vector<std::string>& arguments) {
+    const Outcome outcome = run(arguments);
+    EXPECT_EQ(outcome.code, 0) << outcome;
+    std::vector<nlohmann::json> records;
+    std::istringstream lines(outcome.out);
+    for (std::string line; std::getline(lines, line);) {
+      records.push_back(nlohmann::json::parse(line));
+    }
+    return records;
+  }
+};
+
+TEST_F(BenchTest, StepPrintsOneObjectPerWorkloadAndPrecision) {
+  const auto found = records(
+      {"bench", "step", "--workload", "toy", "--precision", "f32,bf16", "--batch", "700", "--repeats", "2", "--json"});
+  ASSERT_EQ(found.size(), 2U);
+  for (const auto& record : found) {
+    for (const char* key : {"workload", "precision", "batch", "threads", "seconds_per_step", "samples_per_second",
+                            "gflops", "peak_gflops", "share_of_peak", "baseline", "baseline_seconds_per_step",
+                            "overhead_vs_plain", "memory_bytes"}) {
+      EXPECT_TRUE(record.contains(key)) << key;
+    }
+    EXPECT_EQ(record["batch"], 700);
+    const double seconds = record["seconds_per_step"];
+    EXPECT_GT(seconds, 0);
+    EXPECT_NEAR(record["samples_per_second"].get<double>() * seconds, 700, 1e-6);
+    // By hand: MAC = 34 64 + 8 64 64 + 64 = 35008, MAC of layer 0 = 34 64.
+    const double flops = 700.0 * (6 * 35008 - 2 * 34 * 64);
+    EXPECT_NEAR(record["gflops"].get<double>() * seconds * 1e9, flops, 1e-6 * flops);
+    EXPECT_NEAR(record["share_of_peak"].get<double>() * record["peak_gflops"].get<double>(),
+                record["gflops"].get<double>(), 1e-6 * record["gflops"].get<double>());
+    // With a rival in this build, it has been compared and agrees (else the exit code is 1).
+    if (record["baseline"].get<std::string>().rfind("none", 0) != 0) {
+      EXPECT_GT(record["baseline_seconds_per_step"].get<double>(), 0);
+      EXPECT_LT(record["baseline_gradient_error"].get<double>(), 0.15);
+    }
+  }
+  EXPECT_EQ(found[0]["precision"], "f32");
+  EXPECT_EQ(found[1]["precision"], "bf16");
+}
+
+TEST_F(BenchTest, StepWithoutRivalsSaysSo) {
+  const auto found = records({"bench", "step", "--workload", "toy", "--precision", "mixed", "--batch", "300",
+                              "--repeats", "1", "--json", "--no-rivals", "--no-plain", "--bilinear"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["baseline"], "none: --no-rivals");
+  EXPECT_TRUE(found[0]["baseline_seconds_per_step"].is_null());
+  EXPECT_FALSE(found[0].contains("overhead_vs_plain"));
+  EXPECT_GT(found[0]["bilinear_ratio"].get<double>(), 0);
+}
+
+TEST_F(BenchTest, DecodeCountsPixelsAndFloor) {
+  const auto found = records(
+      {"bench", "decode", "--workload", "toy", "--precision", "f32", "--size", "40", "--repeats", "1", "--json"});
+  ASSERT_EQ(found.size(), 1U);
+  const auto& record = found[0];
+  EXPECT_NEAR(record["pixels_per_second"].get<double>() * record["seconds"].get<double>(), 1600, 1e-6);
+  EXPECT_NEAR(record["floor_seconds"].get<double>() * record["peak_gflops"].get<double>() * 1e9, 2.0 * 35008 * 1600, 1);
+}
+
+TEST_F(BenchTest, PeakPrintsBothKinds) {
+  const auto found = records({"bench", "peak", "--repeats", "1", "--json"});
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_EQ(found[0]["kind"], "f32");
+  EXPECT_EQ(found[1]["kind"], "bf16");
+}
+
+TEST_F(BenchTest, DumpIsASafetensorsFileWithLossAndGradient) {
+  const Outcome outcome =
+      run({"bench", "dump", "--workload", "toy", "--batch", "50", "--out", path("dump.safetensors")});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  const std::string bytes = read_all(path("dump.safetensors"));
+  for (const char* name : {"\"params\"", "\"grads\"", "\"coords\"", "\"targets\"", "\"loss\""}) {
+    EXPECT_NE(bytes.find(name), std::string::npos) << name;
+  }
+}
+
+TEST_F(BenchTest, BadUsageIsRefused) {
+  EXPECT_EQ(run({"bench"}).code, 2);
+  EXPECT_EQ(run({"bench", "step", "--workload", "venus"}).code, 2);
+  EXPECT_EQ(run({"bench", "step", "--precision", "f16"}).code, 2);
+  EXPECT_EQ(run({"bench", "step", "--workload", "toy", "--isa", "z80", "--batch", "1"}).code, 2);
+  EXPECT_EQ(run({"bench", "dump", "--out", "x.safetensors", "--precision", "bf16"}).code, 2);
+}
+
+}  // namespace
+}  // namespace loe::test
