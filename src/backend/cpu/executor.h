@@ -43,7 +43,14 @@ class CpuExecutor : public Executor {
   /// Forward and backward over all samples; the weight gradients are left in gradients_.
   void run_backward(int64_t n_samples, const TileTask& task);
   double run_mse(const SampleSource& source);
-  void prepare_training(int64_t n_samples);
+  /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
+  bool uses_chunks() const;
+  void run_chunks(int64_t n_samples, const TileTask& task);
+  void run_super_batches(int64_t n_samples, const TileTask& task);
+  /// Forward and backward of the tile at sample `first` in the buffers of tile `index`.
+  void run_tile(int64_t first, int64_t n_samples, int index, int worker, const TileTask& task,
+                const std::function<void(int layer)>& after_layer);
+  void prepare_training(int n_tiles);
   void prepare_inference();
   void bind_tile(Tile& tile, int index, int worker);
 

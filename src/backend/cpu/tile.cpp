@@ -104,10 +104,12 @@ void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16
   const LevelGroups& groups = tile.groups[l];
   const auto gemm = is_bf16 ? kernels_->gemm_bf16 : kernels_->gemm_f32;
   const auto pack = [&](int e) { return is_forward ? weights_->forward(l, e) : weights_->backward(l, e); };
-  for (const Group& group : groups.groups()) {
+  for (std::size_t i = 0; i < groups.groups().size(); ++i) {
+    const Group& group = groups.groups()[i];
     const void* packs[1 << kMaxDims];
     GemmArgs call = args;
     call.b = packs;
+    if (layer.n_blended == 1 && i + 1 < groups.groups().size()) call.next_b = pack(groups.groups()[i + 1].index);
     if (layer.n_blended == 1) {
       packs[0] = pack(group.index);
       call.rows = groups.rows(group);
@@ -210,10 +212,13 @@ void TileWorker::forward_dot(Tile& tile, int l) {
   activate_rows(tile, l, pre, layer.stride);
 }
 
-void TileWorker::backward(Tile& tile, const float* grads, float* feature_grads) {
+void TileWorker::backward(Tile& tile, const float* grads, float* feature_grads,
+                          const std::function<void(int layer)>& after_layer) {
   output_gradient(tile, grads);
-  for (int l = static_cast<int>(plan_->layers.size()) - 1; l > 0; --l) backward_layer(tile, l, nullptr);
-  if (feature_grads != nullptr) backward_layer(tile, 0, feature_grads);
+  for (int l = static_cast<int>(plan_->layers.size()) - 1; l >= 0; --l) {
+    after_layer(l);
+    if (l > 0 || feature_grads != nullptr) backward_layer(tile, l, feature_grads);
+  }
 }
 
 void TileWorker::output_gradient(Tile& tile, const float* grads) {

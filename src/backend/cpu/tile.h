@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "backend/cpu/encoding_cache.h"
@@ -39,8 +40,10 @@ class TileWorker {
   /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call).
   const float* forward(Tile& tile);
   /// From dL/doutputs [n, n_out] of the forward call just made: gradients of all layers' pre-activations into
-  /// tile.layers, and of the features [n, n_features] if feature_grads is not null.
-  void backward(Tile& tile, const float* grads, float* feature_grads);
+  /// tile.layers, and of the features [n, n_features] if feature_grads is not null. after_layer(l) is called, last
+  /// layer first, when the gradient of layer l is there; afterwards only layer l - 1 still reads it.
+  void backward(Tile& tile, const float* grads, float* feature_grads,
+                const std::function<void(int layer)>& after_layer);
 
   int64_t n_bytes() const;
   /// Scratch for callers: a tile's coordinates, targets, gradients of outputs.

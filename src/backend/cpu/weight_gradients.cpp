@@ -34,33 +34,48 @@ struct WeightGradients::RowBlock {
 struct WeightGradients::Scratch {
   RowBlock blocks[2];
   int filling = 0;
+  float* d = nullptr;  ///< where the sums of the running task start
   AlignedBuffer<bf16> x_pairs;
   AlignedBuffer<bf16> z_pairs;
 };
 
+namespace {
+
+int64_t expert_size(const LayerPlan& layer) {
+  return layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : int64_t{layer.n_in + 1} * layer.n_padded;
+}
+
+}  // namespace
+
+int64_t WeightGradients::set_bytes(const NetworkPlan& plan) {
+  int64_t size = 0;
+  for (const LayerPlan& layer : plan.layers) size += layer.n_experts * expert_size(layer);
+  return size * static_cast<int64_t>(sizeof(float));
+}
+
 WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& kernels, int n_workers)
-    : plan_(&plan), kernels_(&kernels), gradients_(plan.layers.size()), scratch_(n_workers), row_major_(n_workers) {
+    : plan_(&plan), kernels_(&kernels), layer_tasks_(plan.layers.size()), scratch_(n_workers), row_major_(n_workers) {
   int64_t max_expert = 0;
+  int max_in = 0;
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
     const LayerPlan& layer = plan.layers[l];
-    const int64_t size =
-        layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : int64_t{layer.n_in + 1} * layer.n_padded;
-    gradients_[l].resize(layer.n_experts * size);
+    layer_offset_.push_back(set_size_);
+    set_size_ += layer.n_experts * expert_size(layer);
     max_expert = std::max(max_expert, int64_t{layer.n_out} * layer.n_in);
+    max_in = std::max(max_in, layer.n_in);
+    const int step = layer.is_dot ? layer.n_padded : kTaskColumns;
     for (int e = 0; e < layer.n_experts; ++e) {
-      const int step = layer.is_dot ? layer.n_padded : kTaskColumns;
       for (int column = 0; column < layer.n_padded; column += step) {
-        tasks_.push_back({l, e, column, std::min(step, layer.n_padded - column)});
+        layer_tasks_[l].push_back({l, e, column, std::min(step, layer.n_padded - column)});
       }
     }
+    tasks_.insert(tasks_.end(), layer_tasks_[l].begin(), layer_tasks_[l].end());
   }
   // Largest first, so that no thread starts a long task last.
-  std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) {
-    return int64_t{a.n_columns} * plan.layers[a.layer].n_in / plan.layers[a.layer].n_experts >
-           int64_t{b.n_columns} * plan.layers[b.layer].n_in / plan.layers[b.layer].n_experts;
-  });
-  int max_in = 0;
-  for (const LayerPlan& layer : plan.layers) max_in = std::max(max_in, layer.n_in);
+  const auto weight = [&](const Task& task) {
+    return int64_t{task.n_columns} * plan.layers[task.layer].n_in / plan.layers[task.layer].n_experts;
+  };
+  std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) { return weight(a) > weight(b); });
   for (Scratch& scratch : scratch_) {
     if (plan.backward_bf16) {
       scratch.x_pairs.resize(int64_t{kGradRows} * (max_in + 1));
@@ -73,39 +88,64 @@ WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& ker
   }
   for (auto& buffer : row_major_) buffer.resize(max_expert);
   zero_row_.resize(plan.max_stride + kTaskColumns);
+  reserve_sets(1);
 }
 
 WeightGradients::~WeightGradients() = default;
 
-float* WeightGradients::block(int l, int e) {
-  return gradients_[l].data() + e * (gradients_[l].size() / plan_->layers[l].n_experts);
-}
-const float* WeightGradients::block(int l, int e) const {
-  return gradients_[l].data() + e * (gradients_[l].size() / plan_->layers[l].n_experts);
+void WeightGradients::reserve_sets(int n_sets) {
+  while (static_cast<int>(sets_.size()) < n_sets) sets_.emplace_back(set_size_);
 }
 
-void WeightGradients::add(ThreadPool& pool, std::span<const Tile> tiles, bool is_first) {
+int64_t WeightGradients::block_offset(int l, int e) const {
+  return layer_offset_[l] + e * expert_size(plan_->layers[l]);
+}
+
+void WeightGradients::add_tiles(ThreadPool& pool, std::span<const Tile> tiles, bool is_first) {
   pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t index, int worker) {
     const Task& task = tasks_[index];
     const LayerPlan& layer = plan_->layers[task.layer];
     if (is_first) {
-      float* d = block(task.layer, task.expert);
-      const int n_rows = layer.is_dot ? 1 : layer.n_in + 1;
-      const int64_t stride = layer.is_dot ? 0 : layer.n_padded;
-      const int64_t count = layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : task.n_columns;
-      const int column = layer.is_dot ? 0 : task.column;
-      for (int k = 0; k < n_rows; ++k) std::fill_n(d + k * stride + column, count, 0.0F);
+      float* d = sets_[0].data() + block_offset(task.layer, task.expert);
+      if (layer.is_dot) {
+        std::fill_n(d, expert_size(layer), 0.0F);
+      } else {
+        for (int k = 0; k <= layer.n_in; ++k) {
+          std::fill_n(d + int64_t{k} * layer.n_padded + task.column, task.n_columns, 0.0F);
+        }
+      }
     }
-    if (layer.is_dot) {
-      run_dot_task(task, tiles);
-    } else {
-      run_task(task, tiles, scratch_[worker]);
-    }
+    run_task(0, task, tiles, worker);
   });
 }
 
-void WeightGradients::run_task(const Task& task, std::span<const Tile> tiles, Scratch& scratch) {
+void WeightGradients::clear(int set) {
+  std::fill_n(sets_[set].data(), set_size_, 0.0F);
+}
+
+void WeightGradients::add_layer(int set, int layer, const Tile& tile, int worker) {
+  for (const Task& task : layer_tasks_[layer]) run_task(set, task, {&tile, 1}, worker);
+}
+
+void WeightGradients::reduce(ThreadPool& pool, int n_sets) {
+  constexpr int64_t kBlock = 4096;
+  float* const total = sets_[0].data();
+  pool.parallel_for((set_size_ + kBlock - 1) / kBlock, [&](int64_t index, int) {
+    const int64_t begin = index * kBlock;
+    const int n = static_cast<int>(std::min(kBlock, set_size_ - begin));
+    for (int set = 1; set < n_sets; ++set) kernels_->axpy_f32(1.0F, sets_[set].data() + begin, n, total + begin);
+  });
+}
+
+void WeightGradients::run_task(int set, const Task& task, std::span<const Tile> tiles, int worker) {
   const LayerPlan& layer = plan_->layers[task.layer];
+  float* const d = sets_[set].data() + block_offset(task.layer, task.expert) + task.column;
+  if (layer.is_dot) {
+    run_dot_task(task, tiles, d);
+    return;
+  }
+  Scratch& scratch = scratch_[worker];
+  scratch.d = d;
   for (const Tile& tile : tiles) {
     const LevelGroups& groups = tile.groups[task.layer];
     if (layer.n_blended == 1) {
@@ -179,7 +219,7 @@ void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& row
   const int n = rows.n;
   rows.n = 0;
   if (n == 0) return;
-  float* d = block(task.layer, task.expert) + task.column;
+  float* const d = scratch.d;
   const int m = layer.n_in + 1;
   if (!plan_->backward_bf16) {
     kernels_->grad_f32({rows.x32, rows.z32, n, m, task.n_columns, d, layer.n_padded});
@@ -191,11 +231,10 @@ void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& row
                        task.n_columns, d, layer.n_padded});
 }
 
-void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles) {
+void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles, float* d) {
   const LayerPlan& layer = plan_->layers[task.layer];
   const int64_t x_stride = plan_->input_stride_of(task.layer);
   const int m = layer.n_in + 1;
-  float* d = block(task.layer, task.expert);
   for (const Tile& tile : tiles) {
     const LayerRows& from = task.layer == 0 ? tile.input : tile.layers[task.layer - 1];
     const LevelGroups& groups = tile.groups[task.layer];
@@ -227,7 +266,7 @@ void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles
 
 void WeightGradients::expert_gradient(int l, int e, float* out) const {
   const LayerPlan& layer = plan_->layers[l];
-  const float* d = block(l, e);
+  const float* d = sets_[0].data() + block_offset(l, e);
   if (layer.is_dot) {
     for (int o = 0; o < layer.n_out; ++o) {
       std::copy_n(d + int64_t{o} * (layer.n_in + 1), layer.n_in, out + int64_t{o} * layer.n_in);
@@ -242,7 +281,7 @@ void WeightGradients::bias_gradient(int l, float* out) const {
   for (int o = 0; o < layer.n_out; ++o) {
     double sum = 0;
     for (int e = 0; e < layer.n_experts; ++e) {
-      const float* d = block(l, e);
+      const float* d = sets_[0].data() + block_offset(l, e);
       sum += layer.is_dot ? d[int64_t{o} * (layer.n_in + 1) + layer.n_in] : d[int64_t{layer.n_in} * layer.n_padded + o];
     }
     out[o] = static_cast<float>(sum);
@@ -292,7 +331,7 @@ void WeightGradients::write(ThreadPool& pool, float* param_grads) {
 
 int64_t WeightGradients::n_bytes() const {
   int64_t bytes = zero_row_.n_bytes();
-  for (const auto& gradient : gradients_) bytes += gradient.n_bytes();
+  for (const auto& set : sets_) bytes += set.n_bytes();
   for (const auto& buffer : row_major_) bytes += buffer.n_bytes();
   for (const Scratch& scratch : scratch_) {
     bytes += scratch.x_pairs.n_bytes() + scratch.z_pairs.n_bytes();

@@ -16,18 +16,31 @@ namespace loe::cpu {
 
 /// Accumulates dL/dW of all layers over the tiles of a step, then hands it to Adam or to the caller.
 ///
-/// No copies per thread and no reduction between threads: the sum over an expert's rows is one chain in sample order,
-/// so the result depends neither on the number of threads nor on how the batch is cut into calls of add().
+/// Two ways to add, the same kernels and tasks:
+///  - add_tiles: one set of sums for the whole network, a task per block of an expert's matrix, all tiles of a
+///    super-batch in order. For networks whose gradient does not fit a core's cache.
+///  - add_layer: a set of sums per chunk of the batch, each chunk run by one thread while its tiles are in L2; reduce()
+///    then adds the sets in chunk order. For small networks.
+/// Neither depends on the number of threads: a sum is one chain in sample order, and the chunks are cut by the batch.
 class WeightGradients {
  public:
   WeightGradients(const NetworkPlan& plan, const KernelTable& kernels, int n_workers);
   ~WeightGradients();
 
-  /// Adds the contribution of tiles, in order. is_first: starts from zero.
-  void add(ThreadPool& pool, std::span<const Tile> tiles, bool is_first);
-  /// One Adam update of every parameter, and the packed copies with it.
+  /// Bytes of one set of sums.
+  static int64_t set_bytes(const NetworkPlan& plan);
+  /// Makes room for that many sets (at least 1).
+  void reserve_sets(int n_sets);
+
+  /// Adds the contribution of tiles, in order, to set 0. is_first: starts from zero.
+  void add_tiles(ThreadPool& pool, std::span<const Tile> tiles, bool is_first);
+  void clear(int set);
+  void add_layer(int set, int layer, const Tile& tile, int worker);
+  /// set 0 += set 1 + ... + set n_sets - 1, in this order.
+  void reduce(ThreadPool& pool, int n_sets);
+  /// One Adam update of every parameter with set 0, and the packed copies with it.
   void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state, PackedWeights& weights);
-  /// Writes the flat gradient [n_params].
+  /// Writes the flat gradient [n_params] of set 0.
   void write(ThreadPool& pool, float* param_grads);
   int64_t n_bytes() const;
 
@@ -38,25 +51,30 @@ class WeightGradients {
     int column = 0;  ///< first output column
     int n_columns = 0;
   };
+
   struct RowBlock;
   struct Scratch;
 
-  void run_task(const Task& task, std::span<const Tile> tiles, Scratch& scratch);
-  void run_dot_task(const Task& task, std::span<const Tile> tiles);
+  void run_task(int set, const Task& task, std::span<const Tile> tiles, int worker);
+  void run_dot_task(const Task& task, std::span<const Tile> tiles, float* d);
   void add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch);
   void next_block(const Task& task, Scratch& scratch);
   void multiply(const Task& task, Scratch& scratch, RowBlock& rows);
   /// Gradient of one expert in parameter order [n_out, n_in], into `out`.
   void expert_gradient(int layer, int expert, float* out) const;
   void bias_gradient(int layer, float* out) const;
-  float* block(int layer, int expert);
-  const float* block(int layer, int expert) const;
+  /// Start of an expert's block in a set.
+  int64_t block_offset(int layer, int expert) const;
 
   const NetworkPlan* plan_;
   const KernelTable* kernels_;
-  std::vector<Task> tasks_;
-  /// [expert][n_in + 1][n_padded]: transposed, its last row the bias gradient. Dot layers: [expert][n_out][n_in + 1].
-  std::vector<AlignedBuffer<float>> gradients_;
+  std::vector<Task> tasks_;                     ///< largest first
+  std::vector<std::vector<Task>> layer_tasks_;  ///< the same by layer
+  /// Per layer: [expert][n_in + 1][n_padded], transposed, the last row the bias gradient; dot layers
+  /// [expert][n_out][n_in + 1].
+  std::vector<int64_t> layer_offset_;
+  int64_t set_size_ = 0;
+  std::vector<AlignedBuffer<float>> sets_;
   std::vector<Scratch> scratch_;
   std::vector<AlignedBuffer<float>> row_major_;  ///< per worker: one expert's gradient
   AlignedBuffer<bf16> zero_row_;

@@ -38,24 +38,36 @@ LOE_BF16_INLINE __m512 widen(const bf16* p) {
 template <int R, int NV>
 LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, __m512 (&acc)[R][NV]) {
   const __m512 slope = _mm512_set1_ps(g.slope);
+  const Epilogue epilogue = g.epilogue;
+  const float* const mask32 = g.mask32;
+  const bf16* const mask16 = g.mask16;
+  float* const c32 = g.c32;
+  bf16* const c16 = g.c16;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
+    const int64_t c_at = c_row[i] * g.c_stride + column;
+    const int64_t mask_at = c_row[i] * g.mask_stride + column;
+    if (epilogue == Epilogue::BiasLeaky) {
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      const int at = column + j * kLanes;
-      __m512 v = acc[i][j];
-      if (g.epilogue == Epilogue::BiasLeaky) {
-        v = _mm512_max_ps(v, _mm512_mul_ps(v, slope));
-      } else if (g.epilogue == Epilogue::MaskLeaky) {
-        const __m512 y = g.mask32 != nullptr ? _mm512_loadu_ps(g.mask32 + c_row[i] * g.mask_stride + at)
-                                             : widen(g.mask16 + c_row[i] * g.mask_stride + at);
+      for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_max_ps(acc[i][j], _mm512_mul_ps(acc[i][j], slope));
+    } else if (epilogue == Epilogue::MaskLeaky) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const __m512 y =
+            mask32 != nullptr ? _mm512_loadu_ps(mask32 + mask_at + j * kLanes) : widen(mask16 + mask_at + j * kLanes);
         const __mmask16 positive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
-        v = _mm512_mask_blend_ps(positive, _mm512_mul_ps(v, slope), v);
+        acc[i][j] = _mm512_mask_blend_ps(positive, _mm512_mul_ps(acc[i][j], slope), acc[i][j]);
       }
-      if (g.c32 != nullptr) _mm512_storeu_ps(g.c32 + c_row[i] * g.c_stride + at, v);
-      if (g.c16 != nullptr) {
-        _mm256_storeu_si256(reinterpret_cast<__m256i*>(g.c16 + c_row[i] * g.c_stride + at),
-                            (__m256i)_mm512_cvtneps_pbh(v));
+    }
+    if (c32 != nullptr) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) _mm512_storeu_ps(c32 + c_at + j * kLanes, acc[i][j]);
+    }
+    if (c16 != nullptr) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(c16 + c_at + j * kLanes),
+                            (__m256i)_mm512_cvtneps_pbh(acc[i][j]));
       }
     }
   }
@@ -95,6 +107,10 @@ LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, con
 
 template <int NV>
 void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
+  const int next_column = column + NV * kLanes;
+  const void* next = next_column < g.n ? static_cast<const bf16*>(g.b[0]) + int64_t{next_column} * g.depth : g.next_b;
+  const int64_t panel_bytes = int64_t{NV * kLanes} * g.depth * static_cast<int64_t>(sizeof(bf16));
+  PanelPrefetch prefetch(g, column, NV * kLanes, (g.n_rows + kRows - 1) / kRows, sizeof(bf16), next, panel_bytes);
   const bf16* a_row[kRows];
   int64_t c_row[kRows];
   const bf16* a = static_cast<const bf16*>(g.a);
@@ -105,7 +121,7 @@ void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
       c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
       a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
     }
-    prefetch_outputs(g, c_row, n, column, NV * kLanes);
+    prefetch.before_block(c_row, n, first + n);
     switch (n) {
       case 6:
         gemm_block<6, NV>(g, a_row, c_row, panel_offset, column);

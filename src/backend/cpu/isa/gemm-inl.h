@@ -54,21 +54,34 @@ HWY_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, VF (
   const VF slope = hn::Set(d, g.slope);
   const VF one = hn::Set(d, 1.0F);
   const VF zero = hn::Zero(d);
+  // Locals: the compiler must assume that a store through c changes the fields of g.
+  const Epilogue epilogue = g.epilogue;
+  const float* const mask32 = g.mask32;
+  const bf16* const mask16 = g.mask16;
+  float* const c32 = g.c32;
+  bf16* const c16 = g.c16;
 #pragma GCC unroll 8
   for (int i = 0; i < R; ++i) {
+    const int64_t c_at = c_row[i] * g.c_stride + column;
+    const int64_t mask_at = c_row[i] * g.mask_stride + column;
+    if (epilogue == Epilogue::BiasLeaky) {
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      const int at = column + j * kLanes;
-      VF v = acc[i][j];
-      if (g.epilogue == Epilogue::BiasLeaky) {
-        v = apply_leaky(v, slope);
-      } else if (g.epilogue == Epilogue::MaskLeaky) {
-        const VF y = g.mask32 != nullptr ? hn::LoadU(d, g.mask32 + c_row[i] * g.mask_stride + at)
-                                         : load_bf16(d, g.mask16 + c_row[i] * g.mask_stride + at);
-        v = hn::Mul(v, hn::IfThenElse(hn::Gt(y, zero), one, slope));
+      for (int j = 0; j < NV; ++j) acc[i][j] = apply_leaky(acc[i][j], slope);
+    } else if (epilogue == Epilogue::MaskLeaky) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const VF y = mask32 != nullptr ? hn::LoadU(d, mask32 + mask_at + j * kLanes)
+                                       : load_bf16(d, mask16 + mask_at + j * kLanes);
+        acc[i][j] = hn::Mul(acc[i][j], hn::IfThenElse(hn::Gt(y, zero), one, slope));
       }
-      if (g.c32 != nullptr) hn::StoreU(v, d, g.c32 + c_row[i] * g.c_stride + at);
-      if (g.c16 != nullptr) store_bf16(d, v, g.c16 + c_row[i] * g.c_stride + at);
+    }
+    if (c32 != nullptr) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) hn::StoreU(acc[i][j], d, c32 + c_at + j * kLanes);
+    }
+    if (c16 != nullptr) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) store_bf16(d, acc[i][j], c16 + c_at + j * kLanes);
     }
   }
 }
@@ -153,6 +166,10 @@ HWY_NOINLINE void block_rows(const GemmArgs& g, const T* const* a_row, const int
 
 template <int NV, typename T>
 void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
+  const int next_column = column + NV * kLanes;
+  const void* next = next_column < g.n ? static_cast<const T*>(g.b[0]) + int64_t{next_column} * g.depth : g.next_b;
+  const int64_t panel_bytes = int64_t{NV * kLanes} * g.depth * static_cast<int64_t>(sizeof(T));
+  PanelPrefetch prefetch(g, column, NV * kLanes, (g.n_rows + kRows - 1) / kRows, sizeof(T), next, panel_bytes);
   const T* a_row[kRows];
   int64_t c_row[kRows];
   const T* a = static_cast<const T*>(g.a);
@@ -164,7 +181,7 @@ void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
       c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
       a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
     }
-    prefetch_outputs(g, c_row, n, column, NV * kLanes);
+    prefetch.before_block(c_row, n, first + n);
     switch (n) {
       case 6:
         block_rows<6, NV>(g, a_row, c_row, panel_offset, column);

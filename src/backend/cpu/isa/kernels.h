@@ -17,7 +17,7 @@ using bf16 = uint16_t;
 inline constexpr int kPadding = 16;
 
 /// Rows that one weight-gradient block reduces. Swept on Zen 4 (docs/performance.md): 64 keeps both operands in L1/L2.
-inline constexpr int kGradRows = 64;
+inline constexpr int kGradRows = 128;
 
 enum class Epilogue : uint8_t {
   Store,      ///< c = sum
@@ -49,20 +49,56 @@ struct GemmArgs {
   const float* mask32 = nullptr;  ///< one of them for MaskLeaky
   const bf16* mask16 = nullptr;
   int64_t mask_stride = 0;
+  const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
 };
 
-/// Asks for the lines that a block of rows will write (and for its mask) before its inner loop runs: the rows of a tile
-/// were last touched a super-batch ago and would otherwise stall the stores. Measured: docs/performance.md.
-inline void prefetch_outputs(const GemmArgs& g, const int64_t* c_row, int n_rows, int column, int n_columns) {
-  for (int i = 0; i < n_rows; ++i) {
-    if (g.c32 != nullptr) {
-      for (int j = 0; j < n_columns; j += 16) __builtin_prefetch(g.c32 + c_row[i] * g.c_stride + column + j, 1, 3);
+/// Prefetching of one panel of a GEMM, block of rows by block of rows. What a block reads and writes was last touched
+/// a layer or a super-batch ago and sits in L3; asked for one block early it is there in time (measured:
+/// docs/performance.md).
+class PanelPrefetch {
+ public:
+  /// next_panel: n_bytes of weights read after this panel, spread evenly over its blocks of rows.
+  PanelPrefetch(const GemmArgs& g, int column, int n_columns, int n_blocks, int element_bytes, const void* next_panel,
+                int64_t n_bytes)
+      : g_(&g), column_(column), n_columns_(n_columns), element_bytes_(element_bytes) {
+    next_ = static_cast<const char*>(next_panel);
+    share_ = next_ == nullptr ? 0 : (n_bytes / 64 + n_blocks - 1) / n_blocks * 64;
+    end_ = next_ == nullptr ? nullptr : next_ + n_bytes;
+  }
+
+  /// Before a block: the rows it writes, the next block's inputs (first panel only; later panels find them in L2) and a
+  /// share of the next panel.
+  void before_block(const int64_t* c_row, int n_rows, int next_first) {
+    for (int i = 0; i < n_rows; ++i) {
+      const int64_t at = c_row[i] * g_->c_stride + column_;
+      if (g_->c32 != nullptr) {
+        for (int j = 0; j < n_columns_; j += 16) __builtin_prefetch(g_->c32 + at + j, 1, 3);
+      }
+      if (g_->c16 != nullptr) {
+        for (int j = 0; j < n_columns_; j += 32) __builtin_prefetch(g_->c16 + at + j, 1, 3);
+      }
     }
-    if (g.c16 != nullptr) {
-      for (int j = 0; j < n_columns; j += 32) __builtin_prefetch(g.c16 + c_row[i] * g.c_stride + column + j, 1, 3);
+    if (column_ == 0 && g_->n_segments == 1) {
+      for (int i = next_first; i < next_first + n_rows && i < g_->n_rows; ++i) {
+        const int64_t row = g_->rows != nullptr && !g_->a_compact ? g_->rows[i] : i;
+        const char* const a = static_cast<const char*>(g_->a) + row * g_->a_stride * element_bytes_;
+        for (int j = 0; j < g_->depth * element_bytes_; j += 64) __builtin_prefetch(a + j, 0, 3);
+      }
+    }
+    for (const char* const stop = next_ + share_ < end_ ? next_ + share_ : end_; next_ < stop; next_ += 64) {
+      __builtin_prefetch(next_, 0, 2);
     }
   }
-}
+
+ private:
+  const GemmArgs* g_;
+  int column_;
+  int n_columns_;
+  int element_bytes_;
+  const char* next_;
+  const char* end_;
+  int64_t share_;
+};
 
 /// D[i][j] += sum over rows r, in order, of X[r][i] * Z[r][j]. One chain of fused multiply-adds per element, so that
 /// the split of the rows into calls does not change a bit.
