@@ -1,20 +1,35 @@
-# loe_part(<folder of src> DEPENDS <parts> LIBRARIES <targets> INCLUDES <dirs>): one object library per folder.
+# loe_part(<folder of src> [LIBRARIES <targets>] [HEADER_ONLY <targets>] [INCLUDES <dirs>]): one object library per
+# folder. LIBRARIES are linked into programs; HEADER_ONLY and INCLUDES are needed to compile the folder only, so that a
+# consumer of the installed library needs neither.
 # loe_library(): the static library loe made of all parts.
 
 set_property(GLOBAL PROPERTY LOE_PARTS "")
 
 add_library(loe_options INTERFACE)
+# A program loads only what it uses: without this every test would start OpenImageIO's 60 shared libraries.
+target_link_options(loe_options INTERFACE -Wl,--as-needed)
 target_compile_options(loe_options INTERFACE -Wall -Wextra -Wshadow -Wpointer-arith -Wno-psabi)
+# Routing is inline double arithmetic: contracting a * p + b on machines with FMA would let two translation units pick
+# different experts for one sample.
+target_compile_options(loe_options INTERFACE -ffp-contract=off)
 if(LOE_WERROR)
   target_compile_options(loe_options INTERFACE -Werror)
 endif()
+if(LOE_BUILD_FUZZERS)  # coverage for libFuzzer in every part; its main() only in the fuzz targets
+  target_compile_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(LOE_SANITIZE)
-  target_compile_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE} -fno-omit-frame-pointer -g)
+  target_compile_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
   target_link_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE})
 endif()
 
 function(loe_part folder)
-  cmake_parse_arguments(PART "" "" "DEPENDS;LIBRARIES;INCLUDES" ${ARGN})
+  cmake_parse_arguments(PARSE_ARGV 1 PART "" "" "LIBRARIES;HEADER_ONLY;INCLUDES")
+  if(PART_UNPARSED_ARGUMENTS)
+    message(FATAL_ERROR "loe_part(${folder}): unknown arguments ${PART_UNPARSED_ARGUMENTS}")
+  endif()
   string(REPLACE "/" "_" name loe_${folder})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
   # Sub-folders that are parts of their own (backend/cpu) are listed separately; others belong to this one.
@@ -28,7 +43,7 @@ function(loe_part folder)
   target_include_directories(${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_include_directories(${name} SYSTEM PRIVATE ${PART_INCLUDES})
-  target_link_libraries(${name} PRIVATE loe_options ${PART_LIBRARIES})
+  target_link_libraries(${name} PRIVATE loe_options ${PART_LIBRARIES} ${PART_HEADER_ONLY})
   set_property(GLOBAL APPEND PROPERTY LOE_PARTS ${name})
   set_property(GLOBAL APPEND PROPERTY LOE_PART_LIBRARIES ${PART_LIBRARIES})
 endfunction()

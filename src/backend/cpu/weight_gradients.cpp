@@ -11,6 +11,15 @@ namespace {
 // many threads.
 constexpr int kTaskColumns = 256;
 
+// Bytes of one block of rows, both operands. Two blocks (one multiplied, one on its way) and the task's sums share a 1
+// MB L2: 192 rows of a 256 x 256 layer in f32 overflow it (70 GF), 96 do not (see docs/performance.md).
+constexpr int64_t kBlockBytes = int64_t{192} << 10;
+
+int rows_per_block(const NetworkPlan& plan, const LayerPlan& layer, int n_columns) {
+  const int64_t row_bytes = (int64_t{layer.n_in} + 1 + n_columns) * (plan.backward_bf16 ? 2 : 4);
+  return static_cast<int>(std::clamp<int64_t>(kBlockBytes / row_bytes, 32, kGradRows)) & ~1;
+}
+
 template <class T>
 void prefetch(const T* row, int n) {
   const char* const begin = reinterpret_cast<const char*>(row);
@@ -34,6 +43,7 @@ struct WeightGradients::RowBlock {
 struct WeightGradients::Scratch {
   RowBlock blocks[2];
   int filling = 0;
+  int block_rows = kGradRows;
   float* d = nullptr;  ///< where the sums of the running task start
   AlignedBuffer<bf16> x_pairs;
   AlignedBuffer<bf16> z_pairs;
@@ -63,7 +73,7 @@ WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& ker
     set_size_ += layer.n_experts * expert_size(layer);
     max_expert = std::max(max_expert, int64_t{layer.n_out} * layer.n_in);
     max_in = std::max(max_in, layer.n_in);
-    const int step = layer.is_dot ? layer.n_padded : kTaskColumns;
+    const int step = layer.is_dot ? layer.n_padded : layer.n_in > kTaskColumns ? kTaskColumns / 2 : kTaskColumns;
     for (int e = 0; e < layer.n_experts; ++e) {
       for (int column = 0; column < layer.n_padded; column += step) {
         layer_tasks_[l].push_back({l, e, column, std::min(step, layer.n_padded - column)});
@@ -146,6 +156,7 @@ void WeightGradients::run_task(int set, const Task& task, std::span<const Tile> 
   }
   Scratch& scratch = scratch_[worker];
   scratch.d = d;
+  scratch.block_rows = rows_per_block(*plan_, layer, task.n_columns);
   for (const Tile& tile : tiles) {
     const LevelGroups& groups = tile.groups[task.layer];
     if (layer.n_blended == 1) {
@@ -198,14 +209,14 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
       }
       block.z32[block.n] = z;
     }
-    if (++block.n == kGradRows) next_block(task, scratch);
+    if (++block.n == scratch.block_rows) next_block(task, scratch);
   }
   // Pairs never span two groups: where a batch is cut must not decide which rows share a dot product.
   if (plan_->backward_bf16 && n_rows % 2 == 1) {
     RowBlock& block = scratch.blocks[scratch.filling];
     block.x16[block.n] = zero_row_.data();
     block.z16[block.n] = zero_row_.data();
-    if (++block.n == kGradRows) next_block(task, scratch);
+    if (++block.n == scratch.block_rows) next_block(task, scratch);
   }
 }
 

@@ -75,7 +75,8 @@ LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column,
 
 template <int R, int NV>
 LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, const bf16* const* a_row,
-                                                          const int64_t* c_row, int64_t panel_offset, int column) {
+                                                          const int64_t* c_row, int64_t panel_offset, int column,
+                                                          BlockPrefetch* prefetch) {
   __m512 acc[R][NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
@@ -89,16 +90,20 @@ LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, con
     const bf16* a[R];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) a[i] = a_row[i] + int64_t{s} * g.depth;
-    for (int k = 0; k < g.depth; k += 2) {
-      __m512bh w[NV];
+    for (int k0 = 0; k0 < g.depth; k0 += kPrefetchDepth) {
+      prefetch->round();
+      const int k1 = k0 + kPrefetchDepth < g.depth ? k0 + kPrefetchDepth : g.depth;
+      for (int k = k0; k < k1; k += 2) {
+        __m512bh w[NV];
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) w[j] = (__m512bh)_mm512_loadu_si512(b + 2 * j * kLanes);
-      b += 2 * NV * kLanes;
+        for (int j = 0; j < NV; ++j) w[j] = (__m512bh)_mm512_loadu_si512(b + 2 * j * kLanes);
+        b += 2 * NV * kLanes;
 #pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) {
-        const __m512bh x = broadcast_pair(a[i] + k);
+        for (int i = 0; i < R; ++i) {
+          const __m512bh x = broadcast_pair(a[i] + k);
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, w[j]);
+          for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_dpbf16_ps(acc[i][j], x, w[j]);
+        }
       }
     }
   }
@@ -121,25 +126,25 @@ void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
       c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
       a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
     }
-    prefetch.before_block(c_row, n, first + n);
+    BlockPrefetch* const ahead = prefetch.before_block(c_row, n, first + n);
     switch (n) {
       case 6:
-        gemm_block<6, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<6, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 5:
-        gemm_block<5, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<5, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 4:
-        gemm_block<4, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<4, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 3:
-        gemm_block<3, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<3, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 2:
-        gemm_block<2, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<2, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       default:
-        gemm_block<1, NV>(g, a_row, c_row, panel_offset, column);
+        gemm_block<1, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
     }
     first += n;

@@ -89,7 +89,7 @@ HWY_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, VF (
 // One block of R rows x NV vectors, f32.
 template <int R, int NV>
 HWY_INLINE void block(const GemmArgs& g, const float* const* a_row, const int64_t* c_row, int64_t panel_offset,
-                      int column, float /*tag*/) {
+                      int column, BlockPrefetch* prefetch, float /*tag*/) {
   const DF d;
   VF acc[R][NV];
 #pragma GCC unroll 4
@@ -103,16 +103,20 @@ HWY_INLINE void block(const GemmArgs& g, const float* const* a_row, const int64_
     const float* a[R];
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) a[i] = a_row[i] + int64_t{s} * g.depth;
-    for (int k = 0; k < g.depth; ++k) {
-      VF w[NV];
+    for (int k0 = 0; k0 < g.depth; k0 += kPrefetchDepth) {
+      prefetch->round();
+      const int k1 = k0 + kPrefetchDepth < g.depth ? k0 + kPrefetchDepth : g.depth;
+      for (int k = k0; k < k1; ++k) {
+        VF w[NV];
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) w[j] = hn::LoadU(d, b + j * kLanes);
-      b += NV * kLanes;
+        for (int j = 0; j < NV; ++j) w[j] = hn::LoadU(d, b + j * kLanes);
+        b += NV * kLanes;
 #pragma GCC unroll 8
-      for (int i = 0; i < R; ++i) {
-        const VF x = hn::Set(d, a[i][k]);
+        for (int i = 0; i < R; ++i) {
+          const VF x = hn::Set(d, a[i][k]);
 #pragma GCC unroll 4
-        for (int j = 0; j < NV; ++j) acc[i][j] = hn::MulAdd(x, w[j], acc[i][j]);
+          for (int j = 0; j < NV; ++j) acc[i][j] = hn::MulAdd(x, w[j], acc[i][j]);
+        }
       }
     }
   }
@@ -122,7 +126,7 @@ HWY_INLINE void block(const GemmArgs& g, const float* const* a_row, const int64_
 // The same for bf16 pairs without a dot instruction: each pair is two fused multiply-adds on unpacked halves.
 template <int R, int NV>
 HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t* c_row, int64_t panel_offset,
-                      int column, bf16 /*tag*/) {
+                      int column, BlockPrefetch* prefetch, bf16 /*tag*/) {
   const DF d;
   VF acc[R][NV];
 #pragma GCC unroll 4
@@ -134,6 +138,7 @@ HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t
   for (int s = 0; s < g.n_segments; ++s) {
     const bf16* HWY_RESTRICT b = static_cast<const bf16*>(g.b[s]) + panel_offset;
     for (int k = 0; k < g.depth; k += 2) {
+      if (k % kPrefetchDepth == 0) prefetch->round();
 #pragma GCC unroll 2
       for (int half = 0; half < 2; ++half) {
         VF w[NV];
@@ -160,8 +165,8 @@ HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t
 
 template <int R, int NV, typename T>
 HWY_NOINLINE void block_rows(const GemmArgs& g, const T* const* a_row, const int64_t* c_row, int64_t panel_offset,
-                             int column) {
-  block<R, NV>(g, a_row, c_row, panel_offset, column, T{});
+                             int column, BlockPrefetch* prefetch) {
+  block<R, NV>(g, a_row, c_row, panel_offset, column, prefetch, T{});
 }
 
 template <int NV, typename T>
@@ -181,25 +186,25 @@ void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
       c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
       a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
     }
-    prefetch.before_block(c_row, n, first + n);
+    BlockPrefetch* const ahead = prefetch.before_block(c_row, n, first + n);
     switch (n) {
       case 6:
-        block_rows<6, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<6, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 5:
-        block_rows<5, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<5, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 4:
-        block_rows<4, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<4, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 3:
-        block_rows<3, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<3, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       case 2:
-        block_rows<2, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<2, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
       default:
-        block_rows<1, NV>(g, a_row, c_row, panel_offset, column);
+        block_rows<1, NV>(g, a_row, c_row, panel_offset, column, ahead);
         break;
     }
     first += n;

@@ -16,8 +16,9 @@ using bf16 = uint16_t;
 /// Widths of activations, gradients and packed weights are padded to a multiple of this: one 512-bit vector of f32.
 inline constexpr int kPadding = 16;
 
-/// Rows that one weight-gradient block reduces. Swept on Zen 4 (docs/performance.md): 64 keeps both operands in L1/L2.
-inline constexpr int kGradRows = 128;
+/// Rows that one weight-gradient block reduces: more rows amortise loading and storing the sums (32 rows: 77 GF, 64:
+/// 83, 128: 90, 192: 97 of 113 for 256 x 256 in f32 on Zen 4).
+inline constexpr int kGradRows = 192;
 
 enum class Epilogue : uint8_t {
   Store,      ///< c = sum
@@ -52,23 +53,48 @@ struct GemmArgs {
   const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
 };
 
-/// Prefetching of one panel of a GEMM, block of rows by block of rows. What a block reads and writes was last touched
-/// a layer or a super-batch ago and sits in L3; asked for one block early it is there in time (measured:
-/// docs/performance.md).
+/// Depth of an inner loop between two rounds of prefetches: one line of f32.
+inline constexpr int kPrefetchDepth = 16;
+
+/// What one block of rows asks for while it multiplies: a line of each row of the next block's input and some lines of
+/// the next panel per round. Spread over the inner loop, because a burst of 200 lines fills the miss buffers and stalls
+/// the block it was meant to help.
+struct BlockPrefetch {
+  const char* next_a[8] = {};
+  int n_next = 0;
+  int64_t a_step = 0;  ///< bytes of input per round
+  const char* panel = nullptr;
+  const char* panel_end = nullptr;
+  int lines_per_round = 0;
+
+  void round() {
+    for (int i = 0; i < n_next; ++i) {
+      __builtin_prefetch(next_a[i], 0, 3);
+      next_a[i] += a_step;
+    }
+    for (int i = 0; i < lines_per_round && panel < panel_end; ++i, panel += 64) __builtin_prefetch(panel, 0, 2);
+  }
+};
+
+/// Prefetching of one panel of a GEMM. What a block of rows reads and writes was last touched a layer or a super-batch
+/// ago and sits in L3 or memory; asked for one block early it is there in time (measured: docs/performance.md).
 class PanelPrefetch {
  public:
   /// next_panel: n_bytes of weights read after this panel, spread evenly over its blocks of rows.
   PanelPrefetch(const GemmArgs& g, int column, int n_columns, int n_blocks, int element_bytes, const void* next_panel,
                 int64_t n_bytes)
       : g_(&g), column_(column), n_columns_(n_columns), element_bytes_(element_bytes) {
-    next_ = static_cast<const char*>(next_panel);
-    share_ = next_ == nullptr ? 0 : (n_bytes / 64 + n_blocks - 1) / n_blocks * 64;
-    end_ = next_ == nullptr ? nullptr : next_ + n_bytes;
+    const int64_t rounds = int64_t{n_blocks} * ((g.depth + kPrefetchDepth - 1) / kPrefetchDepth);
+    block_.a_step = int64_t{kPrefetchDepth} * element_bytes;
+    block_.panel = static_cast<const char*>(next_panel);
+    block_.panel_end = next_panel == nullptr ? nullptr : block_.panel + n_bytes;
+    block_.lines_per_round =
+        next_panel == nullptr || rounds == 0 ? 0 : static_cast<int>((n_bytes / 64 + rounds - 1) / rounds);
   }
 
-  /// Before a block: the rows it writes, the next block's inputs (first panel only; later panels find them in L2) and a
-  /// share of the next panel.
-  void before_block(const int64_t* c_row, int n_rows, int next_first) {
+  /// Before a block: asks for the rows it writes; the returned plan covers the next block's inputs (first panel only:
+  /// later panels find them in L2) and a share of the next panel.
+  BlockPrefetch* before_block(const int64_t* c_row, int n_rows, int next_first) {
     for (int i = 0; i < n_rows; ++i) {
       const int64_t at = c_row[i] * g_->c_stride + column_;
       if (g_->c32 != nullptr) {
@@ -78,16 +104,14 @@ class PanelPrefetch {
         for (int j = 0; j < n_columns_; j += 32) __builtin_prefetch(g_->c16 + at + j, 1, 3);
       }
     }
+    block_.n_next = 0;
     if (column_ == 0 && g_->n_segments == 1) {
       for (int i = next_first; i < next_first + n_rows && i < g_->n_rows; ++i) {
         const int64_t row = g_->rows != nullptr && !g_->a_compact ? g_->rows[i] : i;
-        const char* const a = static_cast<const char*>(g_->a) + row * g_->a_stride * element_bytes_;
-        for (int j = 0; j < g_->depth * element_bytes_; j += 64) __builtin_prefetch(a + j, 0, 3);
+        block_.next_a[block_.n_next++] = static_cast<const char*>(g_->a) + row * g_->a_stride * element_bytes_;
       }
     }
-    for (const char* const stop = next_ + share_ < end_ ? next_ + share_ : end_; next_ < stop; next_ += 64) {
-      __builtin_prefetch(next_, 0, 2);
-    }
+    return &block_;
   }
 
  private:
@@ -95,9 +119,7 @@ class PanelPrefetch {
   int column_;
   int n_columns_;
   int element_bytes_;
-  const char* next_;
-  const char* end_;
-  int64_t share_;
+  BlockPrefetch block_;
 };
 
 /// D[i][j] += sum over rows r, in order, of X[r][i] * Z[r][j]. One chain of fused multiply-adds per element, so that
