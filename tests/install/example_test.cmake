@@ -1,0 +1,33 @@
+# Run by ctest: the README's C++ program on a small picture.
+cmake_minimum_required(VERSION 3.25)
+file(REMOVE_RECURSE ${WORK_DIR})
+file(MAKE_DIRECTORY ${WORK_DIR})
+# A 48 x 32 picture with a ramp in x and a dark square, as portable greymap text.
+set(text "P2\n48 32\n255\n")
+foreach(y RANGE 31)
+  foreach(x RANGE 47)
+    math(EXPR value "${x} * 5")
+    if(x GREATER 15 AND x LESS 32 AND y GREATER 7 AND y LESS 24)
+      set(value 20)
+    endif()
+    string(APPEND text "${value} ")
+  endforeach()
+  string(APPEND text "\n")
+endforeach()
+file(WRITE ${WORK_DIR}/in.pgm "${text}")
+execute_process(COMMAND ${EXAMPLE} in.pgm out.png 3 WORKING_DIRECTORY ${WORK_DIR}
+                RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+message(STATUS "fit_picture: ${output}")
+if(NOT status EQUAL 0 OR NOT EXISTS ${WORK_DIR}/out.png OR NOT output MATCHES "^([0-9.]+) dB")
+  message(FATAL_ERROR "expected a PSNR and out.png, got status ${status}")
+endif()
+# A constant grey reaches 11 dB on this picture; a network that learns is far above.
+if(CMAKE_MATCH_1 LESS 25)
+  message(FATAL_ERROR "expected at least 25 dB after 3 seconds, got ${CMAKE_MATCH_1}")
+endif()
+# A user's mistake is one line and status 1.
+execute_process(COMMAND ${EXAMPLE} absent.png out.png 1 WORKING_DIRECTORY ${WORK_DIR}
+                RESULT_VARIABLE status ERROR_VARIABLE output)
+if(NOT status EQUAL 1 OR NOT output MATCHES "absent.png")
+  message(FATAL_ERROR "absent picture: expected status 1 and its name, got ${status}: ${output}")
+endif()
