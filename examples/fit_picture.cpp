@@ -13,12 +13,7 @@ int main(int argc, char** argv) try {
 
   const loe::NetworkSpec network = loe::build_network(config.network);
   const auto executor = loe::find_backend("auto").compile(network, {config.precision, 0, ""});
-  loe::RunState state;
-  state.params.params = loe::initial_params(network, config.seed);
-  state.params.adam_m.resize(state.params.params.size());
-  state.params.adam_v.resize(state.params.params.size());
-  executor->set_params(state.params.params);
-
+  loe::RunState state = loe::initial_run_state(network, config.seed);
   loe::ImageProblem problem(image, config);
   loe::train(problem, *executor, config.train, state, {}, nullptr);
 

@@ -79,9 +79,12 @@ nlohmann::ordered_json kernels_to_json(const std::vector<KernelInfo>& kernels) {
 }
 
 nlohmann::ordered_json machine_to_json() {
-  return {{"version", version()},           {"commit", build_commit()},  {"compiler", build_compiler()},
-          {"system", system_name()},        {"cpu", cpu_name()},         {"usable_cores", n_usable_cores()},
-          {"memory_bytes", memory_bytes()}, {"forced_isa", forced_isa()}};
+  nlohmann::ordered_json machine = {
+      {"version", version()},          {"commit", build_commit()}, {"compiler", build_compiler()},
+      {"system", system_name()},       {"cpu", cpu_name()},        {"usable_cores", n_usable_cores()},
+      {"memory_bytes", memory_bytes()}};
+  if (!forced_isa().empty()) machine["forced_isa"] = forced_isa();
+  return machine;
 }
 
 }  // namespace loe::app

@@ -21,4 +21,11 @@ for line in '[x](absent.md)' '[x](docs/a.md#absent)' '<img width="3" src="absent
   case $output in *README.md:5:*absent*) ;; *) echo "expected README.md:5 to be named, got: $output"; exit 1 ;; esac
   mv kept README.md
 done
+mkdir examples
+printf 'int main() {\n  return 0;\n}\n' > examples/a.cpp
+printf '# Code\n```cpp\nreturn 0;\n```\n[a](examples/a.cpp)\n' > README.md
+"$check" "$tree"
+sed -i 's/return 0/return 1/' README.md
+if output=$("$check" "$tree" 2>&1); then echo "expected code that is not in the example to be refused"; exit 1; fi
+case $output in *README.md:2:*'return 1'*) ;; *) echo "expected README.md:2 to be named, got: $output"; exit 1 ;; esac
 echo ok

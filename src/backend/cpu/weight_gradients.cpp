@@ -44,7 +44,8 @@ struct WeightGradients::Scratch {
   RowBlock blocks[2];
   int filling = 0;
   int block_rows = kGradRows;
-  float* d = nullptr;  ///< where the sums of the running task start
+  bool prefetches = true;  ///< rows come from L3; within a chunk they are in L2 already
+  float* d = nullptr;      ///< where the sums of the running task start
   AlignedBuffer<bf16> x_pairs;
   AlignedBuffer<bf16> z_pairs;
 };
@@ -125,6 +126,7 @@ void WeightGradients::add_tiles(ThreadPool& pool, std::span<const Tile> tiles, b
         }
       }
     }
+    scratch_[worker].prefetches = true;
     run_task(0, task, tiles, worker);
   });
 }
@@ -134,6 +136,7 @@ void WeightGradients::clear(int set) {
 }
 
 void WeightGradients::add_layer(int set, int layer, const Tile& tile, int worker) {
+  scratch_[worker].prefetches = false;
   for (const Task& task : layer_tasks_[layer]) run_task(set, task, {&tile, 1}, worker);
 }
 
@@ -189,8 +192,10 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
     if (plan_->backward_bf16) {
       block.x16[block.n] = from.out16 + row * x_stride;
       const bf16* z = to.grad16 + row * layer.stride + task.column;
-      prefetch(block.x16[block.n], layer.n_in + 1);
-      prefetch(z, task.n_columns);
+      if (scratch.prefetches) {
+        prefetch(block.x16[block.n], layer.n_in + 1);
+        prefetch(z, task.n_columns);
+      }
       if (node >= 0) {
         bf16* scaled = block.scaled16.data() + int64_t{block.n} * task.n_columns;
         kernels_->scale_bf16(groups.coefficients(row)[node], z, task.n_columns, scaled);
@@ -200,8 +205,10 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
     } else {
       block.x32[block.n] = from.out32 + row * x_stride;
       const float* z = to.grad32 + row * layer.stride + task.column;
-      prefetch(block.x32[block.n], layer.n_in + 1);
-      prefetch(z, task.n_columns);
+      if (scratch.prefetches) {
+        prefetch(block.x32[block.n], layer.n_in + 1);
+        prefetch(z, task.n_columns);
+      }
       if (node >= 0) {
         float* scaled = block.scaled32.data() + int64_t{block.n} * task.n_columns;
         kernels_->scale_f32(groups.coefficients(row)[node], z, task.n_columns, scaled);
