@@ -1,5 +1,6 @@
 // bf16 kernels with vdpbf16ps (AVX512-BF16: Cooper Lake, Sapphire Rapids, Zen 4). Highway 1.0.3 has no such target,
 // hence intrinsics; the structure is that of gemm-inl.h and grad-inl.h: 6 rows x 4 vectors of accumulators.
+#include "backend/cpu/isa/blocking.h"
 #include "backend/cpu/isa/kernels.h"
 
 #if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
@@ -19,9 +20,8 @@
 namespace loe::cpu {
 namespace {
 
-constexpr int kRows = 6;
 constexpr int kLanes = 16;
-constexpr int kPanel = 64;
+constexpr int kVectors = 4;
 
 // A broadcast pair of bf16 as the operand of vdpbf16ps.
 LOE_BF16_INLINE __m512bh broadcast_pair(const bf16* p) {
@@ -110,67 +110,6 @@ LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, con
   finish<R, NV>(g, c_row, column, acc);
 }
 
-template <int NV>
-void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
-  const int next_column = column + NV * kLanes;
-  const void* next = next_column < g.n ? static_cast<const bf16*>(g.b[0]) + int64_t{next_column} * g.depth : g.next_b;
-  const int64_t panel_bytes = int64_t{NV * kLanes} * g.depth * static_cast<int64_t>(sizeof(bf16));
-  PanelPrefetch prefetch(g, column, NV * kLanes, (g.n_rows + kRows - 1) / kRows, sizeof(bf16), next, panel_bytes);
-  const bf16* a_row[kRows];
-  int64_t c_row[kRows];
-  const bf16* a = static_cast<const bf16*>(g.a);
-  for (int first = 0; first < g.n_rows;) {
-    const int left = g.n_rows - first;
-    const int n = left >= kRows + 2 || left == kRows ? kRows : left > kRows ? 4 : left;
-    for (int i = 0; i < n; ++i) {
-      c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
-      a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
-    }
-    BlockPrefetch* const ahead = prefetch.before_block(c_row, n, first + n);
-    switch (n) {
-      case 6:
-        gemm_block<6, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 5:
-        gemm_block<5, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 4:
-        gemm_block<4, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 3:
-        gemm_block<3, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 2:
-        gemm_block<2, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      default:
-        gemm_block<1, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-    }
-    first += n;
-  }
-}
-
-void gemm_bf16(const GemmArgs& g) {
-  for (int column = 0; column < g.n; column += kPanel) {
-    const int64_t offset = int64_t{column} * g.depth;
-    switch ((g.n - column) / kLanes) {
-      case 1:
-        gemm_panel<1>(g, offset, column);
-        break;
-      case 2:
-        gemm_panel<2>(g, offset, column);
-        break;
-      case 3:
-        gemm_panel<3>(g, offset, column);
-        break;
-      default:
-        gemm_panel<4>(g, offset, column);
-        break;
-    }
-  }
-}
-
 template <int R, int NV>
 LOE_BF16_TARGET __attribute__((noinline)) void grad_block(const GradPairsArgs& g, int i0, int j0) {
   __m512 acc[R][NV];
@@ -201,54 +140,26 @@ LOE_BF16_TARGET __attribute__((noinline)) void grad_block(const GradPairsArgs& g
   }
 }
 
-template <int NV>
-void grad_columns(const GradPairsArgs& g, int j0) {
-  int i = 0;
-  for (; g.m - i >= 2 * kRows || g.m - i == kRows; i += kRows) grad_block<kRows, NV>(g, i, j0);
-  while (i < g.m) {
-    const int left = g.m - i;
-    const int n = left > kRows ? (left + 1) / 2 : left;
-    switch (n) {
-      case 6:
-        grad_block<6, NV>(g, i, j0);
-        break;
-      case 5:
-        grad_block<5, NV>(g, i, j0);
-        break;
-      case 4:
-        grad_block<4, NV>(g, i, j0);
-        break;
-      case 3:
-        grad_block<3, NV>(g, i, j0);
-        break;
-      case 2:
-        grad_block<2, NV>(g, i, j0);
-        break;
-      default:
-        grad_block<1, NV>(g, i, j0);
-        break;
-    }
-    i += n;
-  }
+template <int... I>
+constexpr BlockTable<GemmBlock<bf16>, kVectors, kLanes> make_gemm_blocks(std::integer_sequence<int, I...>) {
+  return {{gemm_block<I % kBlockRows + 1, I / kBlockRows + 1>...}};
+}
+
+template <int... I>
+constexpr BlockTable<GradBlock<GradPairsArgs>, kVectors, kLanes> make_grad_blocks(std::integer_sequence<int, I...>) {
+  return {{grad_block<I % kBlockRows + 1, I / kBlockRows + 1>...}};
+}
+
+constexpr auto kBlocks = std::make_integer_sequence<int, kVectors * kBlockRows>();
+
+void gemm_bf16(const GemmArgs& g) {
+  static constexpr auto kTable = make_gemm_blocks(kBlocks);
+  gemm<bf16>(g, kTable);
 }
 
 void grad_bf16(const GradPairsArgs& g) {
-  for (int j = 0; j < g.n; j += kPanel) {
-    switch ((g.n - j) / kLanes) {
-      case 1:
-        grad_columns<1>(g, j);
-        break;
-      case 2:
-        grad_columns<2>(g, j);
-        break;
-      case 3:
-        grad_columns<3>(g, j);
-        break;
-      default:
-        grad_columns<4>(g, j);
-        break;
-    }
-  }
+  static constexpr auto kTable = make_grad_blocks(kBlocks);
+  grad(g, kTable);
 }
 
 bool cpu_has_bf16() {

@@ -15,7 +15,6 @@ inline constexpr int kVectors = 4;
 #else
 inline constexpr int kVectors = 2;
 #endif
-inline constexpr int kRows = 6;
 inline constexpr int kPanel = kVectors * kLanes;
 
 // bf16 is the upper half of an f32: the low element of a pair moves up, the high one is masked in place.
@@ -164,69 +163,20 @@ HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t
 }
 
 template <int R, int NV, typename T>
-HWY_NOINLINE void block_rows(const GemmArgs& g, const T* const* a_row, const int64_t* c_row, int64_t panel_offset,
+HWY_NOINLINE void gemm_block(const GemmArgs& g, const T* const* a_row, const int64_t* c_row, int64_t panel_offset,
                              int column, BlockPrefetch* prefetch) {
   block<R, NV>(g, a_row, c_row, panel_offset, column, prefetch, T{});
 }
 
-template <int NV, typename T>
-void gemm_panel(const GemmArgs& g, int64_t panel_offset, int column) {
-  const int next_column = column + NV * kLanes;
-  const void* next = next_column < g.n ? static_cast<const T*>(g.b[0]) + int64_t{next_column} * g.depth : g.next_b;
-  const int64_t panel_bytes = int64_t{NV * kLanes} * g.depth * static_cast<int64_t>(sizeof(T));
-  PanelPrefetch prefetch(g, column, NV * kLanes, (g.n_rows + kRows - 1) / kRows, sizeof(T), next, panel_bytes);
-  const T* a_row[kRows];
-  int64_t c_row[kRows];
-  const T* a = static_cast<const T*>(g.a);
-  for (int first = 0; first < g.n_rows;) {
-    // 7 rows left: 4 + 3 keeps both blocks' accumulator chains longer than the FMA latency; 6 + 1 would not.
-    const int left = g.n_rows - first;
-    const int n = left >= kRows + 2 || left == kRows ? kRows : left > kRows ? 4 : left;
-    for (int i = 0; i < n; ++i) {
-      c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
-      a_row[i] = a + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
-    }
-    BlockPrefetch* const ahead = prefetch.before_block(c_row, n, first + n);
-    switch (n) {
-      case 6:
-        block_rows<6, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 5:
-        block_rows<5, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 4:
-        block_rows<4, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 3:
-        block_rows<3, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      case 2:
-        block_rows<2, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-      default:
-        block_rows<1, NV>(g, a_row, c_row, panel_offset, column, ahead);
-        break;
-    }
-    first += n;
-  }
+template <typename T, int... I>
+constexpr BlockTable<GemmBlock<T>, kVectors, kLanes> make_gemm_blocks(std::integer_sequence<int, I...>) {
+  return {{gemm_block<I % kBlockRows + 1, I / kBlockRows + 1, T>...}};
 }
 
 template <typename T>
 void gemm(const GemmArgs& g) {
-  for (int column = 0; column < g.n; column += kPanel) {
-    const int64_t offset = int64_t{column} * g.depth;
-    const int left = (g.n - column) / kLanes;
-    if (left >= kVectors) {
-      gemm_panel<kVectors, T>(g, offset, column);
-      continue;
-    }
-    // Panels narrower than kPanel exist only where kPanel > kPadding, that is for 512-bit vectors.
-    if constexpr (kVectors == 4 && kLanes == kPadding) {
-      if (left == 3) gemm_panel<3, T>(g, offset, column);
-      if (left == 2) gemm_panel<2, T>(g, offset, column);
-      if (left == 1) gemm_panel<1, T>(g, offset, column);
-    }
-  }
+  static constexpr auto kTable = make_gemm_blocks<T>(std::make_integer_sequence<int, kVectors * kBlockRows>());
+  loe::cpu::gemm<T>(g, kTable);
 }
 
 }  // namespace loe::cpu::HWY_NAMESPACE

@@ -71,52 +71,15 @@ HWY_NOINLINE void grad_block(const GradPairsArgs& g, int i0, int j0) {
   }
 }
 
-template <int NV, typename Args>
-void grad_columns(const Args& g, int j0) {
-  int i = 0;
-  // The last rows are split evenly (65 = 9 x 6 + 6 + 5, not 10 x 6 + 5; 13 = 5 + 4 + 4): short blocks lose most.
-  for (; g.m - i >= 2 * kRows || g.m - i == kRows; i += kRows) grad_block<kRows, NV>(g, i, j0);
-  while (i < g.m) {
-    const int left = g.m - i;
-    const int n = left > kRows ? (left + 1) / 2 : left;
-    switch (n) {
-      case 6:
-        grad_block<6, NV>(g, i, j0);
-        break;
-      case 5:
-        grad_block<5, NV>(g, i, j0);
-        break;
-      case 4:
-        grad_block<4, NV>(g, i, j0);
-        break;
-      case 3:
-        grad_block<3, NV>(g, i, j0);
-        break;
-      case 2:
-        grad_block<2, NV>(g, i, j0);
-        break;
-      default:
-        grad_block<1, NV>(g, i, j0);
-        break;
-    }
-    i += n;
-  }
+template <typename Args, int... I>
+constexpr BlockTable<GradBlock<Args>, kVectors, kLanes> make_grad_blocks(std::integer_sequence<int, I...>) {
+  return {{grad_block<I % kBlockRows + 1, I / kBlockRows + 1>...}};
 }
 
 template <typename Args>
 void grad(const Args& g) {
-  for (int j = 0; j < g.n; j += kPanel) {
-    const int left = (g.n - j) / kLanes;
-    if (left >= kVectors) {
-      grad_columns<kVectors>(g, j);
-      continue;
-    }
-    if constexpr (kVectors == 4 && kLanes == kPadding) {
-      if (left == 3) grad_columns<3>(g, j);
-      if (left == 2) grad_columns<2>(g, j);
-      if (left == 1) grad_columns<1>(g, j);
-    }
-  }
+  static constexpr auto kTable = make_grad_blocks<Args>(std::make_integer_sequence<int, kVectors * kBlockRows>());
+  loe::cpu::grad(g, kTable);
 }
 
 }  // namespace loe::cpu::HWY_NAMESPACE

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "backend/cpu/isa/kernels.cpp"
 // SSSE3 alone (2006 to 2008) is served by the portable table.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
+#include "backend/cpu/isa/blocking.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 
