@@ -137,6 +137,33 @@ TEST(AutoSettings, DealsTheBitsOnceLikeThePaper) {
   EXPECT_EQ(resolutions(8192), (std::vector<double>{2, 8, 32, 128, 512, 2048, 8192}));
 }
 
+TEST(AutoSettings, PutsTheFinestLevelFirstWithItsTile) {
+  const ImageFitConfig config = image_config_from_settings(auto_settings(512, 512, 3, 60, 0, Precision::F32, 100), 3);
+  EXPECT_EQ(config.network.layout.kind, LayoutKind::FineToCoarse);
+  const NetworkSpec spec = build_network(config.network);
+  const int tiles[] = {4, 4, 4, 4, 2};  // nine bits: the coarsest level has one
+  const double resolutions[] = {512, 128, 32, 8, 2};
+  ASSERT_EQ(spec.layers.size(), 6U);
+  for (int level = 0; level < 5; ++level) {
+    EXPECT_EQ(spec.layers[level].tile.n[0], tiles[level]) << level;
+    EXPECT_EQ(spec.layers[level].grid.a[0][0], resolutions[level]) << level;
+  }
+}
+
+TEST(AutoSettings, ShortRunsTakeManySmallSteps) {
+  const ImageFitConfig quick = image_config_from_settings(auto_settings(512, 512, 3, 10, 0, Precision::F32, 100), 3);
+  EXPECT_EQ(quick.batch_size, 2048);
+  EXPECT_GE(quick.train.max_steps, 5000);
+  EXPECT_EQ(quick.train.adam.beta2, 0.99);
+  EXPECT_EQ(quick.train.schedule.learning_rate, 0.02);
+  EXPECT_EQ(quick.train.schedule.kind, ScheduleKind::Cosine);
+  // A faster machine sees more samples: larger batches, not ever more steps; wide levels take smaller rates.
+  const ImageFitConfig fast = image_config_from_settings(auto_settings(4096, 4096, 3, 600, 0, Precision::F32, 2e4), 3);
+  EXPECT_GT(fast.batch_size, 8 * quick.batch_size);
+  EXPECT_GT(fast.network.widths[0], 64);
+  EXPECT_LT(fast.train.schedule.learning_rate, 0.02);
+}
+
 TEST(AutoSettings, StaysWithinATimeBudget) {
   for (const Size& size : {Size{451, 300}, Size{512, 512}, Size{3000, 3000}, Size{8192, 8192}}) {
     for (const double seconds : {20.0, 120.0, 3600.0}) {

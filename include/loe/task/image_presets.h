@@ -25,10 +25,11 @@ Settings image_preset(const std::string& name);
 
 /// Settings of the preset "auto": levels, tiles, widths, frequencies, batch, steps and learning rate for a picture.
 ///
-/// Grids: with S = max(width, height), the ceil(log2 S) bits of the pixel index are dealt out to the levels, coarse to
-/// fine, each to exactly one level; a level that owns bits k .. k + t - 1 has cells of 2^k x 2^k pixels (resolution
-/// size / 2^k along each axis, so cells are square on any picture) and a tile of at most 2^t experts per axis. So the
-/// finest cell is one pixel and every pixel has its own path of experts (paper.md section 1.6).
+/// Grids: with S = max(width, height), the ceil(log2 S) bits of the pixel index are dealt out to the levels, each to
+/// exactly one, the finest level first (layout fine_to_coarse; resolutions are listed coarse to fine, tiles by level);
+/// a level that owns bits k .. k + t - 1 has cells of 2^k x 2^k pixels (resolution size / 2^k along each axis, so cells
+/// are square on any picture) and a tile of at most 2^t experts per axis. So the finest cell is one pixel and every
+/// pixel has its own path of experts (paper.md section 1.6).
 ///
 /// Budgets, 0 = none given: max_seconds of training on a machine that trains at `gflops` GFLOP/s (0: an estimate for
 /// this machine and precision), counted as batch * (6 MACs - 2 MACs of the first layer) per step; n_params: the widest

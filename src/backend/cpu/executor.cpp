@@ -22,7 +22,9 @@ constexpr int64_t kSuperBatchBytes = int64_t{160} << 20;
 constexpr int64_t kMaxChunkSetBytes = int64_t{2} << 20;
 constexpr int64_t kChunkBytes = int64_t{64} << 20;
 constexpr int64_t kMaxChunks = 64;
-constexpr int64_t kMinChunkTiles = 4;
+// Fewer samples would not repay clearing and adding up their own set of sums; more would leave the threads of a small
+// batch (2,048 samples in the auto preset) without work.
+constexpr int64_t kMinChunkSamples = 512;
 
 int64_t training_bytes_per_row(const NetworkPlan& plan) {
   const int64_t out_bytes = plan.backward_bf16 ? 2 : 4;
@@ -259,7 +261,8 @@ void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
   prepare_training(pool_.n_threads());
   const int64_t n_tiles = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
   const int64_t max_chunks = std::clamp<int64_t>(kChunkBytes / WeightGradients::set_bytes(plan_), 1, kMaxChunks);
-  const int64_t chunk_tiles = std::max<int64_t>(kMinChunkTiles, (n_tiles + max_chunks - 1) / max_chunks);
+  const int64_t chunk_tiles =
+      std::max((kMinChunkSamples + plan_.tile_rows - 1) / plan_.tile_rows, (n_tiles + max_chunks - 1) / max_chunks);
   const int n_chunks = static_cast<int>(std::max<int64_t>(1, (n_tiles + chunk_tiles - 1) / chunk_tiles));
   gradients_->reserve_sets(n_chunks);
   pool_.parallel_for(n_chunks, [&](int64_t chunk, int w) {

@@ -28,14 +28,17 @@ int64_t weight_bytes(const NetworkPlan& plan) {
 
 // Samples per tile: many enough that a block of weights is used often (random samples: tile / experts of them share
 // one), few enough that the activations of two neighbouring layers stay close. Swept on Zen 4, share of peak:
-// toy (4 experts) f32 0.78 at 256 against 0.70 at 128 and 0.67 at 512; 16 experts of 64 x 64: 0.68 at 1024, 0.65 at
-// 256; Table 1 in f32, whose weights stream from memory for every tile: 0.80 at 2048, 0.76 at 1024.
+// toy (4 experts) f32 0.78 at 256 against 0.70 at 128 and 0.67 at 512; 16 experts of 64 x 64: 0.65 at 512, 0.68 at
+// 1024, where a batch of 2,048 would leave threads idle; Table 1 in f32, whose weights stream from memory for every
+// tile: 0.80 at 2048, 0.76 at 1024.
 int choose_tile_rows(const NetworkPlan& plan) {
+  constexpr int64_t kSmallWeightBytes = int64_t{4} << 20;
   constexpr int64_t kStreamedWeightBytes = int64_t{48} << 20;
   int n_experts = 1;
   for (const LayerPlan& layer : plan.layers) n_experts = std::max(n_experts, layer.n_experts);
   if (n_experts <= 4) return 256;
-  return weight_bytes(plan) < kStreamedWeightBytes ? 1024 : 2048;
+  const int64_t bytes = weight_bytes(plan);
+  return bytes < kSmallWeightBytes ? 512 : bytes < kStreamedWeightBytes ? 1024 : 2048;
 }
 
 LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
