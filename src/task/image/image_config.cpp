@@ -13,7 +13,6 @@ namespace loe {
 namespace {
 
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
-constexpr double kMaxDouble = std::numeric_limits<double>::max();
 
 const std::vector<std::string>& known_keys() {
   static const std::vector<std::string> keys = {"preset",
