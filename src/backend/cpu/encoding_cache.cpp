@@ -19,7 +19,7 @@ EncodingCache::EncodingCache(const InputSpec& input, int n_dims)
 
 const float* EncodingCache::axis_values(int axis, float coordinate) {
   const uint32_t key = std::bit_cast<uint32_t>(coordinate);
-  const uint32_t slot = (key * 0x9e3779b1U) >> 22;  // Fibonacci hashing to 10 bits
+  const uint32_t slot = (key * 0x9e3779b1U) >> (32 - kEntryBits);  // Fibonacci hashing
   const std::size_t at = static_cast<std::size_t>(axis) * kEntries + slot;
   float* values = values_.data() + at * (n_raw_ + n_waves_);
   if (is_used_[at] == 0 || keys_[at] != key) {

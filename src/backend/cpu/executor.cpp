@@ -222,6 +222,7 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
     return buffer.size() == 0 ? nullptr : buffer.data() + first * stride;
   };
   tile.groups = space.groups[index].data();
+  tile.is_training = true;
   tile.input.out32 = is_mixed ? worker32 + 2 * turn : at32(space.input32, plan_.input_stride);
   tile.input.out16 = at16(space.input16, plan_.input_stride);
   for (std::size_t l = 0; l < plan_.layers.size(); ++l) {

@@ -40,12 +40,11 @@ int64_t TileWorker::n_bytes() const {
          static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity()) * sizeof(float));
 }
 
-void TileWorker::set_ones(float* out32, bf16* out16, int64_t stride, int column, int n) {
-  if (out32 != nullptr) {
-    for (int i = 0; i < n; ++i) out32[i * stride + column] = 1.0F;
-  }
-  if (out16 != nullptr) {
-    for (int i = 0; i < n; ++i) out16[i * stride + column] = kBf16One;
+void TileWorker::set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width) {
+  if (!tile.is_training && width % 2 == 0) return;
+  for (int64_t i = 0; i < tile.n; ++i) {
+    if (rows.out32 != nullptr) rows.out32[i * stride + width] = 1.0F;
+    if (rows.out16 != nullptr) rows.out16[i * stride + width] = kBf16One;
   }
 }
 
@@ -63,7 +62,7 @@ void TileWorker::encode(Tile& tile) {
     }
     if (tile.input.out16 != nullptr) kernels_->to_bf16(row, width, tile.input.out16 + i * plan_->input_stride);
   }
-  set_ones(tile.input.out32, tile.input.out16, plan_->input_stride, width, tile.n);
+  set_ones(tile, tile.input, plan_->input_stride, width);
 }
 
 const float* TileWorker::forward(Tile& tile) {
@@ -149,7 +148,7 @@ void TileWorker::forward_hidden(Tile& tile, int l) {
     args.c32 = to.out32;
     args.c16 = to.out16;
     run_groups(tile, l, args, plan_->forward_bf16, true);
-    set_ones(to.out32, to.out16, layer.stride, layer.n_out, tile.n);
+    set_ones(tile, to, layer.stride, layer.n_out);
     return;
   }
   args.c32 = to.pre32 != nullptr ? to.pre32 : scratch_.data();
@@ -174,7 +173,7 @@ void TileWorker::activate_rows(Tile& tile, int l, const float* pre, int64_t pre_
     std::fill(row + layer.n_out, row + layer.n_padded, 0.0F);
     if (to.out16 != nullptr) kernels_->to_bf16(row, layer.n_padded, to.out16 + i * layer.stride);
   }
-  set_ones(to.out32, to.out16, layer.stride, layer.n_out, tile.n);
+  set_ones(tile, to, layer.stride, layer.n_out);
 }
 
 void TileWorker::forward_dot(Tile& tile, int l) {

@@ -27,6 +27,7 @@ struct Tile {
   int n = 0;                        ///< samples, up to NetworkPlan::tile_rows
   const float* coords = nullptr;    ///< [n, n_dims]
   const float* features = nullptr;  ///< [n, n_features]
+  bool is_training = false;         ///< rows get the column of ones that weight gradients read
   LayerRows input;
   std::vector<LayerRows> layers;
   LevelGroups* groups = nullptr;  ///< [n_layers]
@@ -67,7 +68,8 @@ class TileWorker {
   void backward_dot(const Tile& tile, int layer, float* dx);
   /// grad(layer) = dx * phi'(layer), rounding to the stored type.
   void through_activation(Tile& tile, int layer, const float* dx, int64_t dx_stride);
-  void set_ones(float* out32, bf16* out16, int64_t stride, int column, int n);
+  /// Ones behind the `width` values of each row: for the bias gradient, and as the padding of an odd width in bf16.
+  void set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width);
 
   const NetworkPlan* plan_;
   const KernelTable* kernels_;
