@@ -46,7 +46,6 @@ void fill_table(KernelTable* table) {
   table->mask_leaky_f32 = mask_leaky_f32;
   table->mask_leaky_bf16 = mask_leaky_bf16;
   table->to_bf16 = to_bf16;
-  table->to_f32 = to_f32;
   table->adam = adam;
   table->transpose = transpose;
 }

@@ -104,7 +104,6 @@ struct KernelTable {
   void (*mask_leaky_f32)(const float* dx, const float* y, float slope, int n, float* out) = nullptr;
   void (*mask_leaky_bf16)(const float* dx, const bf16* y, float slope, int n, bf16* out) = nullptr;
   void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
-  void (*to_f32)(const bf16* x, int n, float* y) = nullptr;
   void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
   /// out[c][r] = in[r][c]
   void (*transpose)(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out,

@@ -90,12 +90,6 @@ void to_bf16(const float* x, int n, bf16* y) {
   for (; i + kLanes <= n; i += kLanes) store_bf16(d, hn::LoadU(d, x + i), y + i);
   for (; i < n; ++i) y[i] = as_bf16(x[i]);
 }
-void to_f32(const bf16* x, int n, float* y) {
-  const DF d;
-  int i = 0;
-  for (; i + kLanes <= n; i += kLanes) hn::StoreU(load_bf16(d, x + i), d, y + i);
-  for (; i < n; ++i) y[i] = as_float(x[i]);
-}
 template <typename T>
 void mask_leaky(const float* dx, const T* y, float slope, int n, T* out) {
   const DF d;
