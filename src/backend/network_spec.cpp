@@ -102,6 +102,13 @@ void validate_activation(const std::string& place, const Activation& activation)
           "a finite number", activation.omega);
 }
 
+void validate_output(const OutputSpec& output) {
+  require(std::isfinite(output.scale) && output.scale != 0 && std::abs(output.scale) <= kMaxGridEntry, "output.scale",
+          "a finite number other than 0 of at most 2^30", output.scale);
+  require(std::isfinite(output.offset) && std::abs(output.offset) <= kMaxGridEntry, "output.offset",
+          "a finite number of at most 2^30", output.offset);
+}
+
 void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims, int n_previous) {
   require(layer.n_in == n_previous, place + " n_in", fmt::format("{}, the width before it", n_previous), layer.n_in);
   require(layer.n_out >= 1 && layer.n_out <= kMaxWidth, place + " n_out", fmt::format("1..{}", kMaxWidth), layer.n_out);
@@ -190,6 +197,7 @@ std::vector<TensorInfo> NetworkSpec::tensors() const {
 void NetworkSpec::validate() const {
   require(n_dims >= 1 && n_dims <= kMaxDims, "n_dims", fmt::format("1..{}", kMaxDims), n_dims);
   validate_input(input);
+  validate_output(output);
   const size_t n_layers = layers.size();
   require(n_layers >= 1 && n_layers <= kMaxLayers, "layers", fmt::format("1..{} layers", kMaxLayers), n_layers);
   std::set<std::string> names;

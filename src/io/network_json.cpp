@@ -120,6 +120,10 @@ std::string network_to_json(const NetworkSpec& spec) {
   for (const LayerSpec& layer : spec.layers) {
     json["layers"].push_back(layer_to_json(layer, spec.n_dims));
   }
+  // Left out where it changes nothing, so that programs that know no output mapping read what they can.
+  if (spec.output != OutputSpec{}) {
+    json["output"] = Json{{"scale", spec.output.scale}, {"offset", spec.output.offset}};
+  }
   const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   // Fields that the kinds in use ignore are not validated: refuse what could not be read back rather than lose it.
   if (network_from_json(text, "network") != spec) {
@@ -131,7 +135,7 @@ std::string network_to_json(const NetworkSpec& spec) {
 
 NetworkSpec network_from_json(const std::string& text, const std::string& origin) {
   const nlohmann::json json = parse_small_json(text, origin);
-  const JsonObject object(json, origin, "", {"n_dims", "input", "layers"});
+  const JsonObject object(json, origin, "", {"n_dims", "input", "layers", "output"});
   NetworkSpec spec;
   spec.n_dims = object.get_int("n_dims", 1, kMaxDims);
   spec.input = read_input(
@@ -144,6 +148,10 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
     const JsonObject layer(layers[i], origin, fmt::format("layers[{}]", i),
                            {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation"});
     spec.layers.push_back(read_layer(layer, spec.n_dims));
+  }
+  if (json.contains("output")) {
+    const JsonObject output = object.get_object("output", {"scale", "offset"});
+    spec.output = {output.get_double("scale"), output.get_double("offset")};
   }
   try {
     spec.validate();

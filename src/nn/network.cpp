@@ -82,6 +82,13 @@ void check_config(const NetworkConfig& config) {
                      config.node_offset));
   }
   check_activation(config.activation);
+  const auto [low, high] = config.output_range;
+  if (!(std::isfinite(low) && std::isfinite(high) && low < high)) {
+    fail(
+        fmt::format("output_range: expected two finite numbers, the first one smaller, got {} and {}; [0, 1] and "
+                    "[-1, 1] are usual",
+                    low, high));
+  }
 }
 
 /// How the weights and bias of one layer are drawn: U(-bound, bound).
@@ -145,6 +152,8 @@ NetworkSpec build_network(const NetworkConfig& config) {
   head.n_in = n_in;
   head.n_out = config.n_channels;
   spec.layers.push_back(head);
+  const auto [low, high] = config.output_range;
+  spec.output = {1 / (high - low), -low / (high - low)};
   spec.validate();
   return spec;
 }

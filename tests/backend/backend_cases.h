@@ -101,6 +101,9 @@ inline void add_batch_and_function_cases(CaseList& list) {
   // them at once, but the rounding model draws each sample on its own: so an activation without kinks.
   list.add("constant_input",
            {.input = {.kind = InputKind::Constant}, .widths = {32, 32}, .activation = {.kind = ActivationKind::Tanh}});
+  list.add("output_signed", {.widths = {24, 25}, .output = {0.5, 0.5}});
+  list.add("output_scaled_linear",
+           {.widths = {24}, .head_tile = {{2, 2, 1, 1}}, .interpolation = Linear, .output = {-3, 0.25}});
   list.add("features_5", {.input = {.kind = InputKind::Features, .n_features = 5}, .widths = {32, 17}});
   list.add("features_70_linear",
            {.input = {.kind = InputKind::Features, .n_features = 70}, .widths = {24}, .interpolation = Linear});

@@ -45,6 +45,7 @@ struct NetworkRecipe {
   Interpolation interpolation = Interpolation::Nearest;
   double node_offset = 0;
   Activation activation = {ActivationKind::LeakyRelu};
+  OutputSpec output = {};
   bool affine = false;  ///< grids with random entries everywhere
 };
 
@@ -77,6 +78,7 @@ inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   head.interpolation = recipe.interpolation;
   head.node_offset = recipe.node_offset;
   spec.layers.push_back(head);
+  spec.output = recipe.output;
   if (recipe.affine) {
     Uniform uniform(77);
     for (LayerSpec& layer : spec.layers) {

@@ -75,6 +75,7 @@ class FiniteDifferences : public testing::TestWithParam<std::tuple<ActivationKin
     recipe.interpolation = routed.interpolation;
     recipe.node_offset = routed.node_offset;
     recipe.activation = {kind, 0.2, 3};
+    recipe.output = {0.5, -0.25};
     return recipe;
   }
 };

@@ -85,6 +85,10 @@ class RoundedNetwork {
       pass.sums.push_back(std::move(sums));
       pass.values.push_back(std::move(values));
     }
+    pass.signal = reference::signal_of(spec_.output, pass.values.back());
+    if (spec_.output != OutputSpec{}) {
+      round(2 * kUnitF32, pass.signal);
+    }
     return pass;
   }
 
@@ -92,7 +96,7 @@ class RoundedNetwork {
   void backward(const reference::NetworkPass& pass, std::span<const double> output_grads,
                 std::vector<double>& param_grads, std::vector<double>& input_grads) {
     param_grads.assign(forward_params_.size(), 0.0);
-    std::vector<double> grads(output_grads.begin(), output_grads.end());
+    std::vector<double> grads = reference::signal_of({spec_.output.scale, 0}, output_grads);
     for (int i = static_cast<int>(spec_.layers.size()) - 1; i >= 0; --i) {
       reference::activation_backward(spec_.layers[i].activation, pass.sums[i], pass.values[i + 1], grads);
       round(units_.backward + kFunctionUlps * kUnitF32, grads);

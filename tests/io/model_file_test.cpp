@@ -41,6 +41,7 @@ NetworkSpec test_network() {
   head.n_in = 5;
   head.n_out = 3;
   spec.layers.push_back(head);
+  spec.output = {kThird, -2};
   return spec;
 }
 
@@ -103,6 +104,14 @@ TEST(NetworkJson, EveryFieldComesBackExactly) {
   EXPECT_EQ(network_to_json(back), network_to_json(spec));
 }
 
+TEST(NetworkJson, OutputThatChangesNothingIsLeftOut) {
+  NetworkSpec spec = test_network();
+  spec.output = {};
+  const std::string text = network_to_json(spec);
+  EXPECT_EQ(text.find("output"), std::string::npos) << text;
+  EXPECT_EQ(network_from_json(text, "test"), spec);
+}
+
 TEST(NetworkJson, EveryKindAndDimensionComesBack) {
   for (int n_dims = 1; n_dims <= kMaxDims; ++n_dims) {
     for (const ActivationKind kind :
@@ -159,6 +168,9 @@ TEST(NetworkJson, RefusesBadFieldsByName) {
   expect_json_refused("\"include_coordinates\":false", "\"include_coordinates\":0", "true or false");
   expect_json_refused("\"slope\":0.01", "\"slope\":null", "layers[0].activation.slope: expected a finite number");
   expect_json_refused("\"slope\":0.01", "\"slope\":1.5", "slope");
+  expect_json_refused("\"offset\":-2.0", "\"offset\":true", "output.offset: expected a finite number");
+  expect_json_refused("\"scale\":0.33333", "\"scale\":0.0,\"x\":0.33333", "output.x");
+  expect_json_refused("\"scale\":0.3333333333333333", "\"scale\":0", "output.scale");
   expect_json_refused("\"head\"", "\"levels.0\"", "levels.0");
   expect_json_refused("\"n_in\":12,", "", "layers[0].n_in: expected a value, got none");
 }

@@ -81,6 +81,14 @@ struct LayerSpec {
   bool operator==(const LayerSpec&) const = default;
 };
 
+/// What the last layer's output y stands for: signal value = offset + scale * y, per channel. Not trained. Scale 1/2 and
+/// offset 1/2 let a network work in [-1, 1] on a signal in [0, 1].
+struct OutputSpec {
+  double scale = 1;  ///< not 0
+  double offset = 0;
+  bool operator==(const OutputSpec&) const = default;
+};
+
 /// A named block of the flat parameter buffer.
 struct TensorInfo {
   std::string name;            ///< "levels.0.weight"
@@ -89,7 +97,7 @@ struct TensorInfo {
   int64_t size() const;
 };
 
-/// A chain of layers over an input: layer i reads the output of layer i - 1.
+/// A chain of layers over an input: layer i reads the output of layer i - 1. `output` maps the last one's to the signal.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
 /// bias [n_out], with no gaps.
@@ -97,6 +105,7 @@ struct NetworkSpec {
   int n_dims = 2;
   InputSpec input;
   std::vector<LayerSpec> layers;
+  OutputSpec output;
 
   int n_in() const { return input.width(n_dims); }
   int n_out() const { return layers.back().n_out; }

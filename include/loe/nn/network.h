@@ -1,6 +1,7 @@
 // From a user's description of a Levels-of-Experts network to a NetworkSpec, and its initial parameters.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct NetworkConfig {
   Interpolation interpolation = Interpolation::Nearest;
   double node_offset = 0;
   Activation activation{ActivationKind::LeakyRelu, 0.2, 30};
+  /// Outputs of the network that stand for the signal's 0 and 1; [-1, 1] is usual in the field, see docs/paper.md.
+  std::array<double, 2> output_range = {0, 1};
 };
 
 /// Validated spec with layers "levels.0" .. "levels.<n-1>", "head".

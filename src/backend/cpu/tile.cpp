@@ -28,6 +28,7 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
       weights_(&weights),
       encodings_(plan.spec.input, plan.spec.n_dims),
       outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.last().n_out),
+      signal_(outputs_.size()),
       encoded_(plan.input_width),
       scratch_(plan.tile_rows * plan.max_stride) {
   const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
@@ -37,7 +38,8 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
 
 int64_t TileWorker::n_bytes() const {
   return scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() +
-         static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity()) * sizeof(float));
+         static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity() + signal_.capacity()) *
+                              sizeof(float));
 }
 
 void TileWorker::set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width) {
@@ -78,7 +80,10 @@ const float* TileWorker::forward(Tile& tile) {
       forward_hidden(tile, l);
     }
   }
-  return outputs_.data();
+  const auto scale = static_cast<float>(spec.output.scale);
+  const auto offset = static_cast<float>(spec.output.offset);
+  for (int64_t i = 0; i < int64_t{tile.n} * spec.n_out(); ++i) signal_[i] = offset + scale * outputs_[i];
+  return signal_.data();
 }
 
 void TileWorker::scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroups& groups, const uint16_t* rows, int n,
@@ -225,12 +230,13 @@ void TileWorker::output_gradient(Tile& tile, const float* grads) {
   const LayerPlan& layer = plan_->layers[l];
   const Activation& activation = plan_->spec.layers[l].activation;
   const LayerRows& rows = tile.layers[l];
+  const auto scale = static_cast<float>(plan_->spec.output.scale);
   for (int i = 0; i < tile.n; ++i) {
     float* grad = rows.grad32 != nullptr ? rows.grad32 + i * layer.stride : scratch_.data();
     for (int j = 0; j < layer.n_out; ++j) {
       const float y = outputs_[int64_t{i} * layer.n_out + j];
       const float x = rows.pre32 != nullptr ? rows.pre32[i * layer.stride + j] : 0.0F;
-      grad[j] = grads[int64_t{i} * layer.n_out + j] * activation_derivative(activation, x, y);
+      grad[j] = scale * grads[int64_t{i} * layer.n_out + j] * activation_derivative(activation, x, y);
     }
     std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
     if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);

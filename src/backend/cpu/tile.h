@@ -75,7 +75,8 @@ class TileWorker {
   const KernelTable* kernels_;
   const PackedWeights* weights_;
   EncodingCache encodings_;
-  std::vector<float> outputs_;
+  std::vector<float> outputs_;  ///< [tile_rows, n_out] of the last layer
+  std::vector<float> signal_;   ///< [tile_rows, n_out] offset + scale * outputs_
   std::vector<float> encoded_;
   AlignedBuffer<float> scratch_;   ///< [tile_rows, max_stride]
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients

@@ -44,6 +44,14 @@ struct LayerParams {
 
 }  // namespace
 
+std::vector<double> signal_of(const OutputSpec& output, std::span<const double> last) {
+  std::vector<double> signal(last.begin(), last.end());
+  for (double& value : signal) {
+    value = output.offset + output.scale * value;
+  }
+  return signal;
+}
+
 NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch) {
   NetworkPass pass;
   pass.values.push_back(network_input(spec, batch));
@@ -59,13 +67,14 @@ NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> par
     pass.sums.push_back(std::move(sums));
     pass.values.push_back(std::move(values));
   }
+  pass.signal = signal_of(spec.output, pass.values.back());
   return pass;
 }
 
 void network_backward(const NetworkSpec& spec, std::span<const double> params, const NetworkPass& pass,
                       std::span<const double> output_grads, std::span<double> param_grads,
                       std::span<double> input_grads) {
-  std::vector<double> grads(output_grads.begin(), output_grads.end());
+  std::vector<double> grads = signal_of({spec.output.scale, 0}, output_grads);
   for (int i = static_cast<int>(spec.layers.size()) - 1; i >= 0; --i) {
     const LayerSpec& layer = spec.layers[i];
     const LayerParams<const double> own(spec, i, params);

@@ -10,13 +10,17 @@
 namespace loe::reference {
 
 /// What forward leaves behind for backward. Layer i maps values[i] to sums[i] = W(p) values[i] + bias and
-/// values[i + 1] = phi(sums[i]); values.front() is the input, values.back() the output.
+/// values[i + 1] = phi(sums[i]); values.front() is the input.
 struct NetworkPass {
   std::vector<std::vector<ExpertBlend>> blends;  ///< [layer][B]
   std::vector<std::vector<double>> values;       ///< [layer + 1][B, width]
   std::vector<std::vector<double>> sums;         ///< [layer][B, n_out]
-  std::span<const double> outputs() const { return values.back(); }
+  std::vector<double> signal;                    ///< [B, n_out], offset + scale * values.back()
+  std::span<const double> outputs() const { return signal; }
 };
+
+/// offset + scale * outputs of the last layer, see OutputSpec.
+std::vector<double> signal_of(const OutputSpec& output, std::span<const double> last);
 
 /// params [n_params()].
 NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch);
