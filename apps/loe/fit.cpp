@@ -14,7 +14,9 @@ namespace {
 void add_setting_flags(CLI::App& command, FitFlags& flags) {
   command.add_option("INPUT", flags.input, "the picture (PNG, JPEG, TIFF, EXR, HDR, WebP)");
   command.add_option("--data", flags.data, "the same as INPUT")->type_name("PICTURE");
-  command.add_option("--config", flags.config, "settings as TOML; a run's config.toml works too")->type_name("FILE");
+  command.add_option("--config", flags.config, "settings as TOML, a run's config.toml works too; may be repeated")
+      ->type_name("FILE")
+      ->allow_extra_args(false);
   command.add_option("--preset", flags.preset, "auto (default), toy, pluto: see `loe presets`")->type_name("NAME");
   command.add_option("--set", flags.set, "one setting, key=value; may be repeated")
       ->type_name("KEY=VALUE")

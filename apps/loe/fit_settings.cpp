@@ -16,6 +16,7 @@
 #include "loe/nn/network.h"
 #include "loe/task/image_presets.h"
 #include "machine.h"
+#include "model_source.h"
 #include "parse.h"
 
 namespace loe::app {
@@ -209,6 +210,7 @@ Settings automatic_settings(const FitFlags& flags, const Settings& given, const 
 Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const Image& image,
                          Reporter& reporter) {
   const std::string name = given.get_string("preset", "auto");
+  if (name == "none" && flags.params.empty()) return {};
   if (name == "auto") {
     // A resolved config names its preset but decides everything itself: nothing is left to choose or to time.
     const bool is_complete = given.contains("model.widths") && given.contains("train.max_steps");
@@ -289,13 +291,17 @@ void check_resume_flags(const FitFlags& flags) {
   }
 }
 
-Image read_picture(const std::string& path) {
+void read_configs(const std::vector<std::string>& paths, Settings& settings) {
+  for (const std::string& path : paths) settings.merge(read_config(path));
+}
+
+Image read_picture(const std::string& path, const PictureEdit& edit) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[image] {}: expected a picture file, got a folder; name one of its files", path));
   }
-  Image image = read_image(path);
+  Image image = edit_picture(read_image(path), edit);
   check_finite(image, path);
   return image;
 }
@@ -329,8 +335,9 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
                                                    flags.resume));
     }
     given = read_config(flags.resume + "/config.toml");
-  } else if (!flags.config.empty()) {
-    given = read_config(flags.config);
+  } else {
+    given = flags.base;
+    read_configs(flags.config, given);
   }
   const Settings before = given;
   apply_flags(flags, given);
@@ -338,7 +345,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   FitJob job;
   job.run = read_run_settings(given);
   job.run.data = choose_data(flags, job.run);
-  job.image = read_picture(job.run.data);
+  job.image = read_picture(job.run.data, picture_edit_from_settings(given));
   if (job.run.name.empty()) job.run.name = std::filesystem::path(job.run.data).stem().string();
 
   const int n_channels = job.image.n_channels();

@@ -16,8 +16,9 @@ namespace loe::app {
 struct FitFlags {
   std::string input;
   std::string data;
-  std::string config;
+  std::vector<std::string> config;  ///< files, later ones win
   std::string preset;
+  Settings base;  ///< of a caller that decides for the user (`loe paper`): above the preset, below --config
   std::vector<std::string> set;
   std::string out;
   std::string name;
@@ -36,6 +37,7 @@ struct FitFlags {
   std::string resume;
   std::string params;
   std::string progress = "auto";
+  std::string continue_with;  ///< command named after an interruption; empty: loe fit --resume RUN
   bool json = false;
   bool quiet = false;
   bool verbose = false;

@@ -6,6 +6,8 @@
 
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
+#include "loe/io/image_edit.h"
+#include "loe/io/image_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
 
@@ -84,6 +86,20 @@ std::string picture_of_run(const ModelSource& source) {
                             source.run_path));
   }
   return data;
+}
+
+Image edit_picture(Image image, const PictureEdit& edit) {
+  if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
+  if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
+  return image;
+}
+
+Image read_picture_of_run(const ModelSource& source, const std::string& data) {
+  Image image = read_image(data);
+  const SignalInfo& signal = source.model.signal;
+  const bool fits = image.width() == signal.width && image.height() == signal.height;
+  if (fits || source.run_path.empty()) return image;
+  return edit_picture(std::move(image), picture_edit_from_settings(read_config(source.run_path + "/config.toml")));
 }
 
 }  // namespace loe::app

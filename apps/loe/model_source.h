@@ -4,6 +4,8 @@
 #include <string>
 
 #include "loe/io/model_file.h"
+#include "loe/signal/image.h"
+#include "loe/task/image_task.h"
 
 namespace loe::app {
 
@@ -19,5 +21,12 @@ ModelSource open_model(const std::string& path);
 
 /// The picture that a run was trained on, from its config.toml. Error(InvalidArgument) if there is no run.
 std::string picture_of_run(const ModelSource& source);
+
+/// The picture that a run was trained on, or `data` if it is given, edited as the run's config.toml says. A picture
+/// that has the model's size already is taken as it is.
+Image read_picture_of_run(const ModelSource& source, const std::string& data);
+
+/// Cut and resized; see PictureEdit.
+Image edit_picture(Image image, const PictureEdit& edit);
 
 }  // namespace loe::app

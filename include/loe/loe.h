@@ -15,6 +15,7 @@
 #include "loe/base/version.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
+#include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
 #include "loe/io/model_file.h"
 #include "loe/io/run_folder.h"

@@ -53,6 +53,9 @@ Settings unusual_settings() {
   s.set("model.activation", std::string("sine"), origin);
   s.set("model.slope", 0.1, origin);
   s.set("model.omega", 20.0, origin);
+  s.set("model.output_range", std::vector<double>{-1, 3}, origin);
+  s.set("data.crop", std::vector<double>{1, 2, 30, 40}, origin);
+  s.set("data.size", std::vector<double>{15, 10}, origin);
   s.set("data.sampling", std::string("all_pixels"), origin);
   s.set("data.batch_size", int64_t{77}, origin);
   s.set("train.seed", int64_t{5}, origin);
@@ -90,6 +93,9 @@ TEST(ImageConfig, EveryKeySurvivesTheRoundTrip) {
   EXPECT_EQ(config.seed, 5U);
   EXPECT_EQ(config.train.schedule.kind, ScheduleKind::Exponential);
   EXPECT_EQ(config.train.adam.beta1, 0.8);
+  EXPECT_EQ(build_network(config.network).output, (OutputSpec{0.25, 0.25}));
+  EXPECT_EQ(config.edit.crop, (std::array<int, 4>{1, 2, 30, 40}));
+  EXPECT_EQ(config.edit.size, (std::array<int, 2>{15, 10}));
 }
 
 TEST(ImageConfig, UnusualValuesDifferFromTheDefaults) {
@@ -123,6 +129,13 @@ TEST(ImageConfig, OneNumberPerLevelStandsForBothAxes) {
   EXPECT_EQ(config.network.layout.resolutions[2][1], 16);
 }
 
+TEST(ImageConfig, OneTileForAllLevels) {
+  Settings settings = small_settings();
+  settings.set("model.tiles", int64_t{3}, "test");
+  const ImageFitConfig config = image_config_from_settings(settings, 1);
+  EXPECT_EQ(config.network.tiles, std::vector<Tile>(3, Tile{{3, 3, 1, 1}}));
+}
+
 TEST(ImageConfig, MistakesNameKeyPlaceAndRemedy) {
   const std::string unknown = error_of("model.width", std::vector<double>{64});
   EXPECT_NE(unknown.find("did you mean model.widths"), std::string::npos) << unknown;
@@ -150,7 +163,13 @@ TEST(ImageConfig, MistakesNameKeyPlaceAndRemedy) {
                                                          {"train.epsilon", 0.0},
                                                          {"train.precision", std::string("fp16")},
                                                          {"train.seed", int64_t{-1}},
-                                                         {"train.until_psnr_db", std::string("40dB")}}) {
+                                                         {"train.until_psnr_db", std::string("40dB")},
+                                                         {"model.tiles", 2.5},
+                                                         {"model.output_range", std::vector<double>{1}},
+                                                         {"data.crop", std::vector<double>{0, 0, 8}},
+                                                         {"data.crop", std::vector<double>{0, 0, 8, 0}},
+                                                         {"data.size", std::vector<double>{0, 8}},
+                                                         {"data.size", std::vector<double>{8}}}) {
     const std::string message = error_of(key, value);
     EXPECT_NE(message.find(key), std::string::npos) << message;
     EXPECT_NE(message.find("fit.toml:7"), std::string::npos) << message;
@@ -163,6 +182,7 @@ TEST(ImageConfig, ContradictionsAreFoundBeforeTraining) {
   EXPECT_NE(error_of("model.resolutions", std::vector<double>{2, 4}).find("resolutions"), std::string::npos);
   EXPECT_NE(error_of("model.node_offset", 1.0).find("node_offset"), std::string::npos);
   EXPECT_NE(error_of("train.milestones", std::vector<double>{0.7, 0.2}).find("milestones"), std::string::npos);
+  EXPECT_NE(error_of("model.output_range", std::vector<double>{1, 1}).find("output_range"), std::string::npos);
   EXPECT_NE(error_of("train.learning_rate", 0.0).find("learning_rate"), std::string::npos);
 }
 
@@ -195,6 +215,10 @@ TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
     changes[i](changed);
     EXPECT_NE(image_config_hash(changed, image), hash) << i;
   }
+  // A key at its default does not count: a version that adds one can still resume older runs.
+  ImageFitConfig other_range = config;
+  other_range.network.output_range = {0, 1};
+  EXPECT_NE(image_config_hash(other_range, image), hash);
   for (const std::size_t byte : {std::size_t{0}, image.n_bytes() - 1}) {
     Image other = image;
     other.data()[byte] ^= std::byte{1};

@@ -1,6 +1,7 @@
 // Task "image": a picture as a Levels-of-Experts network.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -18,10 +19,18 @@
 
 namespace loe {
 
+/// What is done to the picture before it is fitted: first cut, then resized (crop_image, resize_image).
+struct PictureEdit {
+  std::array<int, 4> crop{};  ///< x, y, width, height; width 0: none
+  std::array<int, 2> size{};  ///< width, height; 0: as it is
+  bool is_none() const { return crop[2] == 0 && size[0] == 0; }
+};
+
 /// All settings of an image fit. Keys of the config file in docs/config.md.
 struct ImageFitConfig {
   std::string preset = "auto";
   uint64_t seed = 0;
+  PictureEdit edit;
   NetworkConfig network;
   ImageSampling sampling = ImageSampling::RandomPixels;
   int64_t batch_size = 65536;
@@ -32,6 +41,8 @@ struct ImageFitConfig {
 /// Reads typed settings over the built-in defaults (docs/config.md). Unknown keys, wrong types and contradictions are
 /// Error(InvalidArgument). n_channels comes from the picture.
 ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels);
+/// The keys data.crop and data.size alone: the picture must be read and edited before the rest can be resolved.
+PictureEdit picture_edit_from_settings(const Settings& settings);
 /// The resolved config; image_config_from_settings(image_config_to_settings(c), n) == c.
 Settings image_config_to_settings(const ImageFitConfig& config);
 

@@ -33,6 +33,9 @@ const std::vector<std::string>& known_keys() {
                                                 "model.activation",
                                                 "model.slope",
                                                 "model.omega",
+                                                "model.output_range",
+                                                "data.crop",
+                                                "data.size",
                                                 "data.sampling",
                                                 "data.batch_size",
                                                 "train.seed",
@@ -89,6 +92,11 @@ std::vector<int> get_int_list(const Settings& settings, const std::string& key, 
   return list;
 }
 
+bool is_number(const Settings& settings, const std::string& key) {
+  const SettingValue& value = settings.entries().at(key).value;
+  return std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
+}
+
 /// One [x, y] per level, written so or as one number per level that stands for both axes.
 std::vector<std::array<double, 2>> get_axis_list(const Settings& settings, const std::string& key) {
   std::vector<std::array<double, 2>> list;
@@ -135,7 +143,11 @@ void read_layout(const Settings& settings, ImageFitConfig& config) {
   NetworkConfig& network = config.network;
   LayoutConfig& layout = network.layout;
   network.widths = get_int_list(settings, "model.widths", network.widths, 1, kMaxWidth);
-  if (settings.contains("model.tiles")) {
+  if (settings.contains("model.tiles") && is_number(settings, "model.tiles")) {
+    const int n =
+        to_int(settings, "model.tiles", settings.get_double("model.tiles", 1, 1, kMaxExperts), 1, kMaxExperts);
+    network.tiles.assign(network.widths.size(), Tile{{n, n, 1, 1}});
+  } else if (settings.contains("model.tiles")) {
     network.tiles.clear();
     for (const std::array<double, 2>& n : get_axis_list(settings, "model.tiles")) {
       network.tiles.push_back(Tile{{to_int(settings, "model.tiles", n[0], 1, kMaxExperts),
@@ -175,6 +187,11 @@ void read_model(const Settings& settings, NetworkConfig& network) {
                 ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus});
   activation.slope = settings.get_double("model.slope", activation.slope, 0, 1);
   activation.omega = settings.get_double("model.omega", activation.omega, -1e6, 1e6);
+  const std::vector<double> range = settings.get_list("model.output_range", {0, 1});
+  if (range.size() != 2) {
+    fail(settings, "model.output_range", "two numbers [low, high]", static_cast<double>(range.size()));
+  }
+  network.output_range = {range[0], range[1]};
 }
 
 void read_training(const Settings& settings, TrainOptions& train) {
@@ -260,11 +277,29 @@ struct ValueText {
 
 }  // namespace
 
+PictureEdit picture_edit_from_settings(const Settings& settings) {
+  constexpr int kMaxSide = 65536;
+  PictureEdit edit;
+  const std::vector<int> crop = get_int_list(settings, "data.crop", {}, 0, kMaxSide);
+  const std::vector<int> size = get_int_list(settings, "data.size", {}, 1, kMaxSide);
+  if (!crop.empty() && (crop.size() != 4 || crop[2] < 1 || crop[3] < 1)) {
+    fail(settings, "data.crop", "four numbers [x, y, width, height] with a pixel inside, or []",
+         static_cast<double>(crop.size()));
+  }
+  if (!size.empty() && size.size() != 2) {
+    fail(settings, "data.size", "two numbers [width, height], or []", static_cast<double>(size.size()));
+  }
+  std::copy(crop.begin(), crop.end(), edit.crop.begin());
+  std::copy(size.begin(), size.end(), edit.size.begin());
+  return edit;
+}
+
 ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels) {
   settings.require_known(known_keys());
   ImageFitConfig config;
   config.preset = settings.get_string("preset", config.preset);
   config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
+  config.edit = picture_edit_from_settings(settings);
   config.network = default_network();
   config.network.n_channels = n_channels;
   read_layout(settings, config);
@@ -312,6 +347,10 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   set("model.activation", std::string(to_string(network.activation.kind)));
   set("model.slope", network.activation.slope);
   set("model.omega", network.activation.omega);
+  set("model.output_range", std::vector<double>{network.output_range[0], network.output_range[1]});
+  const PictureEdit& edit = config.edit;
+  set("data.crop", edit.crop[2] == 0 ? std::vector<double>() : std::vector<double>(edit.crop.begin(), edit.crop.end()));
+  set("data.size", edit.size[0] == 0 ? std::vector<double>() : std::vector<double>(edit.size.begin(), edit.size.end()));
   set("data.sampling", std::string(to_string(config.sampling)));
   set("data.batch_size", config.batch_size);
   set("train.seed", static_cast<int64_t>(config.seed));
@@ -326,9 +365,11 @@ Settings image_config_to_settings(const ImageFitConfig& config) {
 
 std::string image_config_hash(const ImageFitConfig& config, const Image& image) {
   uint64_t hash = 0xCBF29CE484222325ULL;
+  // Settings at their built-in defaults are left out: a run can still be resumed after a version adds a key.
+  const Settings defaults = image_config_to_settings(image_config_from_settings({}, image.n_channels()));
   const Settings settings = image_config_to_settings(config);
   for (const auto& [key, entry] : settings.entries()) {
-    if (determines_result(key)) {
+    if (determines_result(key) && !(defaults.contains(key) && defaults.entries().at(key).value == entry.value)) {
       const std::string text = key + "=" + std::visit(ValueText{}, entry.value);
       hash = hash_bytes(hash, text.data(), text.size());
     }
