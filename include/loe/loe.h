@@ -21,6 +21,7 @@
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
 #include "loe/metric/image_metrics.h"
+#include "loe/metric/seams.h"
 #include "loe/nn/layout.h"
 #include "loe/nn/network.h"
 #include "loe/optim/schedule.h"
