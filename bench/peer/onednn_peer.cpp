@@ -325,7 +325,7 @@ bool is_supported(const NetworkSpec& spec, Precision precision) {
     return layer.interpolation == Interpolation::Nearest &&
            (kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu || kind == ActivationKind::Identity);
   };
-  return precision != Precision::Mixed && spec.input.kind == InputKind::Encoding &&
+  return precision != Precision::Mixed && spec.input.kind == InputKind::Encoding && !spec.input.has_embedding() &&
          spec.layers.back().activation.kind == ActivationKind::Identity &&
          std::all_of(spec.layers.begin(), spec.layers.end(), layer_fits);
 }

@@ -14,6 +14,8 @@ namespace {
 constexpr int kMaxFrequencies = 24;
 /// Keeps |q| far below 2^52, where cells are no longer told apart, for any sensible coordinate.
 constexpr double kMaxGridEntry = 0x1p30;
+/// Of the table among the named tensors; no layer may be called so beside it.
+const std::string kEmbeddingName = "embedding";
 
 constexpr detail::EnumNames<Interpolation, 2> kInterpolationNames = {{
     {Interpolation::Nearest, "nearest"},
@@ -46,6 +48,36 @@ void require(bool holds, const std::string& thing, const std::string& expected, 
   if (!holds) {
     refuse(thing, expected, found);
   }
+}
+
+void validate_embedding(const InputSpec& input, int n_dims) {
+  const EmbeddingSpec& embedding = input.embedding;
+  require(embedding.n_channels >= 0 && embedding.n_channels <= kMaxWidth, "embedding.n_channels",
+          fmt::format("0 (none) to {}", kMaxWidth), embedding.n_channels);
+  require(std::isfinite(embedding.init_bound) && embedding.init_bound >= 0 && embedding.init_bound <= kMaxGridEntry,
+          "embedding.init_bound", "0..2^30", embedding.init_bound);
+  require(!input.has_embedding() || input.kind == InputKind::Encoding, "embedding",
+          "an encoding as the input that it follows", to_string(input.kind));
+  int64_t size = embedding.n_channels;
+  for (int d = 0; d < kMaxDims; ++d) {
+    const int resolution = embedding.resolution[d];
+    const std::string thing = fmt::format("embedding.resolution[{}]", d);
+    if (!input.has_embedding() || d >= n_dims) {
+      require(resolution == 0, thing,
+              input.has_embedding() ? fmt::format("0, because the network has {} dimension(s)", n_dims)
+                                    : "0, because there are no channels",
+              resolution);
+      continue;
+    }
+    require(resolution >= 1 && resolution <= kMaxEmbeddingResolution, thing,
+            fmt::format("1..{}", kMaxEmbeddingResolution), resolution);
+    size *= resolution;
+    require(size <= kMaxEmbeddingSize, "embedding", fmt::format("a table of at most {} numbers", kMaxEmbeddingSize),
+            "more");
+  }
+  const int width = input.width(n_dims);
+  require(width <= kMaxWidth, "embedding.n_channels",
+          fmt::format("an input of at most {} numbers with the encoding", kMaxWidth), width);
 }
 
 void validate_input(const InputSpec& input) {
@@ -131,7 +163,15 @@ int64_t layer_size(const LayerSpec& layer) {
 
 }  // namespace
 
-int InputSpec::width(int n_dims) const {
+int64_t EmbeddingSpec::n_nodes() const {
+  int64_t n = n_channels > 0 ? 1 : 0;
+  for (const int r : resolution) {
+    n *= r > 0 ? r : 1;
+  }
+  return n;
+}
+
+int InputSpec::encoding_width(int n_dims) const {
   switch (kind) {
     case InputKind::Encoding:
       return (include_coordinates ? n_dims : 0) + 2 * n_dims * n_frequencies;
@@ -152,6 +192,10 @@ int64_t TensorInfo::size() const {
 }
 
 int64_t NetworkSpec::n_params() const {
+  return embedding_offset() + input.embedding.size();
+}
+
+int64_t NetworkSpec::embedding_offset() const {
   return weight_offset(static_cast<int>(layers.size()));
 }
 
@@ -191,6 +235,14 @@ std::vector<TensorInfo> NetworkSpec::tensors() const {
     tensors.push_back(std::move(weight));
     tensors.push_back(std::move(bias));
   }
+  if (input.has_embedding()) {
+    TensorInfo table{kEmbeddingName + ".weight", {}, offset};
+    for (int d = n_dims - 1; d >= 0; --d) {
+      table.shape.push_back(input.embedding.resolution[d]);
+    }
+    table.shape.push_back(input.embedding.n_channels);
+    tensors.push_back(std::move(table));
+  }
   return tensors;
 }
 
@@ -198,9 +250,13 @@ void NetworkSpec::validate() const {
   require(n_dims >= 1 && n_dims <= kMaxDims, "n_dims", fmt::format("1..{}", kMaxDims), n_dims);
   validate_input(input);
   validate_output(output);
+  validate_embedding(input, n_dims);
   const size_t n_layers = layers.size();
   require(n_layers >= 1 && n_layers <= kMaxLayers, "layers", fmt::format("1..{} layers", kMaxLayers), n_layers);
   std::set<std::string> names;
+  if (input.has_embedding()) {
+    names.insert(kEmbeddingName);
+  }
   int n_previous = n_in();
   for (size_t index = 0; index < n_layers; ++index) {
     const LayerSpec& layer = layers[index];

@@ -103,6 +103,26 @@ class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCas
     }
   }
 
+  /// Nodes of the embedding that no sample touches have a gradient of exactly 0.
+  void check_untouched_nodes(std::span<const float> param_grads) const {
+    const EmbeddingSpec& embedding = drawn_.spec.input.embedding;
+    if (!drawn_.spec.input.has_embedding()) {
+      return;
+    }
+    const EmbeddingGrid grid(embedding, drawn_.spec.n_dims);
+    std::vector<bool> touched(embedding.n_nodes(), false);
+    for (const EmbeddingPlace& place : exact_pass_.places) {
+      for (int corner = 0; corner < grid.n_corners(); ++corner) {
+        touched[place.first_node + grid.corner_step(corner)] = true;
+      }
+    }
+    for (int64_t k = 0; k < embedding.size(); ++k) {
+      if (!touched[k / embedding.n_channels]) {
+        ASSERT_EQ(param_grads[drawn_.spec.embedding_offset() + k], 0.0F) << "node " << k / embedding.n_channels;
+      }
+    }
+  }
+
   Precision precision_;
   test::RoundingUnits units_;
   DrawnCase drawn_;
@@ -147,6 +167,7 @@ TEST_P(Agreement, Backward) {
     executor.backward(drawn_.batch(), drawn_.output_grads, found, found_features);
     param_grads.check(found, test::tensor_blocks(drawn_.spec));
     check_untouched_experts(found);
+    check_untouched_nodes(found);
     feature_grads.check(found_features, {{"features", 0, static_cast<int64_t>(found_features.size())}});
     std::vector<float> without_features(params_.size(), kNan);
     executor.backward(drawn_.batch(), drawn_.output_grads, without_features, {});
@@ -229,6 +250,7 @@ TEST_P(Agreement, MseAndTrainStep) {
     EXPECT_NEAR(loss, expected.loss.exact[0], expected.loss.tolerance(loss_block));
     expected.grads.check(found, blocks);
     check_untouched_experts(found);
+    check_untouched_nodes(found);
 
     ParamState state = start;
     const double step_loss = executor.train_step(source, update, state);

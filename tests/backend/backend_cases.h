@@ -113,10 +113,39 @@ inline void add_batch_and_function_cases(CaseList& list) {
   list.add("many_frequencies", {.input = {.n_frequencies = 13, .frequency_scale = 6.25}, .widths = {24}});
 }
 
+/// Tables of all dimensions, with and without neighbours to blend, in front of every kind of first layer.
+inline void add_embedding_cases(CaseList& list) {
+  using enum Interpolation;
+  using enum Placement;
+  const auto input = [](const EmbeddingSpec& embedding, int n_frequencies = 3) {
+    return InputSpec{.n_frequencies = n_frequencies, .embedding = embedding};
+  };
+  list.add("embedding", {.input = input({{9, 7}, 8, 1}), .widths = {32, 17}}, 300);
+  list.add("embedding_1d", {.n_dims = 1, .input = input({{11}, 5, 1}), .widths = {24}, .tile = {{2, 1, 1, 1}}});
+  list.add("embedding_3d", {.n_dims = 3, .input = input({{4, 3, 5}, 16, 1}), .widths = {24}, .tile = {{2, 2, 2, 1}}});
+  list.add("embedding_4d", {.n_dims = 4, .input = input({{2, 3, 2, 2}, 3, 1}), .widths = {16}, .tile = {}});
+  list.add("embedding_one_node", {.input = input({{1, 1}, 4, 1}), .widths = {24}});
+  list.add("embedding_1x6", {.input = input({{1, 6}, 33, 1}), .widths = {24}});
+  list.add("embedding_finer_than_the_samples", {.input = input({{90, 71}, 70, 1}), .widths = {24}}, 64);
+  list.add("embedding_linear", {.input = input({{9, 7}, 5, 1}), .widths = {24}, .interpolation = Linear});
+  list.add("embedding_plain", {.input = input({{6, 6}, 20, 1}), .widths = {40, 24}, .tile = {}}, 700);
+  list.add("embedding_head_only", {.input = input({{5, 6}, 7, 1}), .widths = {}});
+  list.add("embedding_head_with_tile", {.input = input({{5, 6}, 7, 1}), .widths = {}, .head_tile = {{2, 3, 1, 1}}});
+  list.add("embedding_wide_head_only", {.input = input({{5, 6}, 18, 1}), .widths = {}, .n_out = 12});
+  list.add("embedding_and_coordinates_only", {.input = input({{8, 8}, 6, 1}, 0), .widths = {24}});
+  list.add("embedding_sine",
+           {.input = input({{8, 8}, 6, 1}), .widths = {24, 9}, .activation = {ActivationKind::Sine, 0.2, 2}});
+  list.add("embedding_no_samples", {.input = input({{8, 8}, 6, 1})}, 0);
+  list.add("embedding_one_sample", {.input = input({{8, 8}, 6, 1})}, 1);
+  list.add("embedding_one_cell", {.input = input({{8, 8}, 6, 1})}, 333, OneCell);
+  list.add("embedding_outside_the_unit_square", {.input = input({{8, 8}, 6, 1})}, 100, Outside);
+}
+
 inline std::vector<BackendCase> backend_cases() {
   CaseList list;
   add_network_cases(list);
   add_batch_and_function_cases(list);
+  add_embedding_cases(list);
   return list.cases();
 }
 

@@ -122,7 +122,22 @@ TEST(SameBits, Features) {
       3000);
 }
 
+TEST(SameBits, Embedding) {
+  expect_same_bits_for_any_thread_count(
+      {.input = {.n_frequencies = 3, .embedding = {{14, 17}, 12}}, .widths = {32, 24}, .tile = {{4, 4, 1, 1}}}, 3000);
+}
+
+TEST(SameBits, EmbeddingIn3d) {
+  expect_same_bits_for_any_thread_count(
+      {.n_dims = 3, .input = {.n_frequencies = 2, .embedding = {{5, 6, 4}, 17}}, .widths = {16}, .tile = {}}, 1500);
+}
+
 constexpr int64_t kSamples = 150;
+
+/// The contracts below must hold with and without a table among the parameters.
+std::vector<NetworkSpec> two_networks() {
+  return {make_network({}), make_network({.input = {.n_frequencies = 3, .embedding = {{6, 5}, 10}}})};
+}
 
 ArraySource make_source(const NetworkSpec& spec, float last_target = 0.5F) {
   std::vector<float> targets = random_floats(kSamples * spec.n_out(), 0, 1, 62);
@@ -131,94 +146,100 @@ ArraySource make_source(const NetworkSpec& spec, float last_target = 0.5F) {
 }
 
 TEST(Executor, KeepsItsCopyInStepWithTheState) {
-  const NetworkSpec spec = make_network({});
-  const ArraySource source = make_source(spec);
-  const std::vector<float> coords = random_floats(kSamples * 2, 0, 1, 63);
-  on_every_target([&](const Target& target) {
-    const std::unique_ptr<Executor> trained = target.compile(spec, 2);
-    ParamState state{random_params(spec, 64), std::vector<float>(spec.n_params()), std::vector<float>(spec.n_params())};
-    trained->set_params(state.params);
-    for (int t = 1; t <= 3; ++t) {
-      trained->train_step(source, {.learning_rate = 0.01, .t = t}, state);
-      const std::unique_ptr<Executor> fresh = target.compile(spec, 2);
-      fresh->set_params(state.params);
-      std::vector<float> trained_outputs(kSamples * spec.n_out());
-      std::vector<float> fresh_outputs(trained_outputs.size());
-      trained->forward({kSamples, coords, {}}, trained_outputs);
-      fresh->forward({kSamples, coords, {}}, fresh_outputs);
-      EXPECT_EQ(trained_outputs, fresh_outputs) << "after step " << t;
-      std::vector<float> trained_grads(spec.n_params());
-      std::vector<float> fresh_grads(spec.n_params());
-      trained->mse_gradients(source, trained_grads);
-      fresh->mse_gradients(source, fresh_grads);
-      EXPECT_EQ(trained_grads, fresh_grads) << "after step " << t;
-    }
-  });
+  for (const NetworkSpec& spec : two_networks()) {
+    const ArraySource source = make_source(spec);
+    const std::vector<float> coords = random_floats(kSamples * 2, 0, 1, 63);
+    on_every_target([&](const Target& target) {
+      const std::unique_ptr<Executor> trained = target.compile(spec, 2);
+      ParamState state{random_params(spec, 64), std::vector<float>(spec.n_params()),
+                       std::vector<float>(spec.n_params())};
+      trained->set_params(state.params);
+      for (int t = 1; t <= 3; ++t) {
+        trained->train_step(source, {.learning_rate = 0.01, .t = t}, state);
+        const std::unique_ptr<Executor> fresh = target.compile(spec, 2);
+        fresh->set_params(state.params);
+        std::vector<float> trained_outputs(kSamples * spec.n_out());
+        std::vector<float> fresh_outputs(trained_outputs.size());
+        trained->forward({kSamples, coords, {}}, trained_outputs);
+        fresh->forward({kSamples, coords, {}}, fresh_outputs);
+        EXPECT_EQ(trained_outputs, fresh_outputs) << "after step " << t;
+        std::vector<float> trained_grads(spec.n_params());
+        std::vector<float> fresh_grads(spec.n_params());
+        trained->mse_gradients(source, trained_grads);
+        fresh->mse_gradients(source, fresh_grads);
+        EXPECT_EQ(trained_grads, fresh_grads) << "after step " << t;
+      }
+    });
+  }
 }
 
 TEST(Executor, TrainingLowersTheLoss) {
-  const NetworkSpec spec = make_network({});
-  const ArraySource source = make_source(spec);
-  on_every_target([&](const Target& target) {
-    const std::unique_ptr<Executor> executor = target.compile(spec, 2);
-    ParamState state{random_params(spec, 65), std::vector<float>(spec.n_params()), std::vector<float>(spec.n_params())};
-    executor->set_params(state.params);
-    double first = 0;
-    double last = 0;
-    for (int t = 1; t <= 40; ++t) {
-      last = executor->train_step(source, {.learning_rate = 0.01, .t = t}, state);
-      first = t == 1 ? last : first;
-    }
-    EXPECT_LT(last, 0.2 * first);
-  });
+  for (const NetworkSpec& spec : two_networks()) {
+    const ArraySource source = make_source(spec);
+    on_every_target([&](const Target& target) {
+      const std::unique_ptr<Executor> executor = target.compile(spec, 2);
+      ParamState state{random_params(spec, 65), std::vector<float>(spec.n_params()),
+                       std::vector<float>(spec.n_params())};
+      executor->set_params(state.params);
+      double first = 0;
+      double last = 0;
+      for (int t = 1; t <= 40; ++t) {
+        last = executor->train_step(source, {.learning_rate = 0.01, .t = t}, state);
+        first = t == 1 ? last : first;
+      }
+      EXPECT_LT(last, 0.2 * first);
+    });
+  }
 }
 
 // From zero moments each touched parameter moves by the learning rate, whatever its gradient; experts without samples
 // stay where they are.
 TEST(Executor, FirstStepHasTheSizeOfTheLearningRate) {
-  const NetworkSpec spec = make_network({});
-  const ArraySource source = make_source(spec);
-  on_every_target([&](const Target& target) {
-    const std::unique_ptr<Executor> executor = target.compile(spec, 2);
-    const std::vector<float> start = random_params(spec, 66);
-    ParamState state{start, std::vector<float>(start.size()), std::vector<float>(start.size())};
-    executor->set_params(start);
-    std::vector<float> grads(start.size());
-    executor->mse_gradients(source, grads);
-    executor->train_step(source, {.learning_rate = 0.0078125, .epsilon = 1e-12, .t = 1}, state);
-    for (size_t k = 0; k < start.size(); ++k) {
-      // Below 1e-15 the square of a gradient is lost in f32; at exactly 0 nothing may move.
-      if (grads[k] == 0) {
-        ASSERT_EQ(state.params[k], start[k]);
-      } else if (std::abs(grads[k]) > 1e-6) {
-        ASSERT_NEAR(std::abs(state.params[k] - start[k]), 0.0078125, 1e-6) << "gradient " << grads[k];
-        ASSERT_EQ(state.params[k]<start[k], grads[k]> 0);
+  for (const NetworkSpec& spec : two_networks()) {
+    const ArraySource source = make_source(spec);
+    on_every_target([&](const Target& target) {
+      const std::unique_ptr<Executor> executor = target.compile(spec, 2);
+      const std::vector<float> start = random_params(spec, 66);
+      ParamState state{start, std::vector<float>(start.size()), std::vector<float>(start.size())};
+      executor->set_params(start);
+      std::vector<float> grads(start.size());
+      executor->mse_gradients(source, grads);
+      executor->train_step(source, {.learning_rate = 0.0078125, .epsilon = 1e-12, .t = 1}, state);
+      for (size_t k = 0; k < start.size(); ++k) {
+        // Below 1e-15 the square of a gradient is lost in f32; at exactly 0 nothing may move.
+        if (grads[k] == 0) {
+          ASSERT_EQ(state.params[k], start[k]);
+        } else if (std::abs(grads[k]) > 1e-6) {
+          ASSERT_NEAR(std::abs(state.params[k] - start[k]), 0.0078125, 1e-6) << "gradient " << grads[k];
+          ASSERT_EQ(state.params[k]<start[k], grads[k]> 0);
+        }
       }
-    }
-  });
+    });
+  }
 }
 
 TEST(Executor, NonFiniteLossChangesNothing) {
-  const NetworkSpec spec = make_network({});
-  const ArraySource good_source = make_source(spec);
-  on_every_target([&](const Target& target) {
-    for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
-      const std::unique_ptr<Executor> executor = target.compile(spec, 2);
-      const ParamState start{random_params(spec, 67), random_floats(spec.n_params(), -1, 1, 68),
-                             random_floats(spec.n_params(), 0, 1, 69)};
-      executor->set_params(start.params);
-      std::vector<float> before(spec.n_params());
-      std::vector<float> after(spec.n_params());
-      executor->mse_gradients(good_source, before);
-      ParamState state = start;
-      EXPECT_FALSE(std::isfinite(executor->train_step(make_source(spec, bad), {.t = 3}, state)));
-      EXPECT_EQ(state.params, start.params);
-      EXPECT_EQ(state.adam_m, start.adam_m);
-      EXPECT_EQ(state.adam_v, start.adam_v);
-      executor->mse_gradients(good_source, after);
-      EXPECT_EQ(before, after) << "the executor's own copy";
-    }
-  });
+  for (const NetworkSpec& spec : two_networks()) {
+    const ArraySource good_source = make_source(spec);
+    on_every_target([&](const Target& target) {
+      for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+        const std::unique_ptr<Executor> executor = target.compile(spec, 2);
+        const ParamState start{random_params(spec, 67), random_floats(spec.n_params(), -1, 1, 68),
+                               random_floats(spec.n_params(), 0, 1, 69)};
+        executor->set_params(start.params);
+        std::vector<float> before(spec.n_params());
+        std::vector<float> after(spec.n_params());
+        executor->mse_gradients(good_source, before);
+        ParamState state = start;
+        EXPECT_FALSE(std::isfinite(executor->train_step(make_source(spec, bad), {.t = 3}, state)));
+        EXPECT_EQ(state.params, start.params);
+        EXPECT_EQ(state.adam_m, start.adam_m);
+        EXPECT_EQ(state.adam_v, start.adam_v);
+        executor->mse_gradients(good_source, after);
+        EXPECT_EQ(before, after) << "the executor's own copy";
+      }
+    });
+  }
 }
 
 void expect_invalid(const std::string& what, const std::function<void()>& call) {

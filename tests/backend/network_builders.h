@@ -94,7 +94,7 @@ inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   return spec;
 }
 
-/// Weights of the size that keeps activations of order 1, biases that are not 0.
+/// Weights of the size that keeps activations of order 1, biases that are not 0, a table in [-1, 1].
 inline std::vector<float> random_params(const NetworkSpec& spec, uint64_t seed) {
   Uniform uniform(seed);
   std::vector<float> params(spec.n_params());
@@ -106,6 +106,9 @@ inline std::vector<float> random_params(const NetworkSpec& spec, uint64_t seed) 
     for (int64_t k = spec.bias_offset(i); k < spec.bias_offset(i) + spec.layers[i].n_out; ++k) {
       params[k] = static_cast<float>(uniform(-0.5, 0.5));
     }
+  }
+  for (int64_t k = spec.embedding_offset(); k < spec.n_params(); ++k) {
+    params[k] = static_cast<float>(uniform(-1, 1));
   }
   return params;
 }

@@ -40,6 +40,48 @@ TEST(NetworkSpec, CountsOfThePapersTables) {
   EXPECT_EQ(make_network(pluto).n_params(), 8924035);
 }
 
+// "PE + CE" of Tables 1, 2 and 4. Table 1 prints 9.37M and a resolution of 256; only 261 gives that count.
+TEST(NetworkSpec, CountsOfEmbeddings) {
+  NetworkRecipe pluto;
+  pluto.input = {.n_frequencies = 13, .embedding = {{256, 256}, 128}};
+  pluto.widths = {512, 384, 256, 256, 256, 256, 256};
+  pluto.tile = {};
+  EXPECT_EQ(make_network(pluto).n_in(), 54 + 128);
+  EXPECT_EQ(make_network(pluto).n_params(), 9041795);
+  EXPECT_EQ(make_network(pluto).macs_per_sample(), 651008);
+  pluto.input.embedding.resolution = {261, 261};
+  EXPECT_EQ(make_network(pluto).n_params(), 9372675);
+  EXPECT_EQ(make_network(pluto).macs_per_sample(), 651008);
+
+  NetworkRecipe video;
+  video.n_dims = 3;
+  video.input = {.n_frequencies = 9, .embedding = {{64, 64, 64}, 64}};
+  video.widths = {256, 256, 256, 256, 256};
+  video.tile = {};
+  EXPECT_EQ(make_network(video).n_params(), 17072387);
+  EXPECT_EQ(make_network(video).macs_per_sample(), 293888);
+}
+
+TEST(NetworkSpec, TheTableIsTheLastTensor) {
+  NetworkRecipe recipe;
+  recipe.n_dims = 3;
+  recipe.tile = {};
+  const NetworkSpec without = make_network(recipe);
+  recipe.input.embedding = {{4, 5, 6}, 7};
+  const NetworkSpec spec = make_network(recipe);
+  const std::vector<TensorInfo> tensors = spec.tensors();
+  ASSERT_EQ(tensors.size(), without.tensors().size() + 1);
+  EXPECT_EQ(tensors.back().name, "embedding.weight");
+  EXPECT_EQ(tensors.back().shape, (std::vector<int64_t>{6, 5, 4, 7}));
+  EXPECT_EQ(tensors.back().offset, spec.embedding_offset());
+  EXPECT_EQ(spec.embedding_offset() + 4 * 5 * 6 * 7, spec.n_params());
+  EXPECT_EQ(spec.n_in(), without.n_in() + 7);
+  EXPECT_EQ(spec.input.encoding_width(3), without.n_in());
+  EXPECT_FALSE(spec == without);
+  EXPECT_EQ(without.embedding_offset(), without.n_params());
+  EXPECT_EQ(EmbeddingSpec{}.size(), 0);
+}
+
 TEST(NetworkSpec, TensorsTileTheFlatBuffer) {
   NetworkRecipe recipe;
   recipe.widths = {5, 7};
@@ -77,6 +119,7 @@ void expect_refused(const std::string& field, const std::function<void(NetworkSp
 }
 
 TEST(NetworkSpec, ValidateNamesLayerAndField) {
+  NetworkSpec fine = make_network({});
   expect_refused("layers", [](NetworkSpec& s) { s.layers.clear(); });
   expect_refused("layers", [](NetworkSpec& s) { s.layers.resize(65); });
   expect_refused("n_dims", [](NetworkSpec& s) { s.n_dims = 5; });
@@ -85,6 +128,32 @@ TEST(NetworkSpec, ValidateNamesLayerAndField) {
   expect_refused("frequency_scale", [](NetworkSpec& s) { s.input.frequency_scale = std::nan(""); });
   expect_refused("input", [](NetworkSpec& s) { s.input = {.n_frequencies = 0, .include_coordinates = false}; });
   expect_refused("n_features", [](NetworkSpec& s) { s.input = {.kind = InputKind::Features}; });
+  const auto with_table = [](const EmbeddingSpec& embedding) {
+    return [embedding](NetworkSpec& s) {
+      s.input.embedding = embedding;
+      s.layers[0].n_in = s.n_in();
+    };
+  };
+  with_table({{8, 8}, 3})(fine);
+  EXPECT_NO_THROW(fine.validate());
+  expect_refused("embedding.n_channels", with_table({{8, 8}, -1}));
+  expect_refused("embedding.n_channels", with_table({{8, 8}, kMaxWidth + 1}));
+  expect_refused("embedding.n_channels", with_table({{1, 1}, kMaxWidth}));  // and the encoding
+  expect_refused("embedding.resolution[1]", with_table({{8, 0}, 3}));
+  expect_refused("embedding.resolution[0]", with_table({{kMaxEmbeddingResolution + 1, 8}, 3}));
+  expect_refused("embedding.resolution[2]", with_table({{8, 8, 8}, 3}));
+  expect_refused("embedding.resolution[0]", with_table({{8, 8}, 0}));
+  expect_refused("table", with_table({{65536, 65536}, 1}));
+  expect_refused("embedding.init_bound", with_table({{8, 8}, 3, NAN}));
+  expect_refused("embedding.init_bound", with_table({{8, 8}, 3, -1}));
+  expect_refused("embedding", [](NetworkSpec& s) {
+    s.input = {.kind = InputKind::Constant, .embedding = {{8, 8}, 3}};
+  });
+  expect_refused("name", [](NetworkSpec& s) {
+    s.input.embedding = {{8, 8}, 3};
+    s.layers[0].n_in = s.n_in();
+    s.layers[1].name = "embedding";
+  });
   expect_refused("levels.1\") n_in", [](NetworkSpec& s) { s.layers[1].n_in = 3; });
   expect_refused("levels.0\") n_in", [](NetworkSpec& s) { s.input.n_frequencies = 1; });
   expect_refused("head\") n_out", [](NetworkSpec& s) { s.layers[2].n_out = 0; });

@@ -136,6 +136,26 @@ TEST_P(FiniteDifferences, MeanSquaredError) {
   expect_matches_differences(params, {gradient.begin(), gradient.end()}, loss_of_params);
 }
 
+TEST_P(FiniteDifferences, Embedding) {
+  NetworkRecipe with_embedding = recipe();
+  with_embedding.input.embedding.n_channels = 2;
+  for (int d = 0; d < with_embedding.n_dims; ++d) {
+    with_embedding.input.embedding.resolution[d] = 3 - d;  // 3, 3 x 2, 3 x 2 x 1 nodes
+  }
+  const NetworkSpec spec = make_network(with_embedding);
+  const std::vector<float> start = random_params(spec, 35);
+  std::vector<double> params(start.begin(), start.end());
+  const std::vector<float> coords = random_floats(kSamples * spec.n_dims, -0.2, 1.2, 36);
+  const BatchView batch{kSamples, coords, {}};
+  const std::vector<float> weights = random_floats(kSamples * 2, -1, 1, 37);
+  const std::vector<double> output_weights(weights.begin(), weights.end());
+  std::vector<double> gradient(params.size());
+  network_backward(spec, params, network_forward(spec, params, batch), output_weights, gradient, {});
+  const std::span<const double> table_gradient = std::span(gradient).subspan(spec.embedding_offset());
+  EXPECT_GT(std::inner_product(table_gradient.begin(), table_gradient.end(), table_gradient.begin(), 0.0), 1e-6);
+  expect_matches_differences(params, gradient, [&] { return weighted_outputs(spec, params, batch, output_weights); });
+}
+
 std::string case_name(const testing::TestParamInfo<FiniteDifferences::ParamType>& param) {
   const auto& [kind, routed] = param.param;
   return std::string(to_string(kind)) + "_" + std::to_string(routed.n_dims) + "d_" + to_string(routed.interpolation) +

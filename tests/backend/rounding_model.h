@@ -23,6 +23,7 @@
 
 #include "backend/network_builders.h"
 #include "backend/reference/activation.h"
+#include "backend/reference/embedding.h"
 #include "backend/reference/expert_linear.h"
 #include "backend/reference/network.h"
 #include "loe/backend/backend.h"
@@ -65,7 +66,11 @@ class RoundedNetwork {
   reference::NetworkPass forward(const reference::NetworkPass& exact) {
     reference::NetworkPass pass;
     pass.blends = exact.blends;
+    pass.places = exact.places;
     pass.values.push_back(exact.values.front());
+    if (spec_.input.has_embedding()) {
+      round_features(pass);
+    }
     const bool is_encoded = spec_.input.kind == InputKind::Encoding && spec_.input.n_frequencies > 0;
     round(units_.forward + (is_encoded ? kFunctionUlps * kUnitF32 : 0), pass.values[0]);
     for (int i = 0; i < static_cast<int>(spec_.layers.size()); ++i) {
@@ -102,6 +107,9 @@ class RoundedNetwork {
       round(units_.backward + kFunctionUlps * kUnitF32, grads);
       grads = layer_backward(i, pass, grads, param_grads);
     }
+    if (spec_.input.has_embedding()) {
+      table_backward(pass, grads, param_grads);
+    }
     if (!input_grads.empty()) {
       input_grads = grads;
     }
@@ -128,6 +136,44 @@ class RoundedNetwork {
       for (double& w : weight(params, i)) {
         w *= 1 + unit * uniform_(-1, 1);
       }
+    }
+  }
+
+  std::vector<EmbeddingPlace> squared(std::vector<EmbeddingPlace> places) const {
+    for (EmbeddingPlace& place : places) {
+      for (float& coefficient : place.coefficient) {
+        coefficient *= coefficient;
+      }
+    }
+    return places;
+  }
+
+  /// The embedding's table is never rounded; its features are sums of up to 2^D products in f32.
+  void round_features(reference::NetworkPass& pass) {
+    const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims);
+    const int n_channels = spec_.input.embedding.n_channels;
+    const std::vector<double> table = squared(std::span(forward_params_).subspan(spec_.embedding_offset()));
+    std::vector<double> squares(pass.places.size() * n_channels);
+    reference::embedding_forward(grid, n_channels, squared(pass.places), table, squares.data(), n_channels);
+    const int first = spec_.input.encoding_width(spec_.n_dims);
+    for (size_t sample = 0; sample < pass.places.size(); ++sample) {
+      round_sums(grid.n_corners(), std::span(squares).subspan(sample * n_channels, n_channels),
+                 std::span(pass.values[0]).subspan(sample * spec_.n_in() + first, n_channels));
+    }
+  }
+
+  void table_backward(const reference::NetworkPass& pass, const std::vector<double>& input_grads,
+                      std::vector<double>& param_grads) {
+    const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims);
+    const int n_channels = spec_.input.embedding.n_channels;
+    const int first = spec_.input.encoding_width(spec_.n_dims);
+    const std::span<double> table_grads = std::span(param_grads).subspan(spec_.embedding_offset());
+    reference::embedding_backward(grid, n_channels, pass.places, input_grads.data() + first, spec_.n_in(), table_grads);
+    if (units_.backward == kUnitF32) {
+      std::vector<double> squares(table_grads.size());
+      reference::embedding_backward(grid, n_channels, squared(pass.places), squared(input_grads).data() + first,
+                                    spec_.n_in(), squares);
+      round_sums(static_cast<int64_t>(pass.places.size()), squares, table_grads);
     }
   }
 

@@ -15,6 +15,9 @@ inline constexpr int kMaxDims = 4;
 inline constexpr int kMaxExperts = 4096;
 inline constexpr int kMaxWidth = 16384;
 inline constexpr int kMaxLayers = 64;
+/// Nodes of an embedding along one axis, and numbers in its table (8 GiB).
+inline constexpr int kMaxEmbeddingResolution = 65536;
+inline constexpr int64_t kMaxEmbeddingSize = int64_t{1} << 31;
 
 /// The N x N (x N) arrangement of experts that repeats over the cells of a grid. Axes beyond n_dims are 1.
 struct Tile {
@@ -51,17 +54,37 @@ enum class InputKind {
   Features,  ///< n_features numbers per sample supplied by the caller
 };
 
+/// A learned table of features over the unit cube ("PE + CE" of the paper's Tables 1, 2 and 4). The features of a
+/// sample are a multilinear blend of the up to 2^D nodes around it (embedding.h has the equation) and follow gamma(p)
+/// in the row that the first layer reads.
+struct EmbeddingSpec {
+  /// R_d nodes along axis d, 1..kMaxEmbeddingResolution; 0 beyond n_dims, and everywhere if there is no embedding.
+  std::array<int, kMaxDims> resolution{};
+  int n_channels = 0;        ///< features per node, 1..kMaxWidth; 0: no embedding
+  double init_bound = 1e-4;  ///< the table starts as U(-init_bound, init_bound); finite, 0 or more
+  /// Nodes of the table; 0 if there is no embedding. At most kMaxEmbeddingSize / n_channels.
+  int64_t n_nodes() const;
+  /// Numbers in the table.
+  int64_t size() const { return n_nodes() * n_channels; }
+  bool operator==(const EmbeddingSpec&) const = default;
+};
+
 /// What the first layer reads.
 ///
 /// Encoding: gamma(p) = [p_0 .. p_{D-1} if include_coordinates,
-///   then for d in 0..D-1, for k in 0..L-1: sin(2^k c p_d), cos(2^k c p_d)], width D + 2 D L (paper.md section 1.3).
+///   then for d in 0..D-1, for k in 0..L-1: sin(2^k c p_d), cos(2^k c p_d)], width D + 2 D L (paper.md section 1.3),
+///   then the features of the embedding, if there is one.
 struct InputSpec {
   InputKind kind = InputKind::Encoding;
   int n_frequencies = 0;                      ///< L, 0..24
   double frequency_scale = std::numbers::pi;  ///< c
   bool include_coordinates = true;
-  int n_features = 0;  ///< Features only
-  int width(int n_dims) const;
+  int n_features = 0;            ///< Features only
+  EmbeddingSpec embedding = {};  ///< Encoding only
+  bool has_embedding() const { return embedding.n_channels > 0; }
+  /// Numbers per sample; `encoding_width` leaves out the features of the embedding.
+  int width(int n_dims) const { return encoding_width(n_dims) + embedding.n_channels; }
+  int encoding_width(int n_dims) const;
   bool operator==(const InputSpec&) const = default;
 };
 
@@ -100,7 +123,8 @@ struct TensorInfo {
 /// A chain of layers over an input: layer i reads the output of layer i - 1. `output` maps the last one's to the signal.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
-/// bias [n_out], with no gaps.
+/// bias [n_out], with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0, n_channels] row-major
+/// (after the channels, x is the fastest), if there is one.
 struct NetworkSpec {
   int n_dims = 2;
   InputSpec input;
@@ -109,16 +133,18 @@ struct NetworkSpec {
 
   int n_in() const { return input.width(n_dims); }
   int n_out() const { return layers.back().n_out; }
-  /// Trainable numbers (conventions.md; asserted against the paper's tables).
+  /// Trainable numbers, the embedding's table included (conventions.md; asserted against the paper's tables).
   int64_t n_params() const;
-  /// Multiply-accumulates per sample in linear layers: no encoding, no bias, no blending. A Linear layer counts one
-  /// product per blended expert.
+  /// Multiply-accumulates per sample in linear layers: no encoding, no bias, no blending, neither of experts nor of the
+  /// embedding's nodes. A Linear layer counts one product per blended expert.
   int64_t macs_per_sample() const;
   int64_t weight_offset(int layer) const;
   int64_t bias_offset(int layer) const;
+  /// Where the embedding's table starts: behind the last layer.
+  int64_t embedding_offset() const;
   std::vector<TensorInfo> tensors() const;
   /// Error(InvalidArgument) naming layer and field if widths do not chain, a limit is exceeded, a grid is not
-  /// finite, names repeat, or there is no layer.
+  /// finite, names repeat, an embedding lacks an encoding to follow, or there is no layer.
   void validate() const;
   bool operator==(const NetworkSpec&) const = default;
 };

@@ -15,7 +15,7 @@ namespace loe::cpu {
 class EncodingCache {
  public:
   EncodingCache(const InputSpec& input, int n_dims);
-  /// gamma(p) for one sample: p [n_dims] -> out [input.width(n_dims)].
+  /// gamma(p) for one sample: p [n_dims] -> out [input.encoding_width(n_dims)].
   void encode(const float* p, float* out);
 
  private:

@@ -72,8 +72,9 @@ CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options
     : plan_(make_plan(spec, options.precision)),
       kernels_(&kernels),
       pool_(options.n_threads),
-      weights_(plan_, kernels.panel) {
-  for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_);
+      weights_(plan_, kernels.panel),
+      embedding_(spec.input.has_embedding() ? std::make_unique<EmbeddingTable>(plan_, kernels) : nullptr) {
+  for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_, embedding_.get());
 }
 
 CpuExecutor::~CpuExecutor() = default;
@@ -91,12 +92,18 @@ std::vector<KernelInfo> CpuExecutor::kernels() const {
     list.push_back({"head", "cpu " + kernels_->isa + " dot products, f32",
                     fmt::format("{} outputs, {} or fewer", plan_.last().n_out, kMaxDotOutputs)});
   }
+  if (embedding_ != nullptr) {
+    list.push_back({"embedding", "cpu " + kernels_->isa + " blends of rows, f32", reason});
+    list.push_back(
+        {"embedding gradient + Adam", "cpu " + kernels_->isa + " samples by cell, f32, owner-computes", reason});
+  }
   return list;
 }
 
 int64_t CpuExecutor::memory_bytes() const {
   int64_t bytes = weights_.n_bytes();
   for (const TileWorker& worker : workers_) bytes += worker.n_bytes();
+  if (embedding_ != nullptr) bytes += embedding_->n_bytes();
   if (training_ != nullptr) bytes += training_->n_bytes();
   if (inference_ != nullptr) bytes += inference_->n_bytes();
   if (gradients_ != nullptr) bytes += gradients_->n_bytes();
@@ -109,6 +116,7 @@ void CpuExecutor::set_params(std::span<const float> params) {
     for (int e = 0; e < plan_.layers[l].n_experts; ++e) weights_.pack_expert(static_cast<int>(l), e, params.data());
     weights_.pack_bias(static_cast<int>(l), params.data());
   });
+  if (embedding_ != nullptr) embedding_->set_params(pool_, params.data());
 }
 
 void CpuExecutor::prepare_inference() {
@@ -236,21 +244,26 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
   }
 }
 
-void CpuExecutor::run_tile(int64_t first, int64_t n_samples, int index, int w, const TileTask& task,
+void CpuExecutor::run_tile(int64_t first, int64_t n_samples, int index, int slot, int w, const TileTask& task,
                            const std::function<void(int layer)>& after_layer) {
   TileWorker& worker = workers_[w];
   Tile& tile = training_->tiles[index];
   bind_tile(tile, index, w);
   tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, n_samples - first));
+  tile.embedding_slot = embedding_ == nullptr ? -1 : slot;
   task.load(first, tile, worker);
   const float* outputs = worker.forward(tile);
   worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.spec.n_out());
   task.output_grads(first, tile, outputs, worker);
-  float* features = task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
-  worker.backward(tile, worker.output_grads.data(), features, after_layer);
+  float* input_grads =
+      task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
+  if (embedding_ != nullptr) input_grads = embedding_->feature_grads(slot);
+  worker.backward(tile, worker.output_grads.data(), input_grads, after_layer);
+  if (embedding_ != nullptr) embedding_->finish_tile(slot, tile.n);
 }
 
 void CpuExecutor::run_backward(int64_t n_samples, const TileTask& task) {
+  if (embedding_ != nullptr) embedding_->clear_gradient(pool_);
   if (uses_chunks()) {
     run_chunks(n_samples, task);
   } else {
@@ -266,13 +279,22 @@ void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
       std::max((kMinChunkSamples + plan_.tile_rows - 1) / plan_.tile_rows, (n_tiles + max_chunks - 1) / max_chunks);
   const int n_chunks = static_cast<int>(std::max<int64_t>(1, (n_tiles + chunk_tiles - 1) / chunk_tiles));
   gradients_->reserve_sets(n_chunks);
-  pool_.parallel_for(n_chunks, [&](int64_t chunk, int w) {
-    gradients_->clear(static_cast<int>(chunk));
-    for (int64_t t = chunk * chunk_tiles; t < std::min(n_tiles, (chunk + 1) * chunk_tiles); ++t) {
-      run_tile(t * plan_.tile_rows, n_samples, w, w, task,
-               [&](int layer) { gradients_->add_layer(static_cast<int>(chunk), layer, training_->tiles[w], w); });
-    }
-  });
+  // One phase, unless the feature gradients of the whole batch would exceed the embedding's room for them.
+  const int64_t phase_tiles =
+      embedding_ == nullptr ? chunk_tiles : std::clamp<int64_t>(embedding_->max_slots() / n_chunks, 1, chunk_tiles);
+  for (int64_t done = 0; done < chunk_tiles; done += phase_tiles) {
+    if (embedding_ != nullptr) embedding_->begin_tiles(static_cast<int>(n_chunks * phase_tiles));
+    pool_.parallel_for(n_chunks, [&](int64_t chunk, int w) {
+      if (done == 0) gradients_->clear(static_cast<int>(chunk));
+      const int64_t first = chunk * chunk_tiles + done;
+      const int64_t end = std::min({n_tiles, first + phase_tiles, (chunk + 1) * chunk_tiles});
+      for (int64_t t = first; t < end; ++t) {
+        run_tile(t * plan_.tile_rows, n_samples, w, static_cast<int>(chunk * phase_tiles + t - first), w, task,
+                 [&](int layer) { gradients_->add_layer(static_cast<int>(chunk), layer, training_->tiles[w], w); });
+      }
+    });
+    if (embedding_ != nullptr) embedding_->add_tiles(pool_);
+  }
   gradients_->reduce(pool_, n_chunks);
 }
 
@@ -284,9 +306,12 @@ void CpuExecutor::run_super_batches(int64_t n_samples, const TileTask& task) {
   if (n_tiles == 0) gradients_->add_tiles(pool_, {}, true);
   for (int64_t start = 0; start < n_tiles; start += training_->n_tiles) {
     const int64_t count = std::min<int64_t>(training_->n_tiles, n_tiles - start);
+    if (embedding_ != nullptr) embedding_->begin_tiles(static_cast<int>(count));
     pool_.parallel_for(count, [&](int64_t index, int w) {
-      run_tile((start + index) * plan_.tile_rows, n_samples, static_cast<int>(index), w, task, [](int) {});
+      run_tile((start + index) * plan_.tile_rows, n_samples, static_cast<int>(index), static_cast<int>(index), w, task,
+               [](int) {});
     });
+    if (embedding_ != nullptr) embedding_->add_tiles(pool_);
     gradients_->add_tiles(pool_, {training_->tiles.data(), static_cast<std::size_t>(count)}, start == 0);
   }
 }
@@ -305,7 +330,12 @@ void CpuExecutor::backward(const BatchView& batch, std::span<const float> output
   };
   task.feature_grads = feature_grads.empty() ? nullptr : feature_grads.data();
   run_backward(batch.n_samples, task);
+  write_gradient(param_grads);
+}
+
+void CpuExecutor::write_gradient(std::span<float> param_grads) {
   gradients_->write(pool_, param_grads.data());
+  if (embedding_ != nullptr) embedding_->write(pool_, param_grads.data());
 }
 
 double CpuExecutor::run_mse(const SampleSource& source) {
@@ -340,14 +370,17 @@ double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> p
   check_source(plan_.spec, source);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
   const double loss = run_mse(source);
-  gradients_->write(pool_, param_grads.data());
+  write_gradient(param_grads);
   return loss;
 }
 
 double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
   check_train_step(plan_.spec, source, update, state);
   const double loss = run_mse(source);
-  if (std::isfinite(loss)) gradients_->apply_adam(pool_, update, state, weights_);
+  if (std::isfinite(loss)) {
+    gradients_->apply_adam(pool_, update, state, weights_);
+    if (embedding_ != nullptr) embedding_->apply_adam(pool_, update, state);
+  }
   return loss;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "backend/cpu/embedding.h"
 #include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/packed_weights.h"
 #include "backend/cpu/plan.h"
@@ -47,17 +48,19 @@ class CpuExecutor : public Executor {
   bool uses_chunks() const;
   void run_chunks(int64_t n_samples, const TileTask& task);
   void run_super_batches(int64_t n_samples, const TileTask& task);
-  /// Forward and backward of the tile at sample `first` in the buffers of tile `index`.
-  void run_tile(int64_t first, int64_t n_samples, int index, int worker, const TileTask& task,
+  /// Forward and backward of the tile at sample `first` in the buffers of tile `index`; `slot` of the embedding.
+  void run_tile(int64_t first, int64_t n_samples, int index, int slot, int worker, const TileTask& task,
                 const std::function<void(int layer)>& after_layer);
   void prepare_training(int n_tiles);
   void prepare_inference();
+  void write_gradient(std::span<float> param_grads);
   void bind_tile(Tile& tile, int index, int worker);
 
   NetworkPlan plan_;
   const KernelTable* kernels_;
   ThreadPool pool_;
   PackedWeights weights_;
+  std::unique_ptr<EmbeddingTable> embedding_;  ///< nullptr: none
   std::vector<TileWorker> workers_;
   std::unique_ptr<Workspace> training_;
   std::unique_ptr<Workspace> inference_;

@@ -64,9 +64,9 @@ PackedWeights::PackedWeights(const NetworkPlan& plan, int panel)
       continue;
     }
     forward_[l].allocate(plan.forward_bf16, layer.n_experts, layer.n_in, layer.n_padded, panel);
-    // The first layer's input gradient is wanted only for features.
-    if (l > 0 || plan.spec.input.kind == InputKind::Features) {
-      backward_[l].allocate(plan.backward_bf16, layer.n_experts, layer.n_out, round_up(layer.n_in, kPadding), panel);
+    if (layer.n_grad_columns > 0) {
+      backward_[l].allocate(plan.backward_bf16, layer.n_experts, layer.n_out, round_up(layer.n_grad_columns, kPadding),
+                            panel);
     }
   }
 }
@@ -80,7 +80,9 @@ void PackedWeights::pack_expert(int l, int e, const float* params) {
     return;
   }
   forward_[l].pack(e, weight, 1, layer.n_in, layer.n_in, layer.n_out);
-  if (!backward_[l].empty()) backward_[l].pack(e, weight, layer.n_in, 1, layer.n_out, layer.n_in);
+  if (!backward_[l].empty()) {
+    backward_[l].pack(e, weight + layer.grad_column, layer.n_in, 1, layer.n_out, layer.n_grad_columns);
+  }
 }
 
 void PackedWeights::pack_bias(int l, const float* params) {

@@ -48,7 +48,7 @@ class PackedWeights {
  private:
   const NetworkPlan* plan_;
   std::vector<PackedMatrix> forward_;   ///< depth n_in, columns n_out
-  std::vector<PackedMatrix> backward_;  ///< depth n_out, columns n_in
+  std::vector<PackedMatrix> backward_;  ///< depth n_out, columns the inputs whose gradient is wanted
   std::vector<AlignedBuffer<float>> bias_;
   std::vector<AlignedBuffer<float>> dot_;
 };

@@ -62,6 +62,12 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   if (plan.n_blended > 1) {
     for (int e = 0; e < plan.n_experts; ++e) plan.blends.push_back(blend_experts(layer, spec.n_dims, e));
   }
+  if (index > 0 || spec.input.kind == InputKind::Features) {
+    plan.n_grad_columns = layer.n_in;
+  } else if (spec.input.has_embedding()) {
+    plan.grad_column = spec.input.encoding_width(spec.n_dims);
+    plan.n_grad_columns = spec.input.embedding.n_channels;
+  }
   plan.weight_offset = spec.weight_offset(index);
   plan.bias_offset = spec.bias_offset(index);
   return plan;

@@ -26,6 +26,8 @@ struct LayerPlan {
   bool needs_input = false;              ///< its activation's derivative reads the pre-activation
   float slope = 1;                       ///< of the fused activation
   std::vector<std::vector<int>> blends;  ///< Linear: [dual cell][node] -> expert
+  int grad_column = 0;                   ///< first input whose gradient is wanted: layer 0 skips the encoding
+  int n_grad_columns = 0;                ///< inputs whose gradient is wanted; 0: the product is skipped
   int64_t weight_offset = 0;
   int64_t bias_offset = 0;
 };

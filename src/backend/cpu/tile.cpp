@@ -22,10 +22,12 @@ int max_blended_depth(const NetworkPlan& plan) {
 
 }  // namespace
 
-TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights)
+TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights,
+                       EmbeddingTable* embedding)
     : plan_(&plan),
       kernels_(&kernels),
       weights_(&weights),
+      embedding_(embedding),
       encodings_(plan.spec.input, plan.spec.n_dims),
       outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.last().n_out),
       signal_(outputs_.size()),
@@ -56,7 +58,11 @@ void TileWorker::encode(Tile& tile) {
   for (int i = 0; i < tile.n; ++i) {
     float* row = tile.input.out32 != nullptr ? tile.input.out32 + i * plan_->input_stride : encoded_.data();
     if (input.kind == InputKind::Encoding) {
-      encodings_.encode(tile.coords + int64_t{i} * plan_->spec.n_dims, row);
+      const float* p = tile.coords + int64_t{i} * plan_->spec.n_dims;
+      encodings_.encode(p, row);
+      if (embedding_ != nullptr) {
+        embedding_->features(p, tile.embedding_slot, i, row + input.encoding_width(plan_->spec.n_dims));
+      }
     } else if (input.kind == InputKind::Features) {
       std::copy(tile.features + int64_t{i} * width, tile.features + int64_t{i + 1} * width, row);
     } else {
@@ -216,12 +222,12 @@ void TileWorker::forward_dot(Tile& tile, int l) {
   activate_rows(tile, l, pre, layer.stride);
 }
 
-void TileWorker::backward(Tile& tile, const float* grads, float* feature_grads,
+void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
                           const std::function<void(int layer)>& after_layer) {
   output_gradient(tile, grads);
   for (int l = static_cast<int>(plan_->layers.size()) - 1; l >= 0; --l) {
     after_layer(l);
-    if (l > 0 || feature_grads != nullptr) backward_layer(tile, l, feature_grads);
+    if (l > 0 || input_grads != nullptr) backward_layer(tile, l, input_grads);
   }
 }
 
@@ -243,9 +249,9 @@ void TileWorker::output_gradient(Tile& tile, const float* grads) {
   }
 }
 
-void TileWorker::backward_layer(Tile& tile, int l, float* feature_grads) {
+void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
   const LayerPlan& layer = plan_->layers[l];
-  const int width = round_up(layer.n_in, kPadding);
+  const int width = round_up(layer.n_grad_columns, kPadding);
   if (layer.is_dot) {
     backward_dot(tile, l, scratch_.data());
   } else {
@@ -274,7 +280,7 @@ void TileWorker::backward_layer(Tile& tile, int l, float* feature_grads) {
   if (l == 0) {
     for (int i = 0; i < tile.n; ++i) {
       const float* dx = scratch_.data() + i * plan_->max_stride;
-      std::copy(dx, dx + layer.n_in, feature_grads + int64_t{i} * layer.n_in);
+      std::copy(dx, dx + layer.n_grad_columns, input_grads + int64_t{i} * layer.n_grad_columns);
     }
     return;
   }
@@ -284,7 +290,7 @@ void TileWorker::backward_layer(Tile& tile, int l, float* feature_grads) {
 void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
   const LayerPlan& layer = plan_->layers[l];
   const LevelGroups& groups = tile.groups[l];
-  const int width = round_up(layer.n_in, kPadding);
+  const int width = round_up(layer.n_grad_columns, kPadding);
   for (const Group& group : groups.groups()) {
     for (int at = group.begin; at < group.end; ++at) {
       const int i = groups.rows(group)[at - group.begin];
@@ -295,7 +301,8 @@ void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
         const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];
         const float coefficient = layer.n_blended == 1 ? 1.0F : groups.coefficients(i)[node];
         for (int o = 0; o < layer.n_out; ++o) {
-          kernels_->axpy_f32(coefficient * grad[o], weights_->dot_rows(l, e) + int64_t{o} * layer.n_in, layer.n_in, to);
+          const float* w = weights_->dot_rows(l, e) + int64_t{o} * layer.n_in + layer.grad_column;
+          kernels_->axpy_f32(coefficient * grad[o], w, layer.n_grad_columns, to);
         }
       }
     }

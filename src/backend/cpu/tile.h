@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "backend/cpu/embedding.h"
 #include "backend/cpu/encoding_cache.h"
 #include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/level_groups.h"
@@ -28,6 +29,7 @@ struct Tile {
   const float* coords = nullptr;    ///< [n, n_dims]
   const float* features = nullptr;  ///< [n, n_features]
   bool is_training = false;         ///< rows get the column of ones that weight gradients read
+  int embedding_slot = -1;          ///< where an embedding keeps what its gradient needs; -1: not kept
   LayerRows input;
   std::vector<LayerRows> layers;
   LevelGroups* groups = nullptr;  ///< [n_layers]
@@ -36,15 +38,17 @@ struct Tile {
 /// Per-worker scratch and the forward and backward passes over a tile. Not thread-safe.
 class TileWorker {
  public:
-  TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights);
+  /// embedding: nullptr if the network has none.
+  TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights,
+             EmbeddingTable* embedding);
 
   /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call).
   const float* forward(Tile& tile);
   /// From dL/doutputs [n, n_out] of the forward call just made: gradients of all layers' pre-activations into
-  /// tile.layers, and of the features [n, n_features] if feature_grads is not null. after_layer(l) is called, last
-  /// layer first, when the gradient of layer l is there; afterwards only layer l - 1 still reads it.
-  void backward(Tile& tile, const float* grads, float* feature_grads,
-                const std::function<void(int layer)>& after_layer);
+  /// tile.layers, and of the inputs whose gradient the plan wants (features of the caller or of the embedding)
+  /// [n, n_grad_columns] if input_grads is not null. after_layer(l) is called, last layer first, when the gradient of
+  /// layer l is there; afterwards only layer l - 1 still reads it.
+  void backward(Tile& tile, const float* grads, float* input_grads, const std::function<void(int layer)>& after_layer);
 
   int64_t n_bytes() const;
   /// Scratch for callers: a tile's coordinates, targets, gradients of outputs.
@@ -64,7 +68,7 @@ class TileWorker {
                   int n_blended);
   void activate_rows(Tile& tile, int layer, const float* pre, int64_t pre_stride);
   void output_gradient(Tile& tile, const float* grads);
-  void backward_layer(Tile& tile, int layer, float* feature_grads);
+  void backward_layer(Tile& tile, int layer, float* input_grads);
   void backward_dot(const Tile& tile, int layer, float* dx);
   /// grad(layer) = dx * phi'(layer), rounding to the stored type.
   void through_activation(Tile& tile, int layer, const float* dx, int64_t dx_stride);
@@ -74,6 +78,7 @@ class TileWorker {
   const NetworkPlan* plan_;
   const KernelTable* kernels_;
   const PackedWeights* weights_;
+  EmbeddingTable* embedding_;
   EncodingCache encodings_;
   std::vector<float> outputs_;  ///< [tile_rows, n_out] of the last layer
   std::vector<float> signal_;   ///< [tile_rows, n_out] offset + scale * outputs_

@@ -51,6 +51,9 @@ std::vector<KernelInfo> ReferenceExecutor::kernels() const {
        {"routing", "encoding", "expert_linear forward", "expert_linear backward", "activation", "mse", "adam"}) {
     kernels.push_back({operation, kernel, reason});
   }
+  if (spec_.input.has_embedding()) {
+    kernels.push_back({"embedding", kernel, reason});
+  }
   return kernels;
 }
 

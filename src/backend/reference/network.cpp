@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend/reference/activation.h"
+#include "backend/reference/embedding.h"
 #include "backend/reference/expert_linear.h"
 #include "loe/backend/encoding.h"
 
@@ -21,6 +22,16 @@ std::vector<double> network_input(const NetworkSpec& spec, const BatchView& batc
     std::copy(row.begin(), row.end(), input.begin() + static_cast<int64_t>(sample * width));
   }
   return input;
+}
+
+/// Fills in the embedding's columns of the input and remembers where the samples lie.
+void add_embedding(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch, NetworkPass& pass) {
+  const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
+  for (int64_t sample = 0; sample < batch.n_samples; ++sample) {
+    pass.places.push_back(grid.place(batch.coords.data() + sample * spec.n_dims));
+  }
+  embedding_forward(grid, spec.input.embedding.n_channels, pass.places, params.subspan(spec.embedding_offset()),
+                    pass.values.front().data() + spec.input.encoding_width(spec.n_dims), spec.n_in());
 }
 
 std::vector<ExpertBlend> route_blends(const LayerSpec& layer, int n_dims, const BatchView& batch) {
@@ -55,6 +66,9 @@ std::vector<double> signal_of(const OutputSpec& output, std::span<const double> 
 NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch) {
   NetworkPass pass;
   pass.values.push_back(network_input(spec, batch));
+  if (spec.input.has_embedding()) {
+    add_embedding(spec, params, batch, pass);
+  }
   for (int i = 0; i < static_cast<int>(spec.layers.size()); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const LayerParams<const double> own(spec, i, params);
@@ -80,10 +94,17 @@ void network_backward(const NetworkSpec& spec, std::span<const double> params, c
     const LayerParams<const double> own(spec, i, params);
     const LayerParams<double> own_grads(spec, i, param_grads);
     activation_backward(layer.activation, pass.sums[i], pass.values[i + 1], grads);
-    std::vector<double> x_grads(i > 0 || !input_grads.empty() ? pass.values[i].size() : 0);
+    const bool wants_x_grads = i > 0 || !input_grads.empty() || spec.input.has_embedding();
+    std::vector<double> x_grads(wants_x_grads ? pass.values[i].size() : 0);
     expert_linear_backward(layer, pass.blends[i], own.weight, pass.values[i], grads, own_grads.weight, own_grads.bias,
                            x_grads);
     grads = std::move(x_grads);
+  }
+  if (spec.input.has_embedding()) {
+    const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
+    embedding_backward(grid, spec.input.embedding.n_channels, pass.places,
+                       grads.data() + spec.input.encoding_width(spec.n_dims), spec.n_in(),
+                       param_grads.subspan(spec.embedding_offset()));
   }
   if (!input_grads.empty()) {
     std::copy(grads.begin(), grads.end(), input_grads.begin());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "loe/backend/backend.h"
+#include "loe/backend/embedding.h"
 #include "loe/backend/routing.h"
 
 namespace loe::reference {
@@ -12,6 +13,7 @@ namespace loe::reference {
 /// What forward leaves behind for backward. Layer i maps values[i] to sums[i] = W(p) values[i] + bias and
 /// values[i + 1] = phi(sums[i]); values.front() is the input.
 struct NetworkPass {
+  std::vector<EmbeddingPlace> places;            ///< [B]; empty without an embedding
   std::vector<std::vector<ExpertBlend>> blends;  ///< [layer][B]
   std::vector<std::vector<double>> values;       ///< [layer + 1][B, width]
   std::vector<std::vector<double>> sums;         ///< [layer][B, n_out]

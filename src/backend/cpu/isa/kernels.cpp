@@ -1,4 +1,4 @@
-// Compiles gemm-inl.h, grad-inl.h and vector-inl.h once per instruction set (Highway's foreach_target) and lists the
+// Compiles the *-inl.h files of this folder once per instruction set (Highway's foreach_target) and lists the
 // tables this machine can run.
 #include "backend/cpu/isa/kernels.h"
 
@@ -12,6 +12,7 @@
 
 #include "backend/cpu/isa/gemm-inl.h"
 #include "backend/cpu/isa/grad-inl.h"
+#include "backend/cpu/isa/rows-inl.h"
 #include "backend/cpu/isa/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -43,6 +44,7 @@ void fill_table(KernelTable* table) {
   table->axpy_bf16 = axpy_bf16;
   table->scale_f32 = scale_f32;
   table->scale_bf16 = scale_bf16;
+  table->weighted_rows = weighted_rows;
   table->mask_leaky_f32 = mask_leaky_f32;
   table->mask_leaky_bf16 = mask_leaky_bf16;
   table->to_bf16 = to_bf16;

@@ -100,6 +100,9 @@ struct KernelTable {
   /// y[i] = scale * x[i]
   void (*scale_f32)(float scale, const float* x, int n, float* y) = nullptr;
   void (*scale_bf16)(float scale, const bf16* x, int n, bf16* y) = nullptr;
+  /// y[i] = sum over rows r, in order, of scales[r] * rows[r][i], added to y[i] if `adds`.
+  void (*weighted_rows)(const float* const* rows, const float* scales, int n_rows, int n, bool adds,
+                        float* y) = nullptr;
   /// out = dx * (y > 0 ? 1 : slope), into f32 or bf16: y and out have the same type. n multiple of kPadding.
   void (*mask_leaky_f32)(const float* dx, const float* y, float slope, int n, float* out) = nullptr;
   void (*mask_leaky_bf16)(const float* dx, const bf16* y, float slope, int n, bf16* out) = nullptr;
