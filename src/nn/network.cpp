@@ -22,6 +22,7 @@ void check_range(const std::string& name, int64_t value, int64_t min, int64_t ma
 }
 
 void check_input(const InputSpec& input) {
+  check_range("embedding.n_channels", input.embedding.n_channels, 0, kMaxWidth);  // validate() does the rest
   if (input.kind == InputKind::Features) {
     check_range("n_features", input.n_features, 1, kMaxWidth);
   }
@@ -171,6 +172,7 @@ std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
     fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed);
     fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_out, bounds.bias, seed);
   }
+  fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed);
   return params;
 }
 

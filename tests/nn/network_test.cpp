@@ -61,6 +61,9 @@ void expect_counts(const NetworkConfig& config, int64_t n_params, int64_t macs) 
 
 TEST(NetworkCounts, Table1) {
   expect_counts(plain(pluto_config()), 587651, 585472);
+  NetworkConfig embedded = plain(pluto_config());
+  embedded.input.embedding = {{261, 261}, 128};
+  expect_counts(embedded, 9372675, 651008);
   for (LayoutKind kind :
        {LayoutKind::CoarseToFine, LayoutKind::Interleaved, LayoutKind::Chunked, LayoutKind::RandomAffine}) {
     NetworkConfig config = pluto_config();
@@ -253,6 +256,19 @@ TEST(InitialParams, KaimingPerExpert) {
     const int64_t bias = spec.bias_offset(static_cast<int>(i));
     EXPECT_TRUE(std::all_of(&params[bias], &params[bias] + layer.n_out, [](float b) { return b == 0; }));
   }
+}
+
+TEST(InitialParams, EmbeddingTableIsUniform) {
+  NetworkConfig config = plain(toy_config());
+  config.input.embedding = {{40, 30}, 16, 0.125};
+  const NetworkSpec spec = build_network(config);
+  const std::vector<float> params = initial_params(spec, 7);
+  ASSERT_EQ(static_cast<int64_t>(params.size()), spec.n_params());
+  expect_uniform(params, spec.embedding_offset(), 40 * 30 * 16, 0.125);
+  config.input.embedding.init_bound = 0;
+  const std::vector<float> zeros = initial_params(build_network(config), 7);
+  EXPECT_TRUE(std::all_of(zeros.begin() + spec.embedding_offset(), zeros.end(), [](float x) { return x == 0; }));
+  EXPECT_TRUE(std::equal(zeros.begin(), zeros.begin() + spec.embedding_offset(), params.begin()));
 }
 
 TEST(InitialParams, ExpertsAreIndependent) {

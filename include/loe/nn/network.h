@@ -34,6 +34,7 @@ NetworkSpec build_network(const NetworkConfig& config);
 /// Relu counts as slope 0. A layer of another activation (the head) takes the scheme of the layer before it.
 /// Sine layers use SIREN's own scheme (Sitzmann et al. 2020): U(-1/n, 1/n) in the first layer, else
 /// U(-sqrt(6/n)/omega, +), the head included; biases U(-1/sqrt(n), 1/sqrt(n)).
+/// An embedding's table: U(-init_bound, init_bound).
 /// Deterministic: value i depends on (seed, i) only.
 std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed);
 
