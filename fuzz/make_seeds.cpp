@@ -13,9 +13,10 @@
 
 namespace {
 
-loe::NetworkSpec small_network() {
+loe::NetworkSpec small_network(bool has_embedding) {
   loe::NetworkSpec spec;
   spec.input.n_frequencies = 1;
+  if (has_embedding) spec.input.embedding = {{2, 3}, 1, 0.5};
   loe::LayerSpec level;
   level.name = "levels.0";
   level.n_in = spec.n_in();
@@ -32,18 +33,18 @@ loe::NetworkSpec small_network() {
   return spec;
 }
 
-void write_models(const std::string& folder) {
+void write_models(const std::string& folder, const std::string& suffix, bool has_embedding) {
   loe::Model model;
-  model.network = small_network();
+  model.network = small_network(has_embedding);
   model.params.assign(static_cast<std::size_t>(model.network.n_params()), 0.25F);
   model.signal.width = 4;
   model.signal.height = 3;
-  loe::write_text_file(folder + "/network.json", loe::network_to_json(model.network));
-  loe::write_model(folder + "/model.safetensors", model);
+  loe::write_text_file(folder + "/network" + suffix + ".json", loe::network_to_json(model.network));
+  loe::write_model(folder + "/model" + suffix + ".safetensors", model);
   loe::RunState state;
   state.params = {model.params, model.params, model.params};
   state.config_hash = "00";
-  loe::write_checkpoint(folder + "/checkpoint.safetensors", model.network, state);
+  loe::write_checkpoint(folder + "/checkpoint" + suffix + ".safetensors", model.network, state);
 }
 
 void write_tensors(const std::string& folder) {
@@ -73,7 +74,8 @@ int main(int n_arguments, char** arguments) {
     for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture"}) {
       std::filesystem::create_directories(folder + name);
     }
-    write_models(folder + "/fuzz_model");
+    write_models(folder + "/fuzz_model", "", false);
+    write_models(folder + "/fuzz_model", "_embedding", true);
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
   } catch (const loe::Error& error) {

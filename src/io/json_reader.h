@@ -17,6 +17,7 @@ class JsonObject {
   JsonObject(const nlohmann::json& value, const std::string& origin, const std::string& path,
              const std::vector<std::string>& keys);
 
+  bool has(const std::string& key) const { return value_.contains(key); }
   const nlohmann::json& at(const std::string& key) const;
   int get_int(const std::string& key, int min, int max) const;
   /// Finite.

@@ -19,7 +19,8 @@
 namespace loe {
 namespace {
 
-constexpr const char* kVersion = "1";
+constexpr const char* kPlainVersion = "1";      ///< without an embedding: what all readers know
+constexpr const char* kEmbeddingVersion = "2";  ///< with one
 constexpr int kMaxSide = 65536;
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
@@ -59,10 +60,24 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  if (version != kVersion) {
-    fail(path, "metadata 'version'", kVersion, fmt::format("'{}'", printable(version)),
-         "read it with the version of loe that wrote it, or a newer one");
+  if (version != kPlainVersion && version != kEmbeddingVersion) {
+    fail(path, "metadata 'version'", fmt::format("{} or {}", kPlainVersion, kEmbeddingVersion),
+         fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
+}
+
+const char* version_of(const NetworkSpec& network) {
+  return network.input.has_embedding() ? kEmbeddingVersion : kPlainVersion;
+}
+
+NetworkSpec read_network(const TensorFile& file, const std::string& path) {
+  NetworkSpec network = network_from_json(metadata_text(file, path, "network"), path);
+  const std::string& version = metadata_text(file, path, "version");
+  if (version != version_of(network)) {
+    fail(path, "metadata 'version'", fmt::format("{} for this network", version_of(network)),
+         fmt::format("'{}'", printable(version)));
+  }
+  return network;
 }
 
 /// Index of the first value that `good` refuses, or -1.
@@ -172,7 +187,7 @@ SignalInfo signal_from_json(const std::string& text, const std::string& path) {
 Model model_from_tensors(const TensorFile& file, const std::string& path) {
   require_format(file, path, "loe-model", "give a model.safetensors that loe wrote");
   Model model;
-  model.network = network_from_json(metadata_text(file, path, "network"), path);
+  model.network = read_network(file, path);
   model.signal = signal_from_json(metadata_text(file, path, "signal"), path);
   require_tensor_count(file, model.network.tensors().size(), path);
   model.params = gather_tensors(file, model.network, "", path, is_finite);
@@ -181,7 +196,7 @@ Model model_from_tensors(const TensorFile& file, const std::string& path) {
 
 NetworkSpec checkpoint_network(const TensorFile& file, const std::string& path) {
   require_format(file, path, "loe-checkpoint", "give a checkpoint that loe wrote");
-  return network_from_json(metadata_text(file, path, "network"), path);
+  return read_network(file, path);
 }
 
 RunState checkpoint_from_tensors(const TensorFile& file, const NetworkSpec& network, const std::string& path) {
@@ -213,8 +228,9 @@ void write_model(const std::string& path, const Model& model) {
   signal_from_json(signal, path);
   std::vector<TensorView> views;
   append_views(views, path, model.network, "", model.params, is_finite);
-  write_safetensors(path, views,
-                    {{"format", "loe-model"}, {"version", kVersion}, {"network", network}, {"signal", signal}});
+  write_safetensors(
+      path, views,
+      {{"format", "loe-model"}, {"version", version_of(model.network)}, {"network", network}, {"signal", signal}});
 }
 
 Model read_model(const std::string& path) {
@@ -229,7 +245,7 @@ void write_checkpoint(const std::string& path, const NetworkSpec& network, const
   append_views(views, path, network, "adam_v.", state.params.adam_v, is_moment);
   write_safetensors(path, views,
                     {{"format", "loe-checkpoint"},
-                     {"version", kVersion},
+                     {"version", version_of(network)},
                      {"network", description},
                      {"step", std::to_string(state.step)},
                      {"seed", std::to_string(state.seed)},

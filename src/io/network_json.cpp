@@ -52,13 +52,48 @@ auto read_enum(const JsonObject& object, const std::string& key, const Parse& pa
   }
 }
 
-InputSpec read_input(const JsonObject& object) {
+/// Only in the file if there is one: a network without reads as it always did.
+Json input_to_json(const InputSpec& input, int n_dims) {
+  Json json{{"kind", to_string(input.kind)},
+            {"n_frequencies", input.n_frequencies},
+            {"frequency_scale", input.frequency_scale},
+            {"include_coordinates", input.include_coordinates},
+            {"n_features", input.n_features}};
+  if (input.has_embedding()) {
+    Json resolution = Json::array();
+    for (int d = 0; d < n_dims; ++d) {
+      resolution.push_back(input.embedding.resolution[d]);
+    }
+    json["embedding"] = Json{{"resolution", std::move(resolution)},
+                             {"n_channels", input.embedding.n_channels},
+                             {"init_bound", input.embedding.init_bound}};
+  }
+  return json;
+}
+
+EmbeddingSpec read_embedding(const JsonObject& object, int n_dims) {
+  EmbeddingSpec embedding;
+  const nlohmann::json& resolution = object.get_list("resolution", static_cast<std::size_t>(n_dims));
+  for (std::size_t axis = 0; axis < resolution.size(); ++axis) {
+    embedding.resolution[axis] =
+        json_to_int(resolution[axis], 1, kMaxEmbeddingResolution, object.origin(), object.path_of("resolution"));
+  }
+  embedding.n_channels = object.get_int("n_channels", 1, kMaxWidth);
+  embedding.init_bound = object.get_double("init_bound");
+  return embedding;
+}
+
+InputSpec read_input(const JsonObject& object, int n_dims) {
   InputSpec input;
   input.kind = read_enum(object, "kind", input_kind_from_string);
   input.n_frequencies = object.get_int("n_frequencies", 0, kMaxWidth);
   input.frequency_scale = object.get_double("frequency_scale");
   input.include_coordinates = object.get_bool("include_coordinates");
   input.n_features = object.get_int("n_features", 0, kMaxWidth);
+  if (object.has("embedding")) {
+    input.embedding =
+        read_embedding(object.get_object("embedding", {"resolution", "n_channels", "init_bound"}), n_dims);
+  }
   return input;
 }
 
@@ -111,11 +146,7 @@ std::string network_to_json(const NetworkSpec& spec) {
   spec.validate();
   Json json;
   json["n_dims"] = spec.n_dims;
-  json["input"] = Json{{"kind", to_string(spec.input.kind)},
-                       {"n_frequencies", spec.input.n_frequencies},
-                       {"frequency_scale", spec.input.frequency_scale},
-                       {"include_coordinates", spec.input.include_coordinates},
-                       {"n_features", spec.input.n_features}};
+  json["input"] = input_to_json(spec.input, spec.n_dims);
   json["layers"] = Json::array();
   for (const LayerSpec& layer : spec.layers) {
     json["layers"].push_back(layer_to_json(layer, spec.n_dims));
@@ -138,8 +169,9 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
   const JsonObject object(json, origin, "", {"n_dims", "input", "layers", "output"});
   NetworkSpec spec;
   spec.n_dims = object.get_int("n_dims", 1, kMaxDims);
-  spec.input = read_input(
-      object.get_object("input", {"kind", "n_frequencies", "frequency_scale", "include_coordinates", "n_features"}));
+  spec.input = read_input(object.get_object("input", {"kind", "n_frequencies", "frequency_scale", "include_coordinates",
+                                                      "n_features", "embedding"}),
+                          spec.n_dims);
   const nlohmann::json& layers = object.at("layers");
   if (!layers.is_array() || layers.empty() || layers.size() > static_cast<std::size_t>(kMaxLayers)) {
     throw_json_error(origin, "layers", fmt::format("a list of 1..{} layers", kMaxLayers), "something else");

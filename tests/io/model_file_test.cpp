@@ -45,6 +45,13 @@ NetworkSpec test_network() {
   return spec;
 }
 
+NetworkSpec network_with_table() {
+  NetworkSpec spec = test_network();
+  spec.input.embedding = {{4, 3}, 2, kThird};
+  spec.layers[0].n_in = spec.n_in();
+  return spec;
+}
+
 std::vector<float> ramp(const NetworkSpec& spec, float scale) {
   std::vector<float> values(static_cast<std::size_t>(spec.n_params()));
   for (std::size_t i = 0; i < values.size(); ++i) {
@@ -136,6 +143,44 @@ TEST(NetworkJson, EveryKindAndDimensionComesBack) {
   }
 }
 
+TEST(NetworkJson, EmbeddingComesBackExactly) {
+  for (int n_dims = 1; n_dims <= kMaxDims; ++n_dims) {
+    NetworkSpec spec;
+    spec.n_dims = n_dims;
+    spec.input.embedding.n_channels = 5;
+    spec.input.embedding.init_bound = kThird;
+    for (int d = 0; d < n_dims; ++d) {
+      spec.input.embedding.resolution[static_cast<std::size_t>(d)] = 7 - d;
+    }
+    LayerSpec layer;
+    layer.name = "head";
+    layer.n_in = spec.n_in();
+    layer.n_out = 1;
+    spec.layers.push_back(layer);
+    EXPECT_EQ(network_from_json(network_to_json(spec), "test"), spec);
+  }
+  EXPECT_EQ(network_to_json(test_network()).find("embedding"), std::string::npos);
+}
+
+TEST(NetworkJson, RefusesBadEmbeddingsByName) {
+  const auto refused = [](const std::string& from, const std::string& to, const std::string& part) {
+    const std::string text = replaced(network_to_json(network_with_table()), from, to);
+    expect_error(ErrorKind::Format, part, [&] { network_from_json(text, "m.safetensors"); });
+  };
+  refused("[4,3]", "[4]", "input.embedding.resolution: expected a list of 2");
+  refused("[4,3]", "[4,0]", "input.embedding.resolution: expected a whole number in 1..65536, got 0");
+  refused("[4,3]", "[4,65537]", "got 65537");
+  refused("[4,3]", "[65536,65536]", "a table of at most 2147483648 numbers");
+  refused("[4,3]", "\"4x3\"", "input.embedding.resolution");
+  refused("\"n_channels\":2", "\"n_channels\":0", "input.embedding.n_channels");
+  refused("\"n_channels\":2", "\"n_channels\":3", "n_in");
+  refused("\"n_channels\":2", "\"channels\":2", "input.embedding.channels: expected no such field");
+  refused("\"init_bound\":0.3333333333333333", "\"init_bound\":-1", "init_bound");
+  refused("\"init_bound\":0.3333333333333333", "\"init_bound\":null", "input.embedding.init_bound");
+  refused("\"embedding\":{", "\"embedding\":[{", "syntax error");
+  refused("\"encoding\"", "\"constant\"", "embedding");
+}
+
 TEST(NetworkJson, RefusesWhatIsNoDescription) {
   const auto refused = [](const std::string& text, const std::string& part) {
     expect_error(ErrorKind::Format, part, [&] { network_from_json(text, "m.safetensors"); });
@@ -204,6 +249,44 @@ TEST(ModelFile, RoundTripIsExact) {
   EXPECT_EQ(file.tensors[3].name, "head.bias");
 }
 
+TEST(ModelFile, EmbeddingRoundTripIsExact) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Model model = test_model();
+  write_model(path, model);
+  EXPECT_EQ(read_safetensors(path).metadata.at("version"), "1");
+  model.network = network_with_table();
+  model.params = ramp(model.network, -1.0F);
+  write_model(path, model);
+  const Model back = read_model(path);
+  EXPECT_EQ(back.network, model.network);
+  EXPECT_EQ(back.params, model.params);
+  const TensorFile file = read_safetensors(path);
+  EXPECT_EQ(file.metadata.at("version"), "2");
+  ASSERT_EQ(file.tensors.size(), 5U);
+  EXPECT_EQ(file.tensors[4].name, "embedding.weight");
+  EXPECT_EQ(file.tensors[4].shape, (std::vector<int64_t>{3, 4, 2}));
+
+  RunState state = test_state();
+  state.params = {model.params, ramp(model.network, 0.5F), ramp(model.network, 1e-12F)};
+  write_checkpoint(folder.file("c.safetensors"), model.network, state);
+  EXPECT_EQ(read_checkpoint(folder.file("c.safetensors"), model.network).params.adam_v, state.params.adam_v);
+  EXPECT_EQ(read_safetensors(folder.file("c.safetensors")).metadata.at("version"), "2");
+
+  const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
+    write_model(path, model);
+    rewrite(path, change);
+    expect_error(ErrorKind::Format, part, [&] { read_model(path); });
+  };
+  refused("'version': expected 2 for this network, got '1'", [](TensorFile& f) { f.metadata["version"] = "1"; });
+  refused("'embedding.weight': expected shape [3, 4, 2]", [](TensorFile& f) { f.tensors[4].shape = {4, 3, 2}; });
+  refused("'embedding.weight': expected finite values", [](TensorFile& f) { f.tensors[4].data[23] = NAN; });
+  refused("tensors: expected 5", [](TensorFile& f) { f.tensors.pop_back(); });
+  // A table that the file does not hold is refused before room is made for it.
+  refused("'embedding.weight': expected shape [3, 65536, 2]",
+          [](TensorFile& f) { f.metadata["network"] = replaced(f.metadata["network"], "[4,3]", "[65536,3]"); });
+}
+
 TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   const TempFolder folder;
   const std::string path = folder.file("model.safetensors");
@@ -214,7 +297,8 @@ TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   };
   refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
   refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
-  refused("'version': expected 1, got '2'", [](TensorFile& f) { f.metadata["version"] = "2"; });
+  refused("'version': expected 1 or 2, got '3'", [](TensorFile& f) { f.metadata["version"] = "3"; });
+  refused("'version': expected 1 for this network", [](TensorFile& f) { f.metadata["version"] = "2"; });
   refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
   refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });
   refused("signal.width",
