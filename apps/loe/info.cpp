@@ -89,9 +89,22 @@ Json network_info(const NetworkSpec& network) {
                       {"interpolation", to_string(layer.interpolation)},
                       {"activation", to_string(layer.activation.kind)}});
   }
-  return {{"n_params", network.n_params()}, {"macs_per_sample", network.macs_per_sample()},
-          {"n_dims", network.n_dims},       {"input", to_string(network.input.kind)},
-          {"n_in", network.n_in()},         {"layers", layers}};
+  Json info = {{"n_params", network.n_params()},
+               {"macs_per_sample", network.macs_per_sample()},
+               {"n_dims", network.n_dims},
+               {"input", to_string(network.input.kind)},
+               {"n_in", network.n_in()}};
+  if (network.input.has_embedding()) {
+    const EmbeddingSpec& embedding = network.input.embedding;
+    Json resolution = Json::array();
+    for (int d = 0; d < network.n_dims; ++d) resolution.push_back(embedding.resolution[static_cast<std::size_t>(d)]);
+    info["embedding"] = {{"resolution", resolution},
+                         {"n_channels", embedding.n_channels},
+                         {"n_params", embedding.size()},
+                         {"init_bound", embedding.init_bound}};
+  }
+  info["layers"] = layers;
+  return info;
 }
 
 Json model_info(const std::string& path) {

@@ -72,6 +72,41 @@ TEST_F(Command, EvalAgreesWithTheRun) {
   expect_failure(run({"eval", "run", "--data", make_picture("other.png", 16, 16)}), 2, {"other.png", "32 x 24"});
 }
 
+TEST_F(Command, AFitWithAnEmbeddingIsWrittenReadAndDescribed) {
+  const std::string picture = make_picture();
+  const Outcome fit = run({"fit",
+                           picture,
+                           "--preset",
+                           "toy",
+                           "--out",
+                           "run",
+                           "--max-steps",
+                           "5",
+                           "--quiet",
+                           "--set",
+                           "model.widths=[8]",
+                           "--set",
+                           "model.tiles=[1]",
+                           "--set",
+                           "model.resolutions=[1]",
+                           "--set",
+                           "model.embedding=true",
+                           "--set",
+                           "model.embedding_resolution=[6, 5]",
+                           "--set",
+                           "model.embedding_channels=4"});
+  ASSERT_EQ(fit.code, 0) << fit;
+  const Outcome described = run({"info", "run/model.safetensors", "--json"});
+  ASSERT_EQ(described.code, 0) << described;
+  const nlohmann::json embedding = nlohmann::json::parse(described.out)["network"]["embedding"];
+  EXPECT_EQ(embedding["resolution"], (nlohmann::json{6, 5}));
+  EXPECT_EQ(embedding["n_channels"], 4);
+  EXPECT_EQ(embedding["n_params"], 120);
+  EXPECT_NE(run({"info", "run"}).out.find("embedding"), std::string::npos);
+  const Outcome evaluated = run({"eval", "run"});
+  EXPECT_EQ(evaluated.code, 0) << evaluated;
+}
+
 TEST_F(Command, InfoKnowsEverything) {
   const std::string picture = make_picture();
   fit_run(picture);

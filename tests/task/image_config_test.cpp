@@ -116,6 +116,57 @@ TEST(ImageConfig, DefaultsAreValidAndStable) {
   EXPECT_TRUE(same_values(image_config_to_settings(image_config_from_settings(written, 1)), written));
 }
 
+Settings embedding_settings() {
+  Settings settings = small_settings();
+  settings.set("model.embedding", true, "test");
+  settings.set("model.embedding_resolution", std::vector<double>{24, 18}, "test");
+  settings.set("model.embedding_channels", int64_t{6}, "test");
+  settings.set("model.embedding_init", 0.5, "test");
+  return settings;
+}
+
+TEST(ImageConfig, EmbeddingKeysSurviveTheRoundTrip) {
+  const ImageFitConfig config = image_config_from_settings(embedding_settings(), 3);
+  EXPECT_EQ(config.network.input.embedding, (EmbeddingSpec{{24, 18}, 6, 0.5}));
+  EXPECT_EQ(build_network(config.network).input.embedding.size(), 24 * 18 * 6);
+  const Settings written = image_config_to_settings(config);
+  EXPECT_TRUE(same_values(image_config_to_settings(image_config_from_settings(written, 3)), written));
+  EXPECT_EQ(image_config_from_settings(written, 3).network.input, config.network.input);
+}
+
+TEST(ImageConfig, EmbeddingIsOffUnlessAskedFor) {
+  Settings settings = embedding_settings();
+  settings.set("model.embedding", false, "test");
+  const ImageFitConfig off = image_config_from_settings(settings, 3);
+  EXPECT_EQ(off.network.input.embedding, EmbeddingSpec{});
+  const Image image = wavy_image(9, 7, 3, PixelType::U8);
+  const ImageFitConfig without = image_config_from_settings(small_settings(), 3);
+  EXPECT_EQ(image_config_hash(off, image), image_config_hash(without, image));
+  const ImageFitConfig on = image_config_from_settings(embedding_settings(), 3);
+  EXPECT_NE(image_config_hash(on, image), image_config_hash(without, image));
+  ImageFitConfig other = on;
+  other.network.input.embedding.init_bound = 0.25;
+  EXPECT_NE(image_config_hash(other, image), image_config_hash(on, image));
+}
+
+TEST(ImageConfig, EmbeddingMistakesAreNamed) {
+  Settings settings = small_settings();
+  settings.set("model.embedding", true, "fit.toml:7");
+  EXPECT_NE(error_of(settings).find("model.embedding (fit.toml:7)"), std::string::npos) << error_of(settings);
+  settings = embedding_settings();
+  settings.set("model.input", std::string("constant"), "test");
+  EXPECT_NE(error_of(settings).find("embedding"), std::string::npos) << error_of(settings);
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, SettingValue>>{{"model.embedding", int64_t{1}},
+                                                         {"model.embedding_resolution", std::vector<double>{24}},
+                                                         {"model.embedding_resolution", std::vector<double>{24, 1.5}},
+                                                         {"model.embedding_resolution", std::vector<double>{24, 65537}},
+                                                         {"model.embedding_channels", int64_t{-1}},
+                                                         {"model.embedding_init", -0.5}}) {
+    EXPECT_NE(error_of(key, value).find(key), std::string::npos) << error_of(key, value);
+  }
+}
+
 TEST(ImageConfig, LayoutSeedFollowsTheSeed) {
   Settings settings = image_config_to_settings(image_config_from_settings({}, 1));
   settings.set("train.seed", int64_t{42}, "--seed");

@@ -28,6 +28,10 @@ const std::vector<std::string>& known_keys() {
                                                 "model.n_frequencies",
                                                 "model.frequency_scale",
                                                 "model.include_coordinates",
+                                                "model.embedding",
+                                                "model.embedding_resolution",
+                                                "model.embedding_channels",
+                                                "model.embedding_init",
                                                 "model.interpolation",
                                                 "model.node_offset",
                                                 "model.activation",
@@ -171,12 +175,41 @@ void read_layout(const Settings& settings, ImageFitConfig& config) {
       static_cast<uint64_t>(settings.get_int("model.layout_seed", static_cast<int64_t>(config.seed), 0, kMaxInt));
 }
 
+void read_embedding(const Settings& settings, EmbeddingSpec& embedding) {
+  const std::string resolution_key = "model.embedding_resolution";
+  const std::vector<double> resolution = settings.get_list(resolution_key, {0, 0});
+  if (resolution.size() != 2) {
+    fail(settings, resolution_key, "a list of two numbers [x, y]", static_cast<double>(resolution.size()));
+  }
+  EmbeddingSpec found;
+  for (std::size_t axis = 0; axis < resolution.size(); ++axis) {
+    found.resolution[axis] = settings.contains(resolution_key)
+                                 ? to_int(settings, resolution_key, resolution[axis], 0, kMaxEmbeddingResolution)
+                                 : 0;
+  }
+  found.n_channels = static_cast<int>(settings.get_int("model.embedding_channels", 0, 0, kMaxWidth));
+  found.init_bound = settings.get_double("model.embedding_init", found.init_bound, 0, 1e6);
+  if (!settings.get_bool("model.embedding", false)) {
+    return;  // the other keys are checked all the same
+  }
+  if (found.resolution[0] == 0 || found.resolution[1] == 0 || found.n_channels == 0) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[config] model.embedding ({}): expected model.embedding_resolution and "
+                            "model.embedding_channels above 0, got [{}, {}] and {}; set them, for example [256, 256] "
+                            "and 128",
+                            settings.entries().at("model.embedding").origin, found.resolution[0], found.resolution[1],
+                            found.n_channels));
+  }
+  embedding = found;
+}
+
 void read_model(const Settings& settings, NetworkConfig& network) {
   InputSpec& input = network.input;
   input.kind = get_enum(settings, "model.input", input.kind, {InputKind::Encoding, InputKind::Constant});
   input.n_frequencies = static_cast<int>(settings.get_int("model.n_frequencies", input.n_frequencies, 0, 24));
   input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
   input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
+  read_embedding(settings, input.embedding);
   network.interpolation =
       get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
   network.node_offset = settings.get_double("model.node_offset", network.node_offset, 0, 1);
@@ -342,6 +375,12 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   set("model.n_frequencies", int64_t{network.input.n_frequencies});
   set("model.frequency_scale", network.input.frequency_scale);
   set("model.include_coordinates", network.input.include_coordinates);
+  const EmbeddingSpec& embedding = network.input.embedding;
+  set("model.embedding", network.input.has_embedding());
+  set("model.embedding_resolution",
+      std::vector<double>(embedding.resolution.begin(), embedding.resolution.begin() + 2));
+  set("model.embedding_channels", int64_t{embedding.n_channels});
+  set("model.embedding_init", embedding.init_bound);
   set("model.interpolation", std::string(to_string(network.interpolation)));
   set("model.node_offset", network.node_offset);
   set("model.activation", std::string(to_string(network.activation.kind)));
@@ -368,8 +407,11 @@ std::string image_config_hash(const ImageFitConfig& config, const Image& image) 
   // Settings at their built-in defaults are left out: a run can still be resumed after a version adds a key.
   const Settings defaults = image_config_to_settings(image_config_from_settings({}, image.n_channels()));
   const Settings settings = image_config_to_settings(config);
+  const bool has_embedding = config.network.input.has_embedding();
   for (const auto& [key, entry] : settings.entries()) {
-    if (determines_result(key) && !(defaults.contains(key) && defaults.entries().at(key).value == entry.value)) {
+    const bool is_default = defaults.contains(key) && defaults.entries().at(key).value == entry.value;
+    const bool says_nothing = !has_embedding && key.starts_with("model.embedding");
+    if (determines_result(key) && !is_default && !says_nothing) {
       const std::string text = key + "=" + std::visit(ValueText{}, entry.value);
       hash = hash_bytes(hash, text.data(), text.size());
     }
