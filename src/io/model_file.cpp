@@ -19,8 +19,8 @@
 namespace loe {
 namespace {
 
-constexpr const char* kPlainVersion = "1";      ///< without an embedding: what all readers know
-constexpr const char* kEmbeddingVersion = "2";  ///< with one
+constexpr const char* kPlainVersion = "1";     ///< what all readers know
+constexpr const char* kExtendedVersion = "2";  ///< with an embedding or an output mapping
 constexpr int kMaxSide = 65536;
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
@@ -60,14 +60,14 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  if (version != kPlainVersion && version != kEmbeddingVersion) {
-    fail(path, "metadata 'version'", fmt::format("{} or {}", kPlainVersion, kEmbeddingVersion),
+  if (version != kPlainVersion && version != kExtendedVersion) {
+    fail(path, "metadata 'version'", fmt::format("{} or {}", kPlainVersion, kExtendedVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
 const char* version_of(const NetworkSpec& network) {
-  return network.input.has_embedding() ? kEmbeddingVersion : kPlainVersion;
+  return network.input.has_embedding() || network.output != OutputSpec{} ? kExtendedVersion : kPlainVersion;
 }
 
 NetworkSpec read_network(const TensorFile& file, const std::string& path) {
