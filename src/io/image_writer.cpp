@@ -264,4 +264,27 @@ void write_image(const std::string& path, const Image& image) {
   writer.close();
 }
 
+std::string encode_png(const Image& image) {
+  const std::string name = "memory.png";  // nothing of this name is written: it selects the format, and names errors
+  set_up_oiio();
+  const ImageFormat& format = output_format(name, image.width(), image.height(), image.n_channels(), image.type());
+  OIIO::ImageSpec spec =
+      make_spec(format, image.width(), image.height(), image.n_channels(), image.type(), printable(image.color_space));
+  constexpr int kMaxCompression = 9;
+  spec.attribute("png:compressionLevel", kMaxCompression);
+  std::vector<unsigned char> bytes;
+  OIIO::Filesystem::IOVecOutput memory(bytes);
+  OIIO::Filesystem::IOProxy* proxy = &memory;
+  spec.attribute("oiio:ioproxy", OIIO::TypeDesc::PTR, &proxy);
+  const std::unique_ptr<OIIO::ImageOutput> output = OIIO::ImageOutput::create(format.name);
+  if (!output || !output->open(name, spec) || !output->write_image(oiio_type(image.type()), image.data()) ||
+      !output->close()) {
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("[image] encode_png: expected an OpenImageIO that writes PNG to memory, got one that does "
+                            "not ({}); use its version 2.4 or later",
+                            oiio_message(output ? output->geterror() : OIIO::geterror())));
+  }
+  return {bytes.begin(), bytes.end()};
+}
+
 }  // namespace loe

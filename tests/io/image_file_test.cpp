@@ -71,6 +71,22 @@ TEST(ImageFile, LosslessFormatsComeBackBitForBit) {
   }
 }
 
+TEST(ImageFile, PngInMemoryIsAPngFile) {
+  const TempFolder folder;
+  for (const PixelType type : {PixelType::U8, PixelType::U16}) {
+    for (int n_channels = 1; n_channels <= 4; ++n_channels) {
+      const Image image = noise(37, 23, n_channels, type);
+      const std::string bytes = encode_png(image);
+      ASSERT_EQ(bytes.substr(0, kPngSignature.size()), kPngSignature);
+      write_bytes(folder.file("a.png"), bytes);
+      expect_same(read_image(folder.file("a.png")), image);
+    }
+  }
+  EXPECT_THROW(encode_png(noise(4, 4, 3, PixelType::F32)), Error);
+  EXPECT_EQ(folder.names(), std::vector<std::string>{"a.png"});
+  EXPECT_FALSE(std::filesystem::exists("memory.png"));
+}
+
 TEST(ImageFile, HdrKeepsTheSharedExponent) {
   const TempFolder folder;
   Image image(16, 4, 3, PixelType::F32);

@@ -59,4 +59,8 @@ class ImageWriter {
 /// Convenience over ImageWriter.
 void write_image(const std::string& path, const Image& image);
 
+/// A PNG file's bytes in memory, for pictures inside other files. Lossless, compressed as far as PNG goes: meant for
+/// small pictures. Error(Unsupported) for half and float pictures, which PNG cannot hold.
+std::string encode_png(const Image& image);
+
 }  // namespace loe
