@@ -1,0 +1,40 @@
+// The sections of the page of `loe paper`, each as a piece of HTML: see write_paper_page.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "paper_report.h"
+
+namespace loe::app {
+
+/// Over the runs of a row, values that are not finite left out.
+struct MeanAndSpread {
+  int n = 0;
+  double mean = 0;
+  std::optional<double> spread;  ///< sample standard deviation (n - 1); none for fewer than two values
+};
+
+MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
+
+/// Colour of a row in the curves and beside its title; dashes of its curve (empty: solid). The plain MLP is grey.
+struct RowStyle {
+  std::string color;
+  std::string dashes;
+};
+RowStyle row_style(const PaperReport& report, std::size_t row);
+
+/// <th> of a row: swatch, title, and what is special about it.
+std::string row_heading(const PaperReport& report, std::size_t row, bool with_about);
+
+std::string results_section(const PaperReport& report);
+std::string seams_section(const PaperReport& report);
+std::string curves_section(const PaperReport& report);
+std::string pictures_section(const PaperReport& report);
+std::string layouts_section(const PaperReport& report);
+
+/// The style sheet.
+const char* paper_style();
+
+}  // namespace loe::app
