@@ -31,7 +31,7 @@ void add_measure_options(CLI::App& app, const std::shared_ptr<BenchOptions>& opt
 }
 
 void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
-  app.add_option("--workload", options->workloads, "toy, pluto or both, separated by commas")
+  app.add_option("--workload", options->workloads, "toy, pluto, pluto-constant, separated by commas")
       ->delimiter(',')
       ->check(CLI::IsMember(workload_names()))
       ->capture_default_str();
@@ -105,7 +105,7 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
   add_network_options(*decode_app, decode);
   add_precision_option(*decode_app, decode);
   decode_app
-      ->add_option("--size", decode->size, "Side of the window in pixels; 0: 512 of 512 (toy), 2048 of 8192 (pluto)")
+      ->add_option("--size", decode->size, "Side of the window in pixels; 0: 512 of 512 (toy), 2048 of 8192 (others)")
       ->check(CLI::Range(0, 8192));
 
   const auto dump = std::make_shared<BenchOptions>();

@@ -1,53 +1,131 @@
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "bench.h"
 #include "bench_measure.h"
 #include "bench_workload.h"
 #include "loe/backend/peak.h"
+#include "loe/base/error.h"
 #include "loe/task/image_task.h"
 
 namespace loe::app {
 namespace {
 
+/// Runs a network with a constant input as one whose caller supplies the constant as a feature: the same parameters and
+/// the same arithmetic, sample by sample, because a backend cannot know that the features are all alike.
+class FeatureTwin final : public Executor {
+ public:
+  FeatureTwin(const NetworkSpec& spec, std::unique_ptr<Executor> twin) : spec_(spec), twin_(std::move(twin)) {}
+  static NetworkSpec spec_of(NetworkSpec spec) {
+    spec.input = {.kind = InputKind::Features, .n_features = 1};
+    return spec;
+  }
+
+  const NetworkSpec& spec() const override { return spec_; }
+  int n_threads() const override { return twin_->n_threads(); }
+  std::vector<KernelInfo> kernels() const override { return twin_->kernels(); }
+  int64_t memory_bytes() const override { return twin_->memory_bytes(); }
+  void set_params(std::span<const float> params) override { twin_->set_params(params); }
+  void forward(const BatchView& batch, std::span<float> outputs) override {
+    ones_.resize(batch.n_samples, 1.0F);
+    twin_->forward({batch.n_samples, batch.coords, ones_}, outputs);
+  }
+  void backward(const BatchView&, std::span<const float>, std::span<float>, std::span<float>) override { refuse(); }
+  double mse_gradients(const SampleSource&, std::span<float>) override { return refuse(); }
+  double train_step(const SampleSource&, const AdamUpdate&, ParamState&) override { return refuse(); }
+
+ private:
+  static double refuse() { throw Error(ErrorKind::Unsupported, "[bench] twin: expected forward calls only"); }
+
+  NetworkSpec spec_;
+  std::unique_ptr<Executor> twin_;
+  std::vector<float> ones_;
+};
+
+/// A square in the middle of the workload's picture.
+struct Window {
+  const Workload& workload;
+  Region region;
+
+  Window(const Workload& of, int size)
+      : workload(of), region{(of.width - size) / 2, (of.height - size) / 2, size, size} {}
+
+  /// FNV-1a over the bits of all values: decoding is timed only where both ways agree in every bit.
+  uint64_t decode(Executor& executor, bool with_hash) const {
+    uint64_t hash = 0xcbf29ce484222325U;
+    const int64_t row_size = int64_t{region.width} * executor.spec().n_out();
+    decode_image(executor, workload.width, workload.height, region, region.width, region.height,
+                 [&](int, int n_rows, const float* values) {
+                   for (int64_t i = 0; with_hash && i < n_rows * row_size; ++i) {
+                     hash = (hash ^ std::bit_cast<uint32_t>(values[i])) * 0x100000001b3U;
+                   }
+                 });
+    return hash;
+  }
+};
+
+/// The network with a constant input computed sample by sample, or nullptr for other inputs.
+std::unique_ptr<Executor> compile_twin(const BenchOptions& options, const NetworkSpec& spec, Precision precision) {
+  if (spec.input.kind != InputKind::Constant) return nullptr;
+  return std::make_unique<FeatureTwin>(spec, compile_for(options, FeatureTwin::spec_of(spec), precision));
+}
+
 nlohmann::ordered_json decode_record(const Workload& workload, Precision precision, const BenchOptions& options) {
   const NetworkSpec spec = build_network(workload.network);
+  const std::vector<float> params = initial_params(spec, 7);
   const auto executor = compile_for(options, spec, precision);
-  executor->set_params(initial_params(spec, 7));
+  executor->set_params(params);
   // Decoding is a forward pass: f32 unless everything is bf16.
   const PeakKind kind = precision == Precision::Bf16 ? PeakKind::Bf16 : PeakKind::F32;
   PeakMeter meter(executor->n_threads());
 
   const int size = std::min(options.size > 0 ? options.size : std::min(workload.width, 2048), workload.width);
-  const Region window{(workload.width - size) / 2, (workload.height - size) / 2, size, size};
-  float checksum = 0;
-  const auto decode = [&] {
-    decode_image(*executor, workload.width, workload.height, window, size, size,
-                 [&](int, int, const float* values) { checksum += values[0]; });
-  };
-  decode();
+  const Window window(workload, size);
+  const uint64_t hash = window.decode(*executor, true);
+  const std::unique_ptr<Executor> twin = compile_twin(options, spec, precision);
+  if (twin != nullptr) {
+    twin->set_params(params);
+    if (window.decode(*twin, true) != hash) {
+      throw Error(ErrorKind::Unsupported, "[bench] decode: expected the same bits as sample by sample, got others");
+    }
+  }
   Series seconds;
+  Series twin_seconds;
   Series peak;
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
     peak.add(meter.sample(kind));
-    seconds.add(time_seconds(decode));
+    seconds.add(time_seconds([&] { window.decode(*executor, false); }));
     peak.add(meter.sample(kind));
+    if (twin != nullptr) twin_seconds.add(time_seconds([&] { window.decode(*twin, false); }));
   }
   const double n_pixels = static_cast<double>(size) * size;
   const double floor = 2 * static_cast<double>(spec.macs_per_sample()) * n_pixels / (peak.median() * 1e9);
-  return {{"workload", workload.name},
-          {"precision", to_string(precision)},
-          {"size", size},
-          {"threads", executor->n_threads()},
-          {"seconds", seconds.median()},
-          {"seconds_min", seconds.min()},
-          {"seconds_max", seconds.max()},
-          {"pixels_per_second", n_pixels / seconds.median()},
-          {"peak_gflops", peak.median()},
-          {"floor_seconds", floor},
-          {"ratio_to_floor", seconds.median() / floor},
-          {"memory_bytes", executor->memory_bytes()},
-          {"checksum", checksum},
-          {"repeats", options.repeats}};
+  nlohmann::ordered_json record = {{"workload", workload.name},
+                                   {"precision", to_string(precision)},
+                                   {"size", size},
+                                   {"threads", executor->n_threads()},
+                                   {"seconds", seconds.median()},
+                                   {"seconds_min", seconds.min()},
+                                   {"seconds_max", seconds.max()},
+                                   {"pixels_per_second", n_pixels / seconds.median()},
+                                   {"peak_gflops", peak.median()},
+                                   {"floor_seconds", floor},
+                                   {"ratio_to_floor", seconds.median() / floor},
+                                   {"memory_bytes", executor->memory_bytes()},
+                                   {"hash", fmt::format("{:016x}", hash)},
+                                   {"repeats", options.repeats}};
+  if (twin != nullptr) {
+    record["sample_by_sample_seconds"] = twin_seconds.median();
+    record["sample_by_sample_ratio"] = twin_seconds.median() / seconds.median();
+  }
+  return record;
 }
 
 }  // namespace
@@ -61,7 +139,7 @@ int bench_decode(const BenchOptions& options) {
   }
   print_records(records,
                 {"workload", "precision", "size", "threads", "seconds", "pixels_per_second", "peak_gflops",
-                 "floor_seconds", "ratio_to_floor"},
+                 "floor_seconds", "ratio_to_floor", "sample_by_sample_seconds", "sample_by_sample_ratio"},
                 options.json);
   return 0;
 }

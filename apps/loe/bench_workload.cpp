@@ -80,18 +80,23 @@ std::vector<float> waves(const std::vector<float>& coords) {
 }  // namespace
 
 std::vector<std::string> workload_names() {
-  return {"toy", "pluto"};
+  return {"toy", "pluto", "pluto-constant"};
 }
 
 Workload find_workload(const std::string& name) {
-  const auto network = [&](int n_channels) {
-    return image_config_from_settings(image_preset(name), n_channels).network;
+  const auto network = [](const std::string& preset, int n_channels) {
+    return image_config_from_settings(image_preset(preset), n_channels).network;
   };
   if (name == "toy") {
-    return {name, network(1), 512, 512, int64_t{512} * 512};
+    return {name, network(name, 1), 512, 512, int64_t{512} * 512};
   }
   if (name == "pluto") {
-    return {name, network(3), 8192, 8192, 65536};
+    return {name, network(name, 3), 8192, 8192, 65536};
+  }
+  if (name == "pluto-constant") {
+    NetworkConfig constant = network("pluto", 3);
+    constant.input = {.kind = InputKind::Constant};
+    return {name, constant, 8192, 8192, 65536};
   }
   throw Error(ErrorKind::InvalidArgument,
               fmt::format("[bench] workload: expected one of {}, got \"{}\"; choose one of them",

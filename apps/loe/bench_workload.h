@@ -21,6 +21,7 @@ struct Workload {
 
 /// "toy": preset toy (Table 5, Quad Tree), 9 x 64, 4 experts, 512 x 512, every pixel each step.
 /// "pluto": preset pluto (Table 1, "Ours"), 512 384 256 x 5, 16 experts, 8192 x 8192, 65,536 random pixels.
+/// "pluto-constant": pluto with the constant 1 as input (Table 1, "Constant Input").
 std::vector<std::string> workload_names();
 /// Error(InvalidArgument) listing the choices.
 Workload find_workload(const std::string& name);

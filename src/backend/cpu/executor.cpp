@@ -88,6 +88,11 @@ std::vector<KernelInfo> CpuExecutor::kernels() const {
       {"expert_linear input gradient", "cpu " + backward, reason},
       {"expert_linear weight gradient + Adam", "cpu " + backward + ", owner-computes", reason},
   };
+  if (PrefixTree::fits(plan_)) {
+    list.push_back({"expert_linear inference",
+                    "cpu prefix tree: each distinct path of experts of a tile once, " + forward,
+                    "constant input and nearest experts: an activation depends on its path alone; not in training"});
+  }
   if (plan_.last().is_dot) {
     list.push_back({"head", "cpu " + kernels_->isa + " dot products, f32",
                     fmt::format("{} outputs, {} or fewer", plan_.last().n_out, kMaxDotOutputs)});

@@ -10,6 +10,7 @@ namespace loe::cpu {
 void LevelGroups::build(const LayerSpec& layer, int n_dims, int n_blended, const float* coords, int n,
                         std::vector<int>& scratch) {
   n_blended_ = n_blended;
+  is_merged_ = false;
   rows_.resize(n);
   groups_.clear();
   if (n == 0) return;
@@ -38,6 +39,12 @@ void LevelGroups::build(const LayerSpec& layer, int n_dims, int n_blended, const
                 coefficients_.begin() + int64_t{i} * n_blended);
     }
   }
+}
+
+void LevelGroups::merge(std::vector<Group>& groups, std::vector<uint16_t>& sources) {
+  groups_.swap(groups);
+  rows_.swap(sources);
+  is_merged_ = true;
 }
 
 const Group* LevelGroups::find(int index) const {

@@ -21,6 +21,13 @@ class LevelGroups {
   /// Routes coords [n, n_dims]. scratch is reused between calls.
   void build(const LayerSpec& layer, int n_dims, int n_blended, const float* coords, int n, std::vector<int>& scratch);
 
+  /// Replaces samples by distinct rows (PrefixTree): groups[i] = {expert, begin, end} now own the output rows
+  /// begin .. end - 1, and output row r is computed from input row sources[r]. Takes the contents of both vectors and
+  /// leaves the old ones in them.
+  void merge(std::vector<Group>& groups, std::vector<uint16_t>& sources);
+  /// True after merge, until the next build: rows() are input rows, output rows are numbered by their place.
+  bool is_merged() const { return is_merged_; }
+
   const std::vector<Group>& groups() const { return groups_; }
   const uint16_t* rows(const Group& group) const { return rows_.data() + group.begin; }
   /// Linear: coefficients [n_blended] of a row, in the order of blend_experts.
@@ -31,6 +38,7 @@ class LevelGroups {
 
  private:
   int n_blended_ = 1;
+  bool is_merged_ = false;
   std::vector<Group> groups_;
   std::vector<uint16_t> rows_;
   std::vector<float> coefficients_;

@@ -39,7 +39,7 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
 }
 
 int64_t TileWorker::n_bytes() const {
-  return scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() +
+  return scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + tree_.n_bytes() +
          static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity() + signal_.capacity()) *
                               sizeof(float));
 }
@@ -75,21 +75,31 @@ void TileWorker::encode(Tile& tile) {
 
 const float* TileWorker::forward(Tile& tile) {
   const NetworkSpec& spec = plan_->spec;
+  if (!tile.is_training && PrefixTree::fits(*plan_)) return forward_tree(tile);
   for (std::size_t l = 0; l < spec.layers.size(); ++l) {
     tile.groups[l].build(spec.layers[l], spec.n_dims, plan_->layers[l].n_blended, tile.coords, tile.n, routing_);
   }
   encode(tile);
-  for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l) {
-    if (plan_->layers[l].is_dot) {
-      forward_dot(tile, l);
-    } else {
-      forward_hidden(tile, l);
-    }
-  }
-  const auto scale = static_cast<float>(spec.output.scale);
-  const auto offset = static_cast<float>(spec.output.offset);
-  for (int64_t i = 0; i < int64_t{tile.n} * spec.n_out(); ++i) signal_[i] = offset + scale * outputs_[i];
+  for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l) forward_layer(tile, l);
+  for (int i = 0; i < tile.n; ++i) write_signal(i, i);
   return signal_.data();
+}
+
+void TileWorker::write_signal(int sample, int row) {
+  const auto scale = static_cast<float>(plan_->spec.output.scale);
+  const auto offset = static_cast<float>(plan_->spec.output.offset);
+  const int n_out = plan_->last().n_out;
+  for (int j = 0; j < n_out; ++j) {
+    signal_[int64_t{sample} * n_out + j] = offset + scale * outputs_[int64_t{row} * n_out + j];
+  }
+}
+
+void TileWorker::forward_layer(Tile& tile, int l) {
+  if (plan_->layers[l].is_dot) {
+    forward_dot(tile, l);
+  } else {
+    forward_hidden(tile, l);
+  }
 }
 
 void TileWorker::scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroups& groups, const uint16_t* rows, int n,
@@ -124,6 +134,11 @@ void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16
       packs[0] = pack(group.index);
       call.rows = groups.rows(group);
       call.n_rows = group.end - group.begin;
+      if (groups.is_merged()) {
+        call.c_compact = true;
+        call.c32 = args.c32 == nullptr ? nullptr : args.c32 + group.begin * args.c_stride;
+        call.c16 = args.c16 == nullptr ? nullptr : args.c16 + group.begin * args.c_stride;
+      }
       gemm(call);
       continue;
     }
@@ -197,7 +212,7 @@ void TileWorker::forward_dot(Tile& tile, int l) {
   for (const Group& group : groups.groups()) {
     for (int at = group.begin; at < group.end; ++at) {
       const int i = groups.rows(group)[at - group.begin];
-      float* y = pre + i * layer.stride;
+      float* y = pre + (groups.is_merged() ? at : i) * layer.stride;
       for (int o = 0; o < layer.n_out; ++o) y[o] = layer.n_blended == 1 ? bias[o] : 0.0F;
       for (int node = 0; node < layer.n_blended; ++node) {
         const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];

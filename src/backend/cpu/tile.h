@@ -11,6 +11,7 @@
 #include "backend/cpu/level_groups.h"
 #include "backend/cpu/packed_weights.h"
 #include "backend/cpu/plan.h"
+#include "backend/cpu/prefix_tree.h"
 #include "base/aligned_buffer.h"
 
 namespace loe::cpu {
@@ -58,6 +59,11 @@ class TileWorker {
 
  private:
   void encode(Tile& tile);
+  /// forward() of a network whose activations depend on the path of experts alone: each distinct path once.
+  const float* forward_tree(Tile& tile);
+  /// signal_ of a sample from the last layer's output in `row`.
+  void write_signal(int sample, int row);
+  void forward_layer(Tile& tile, int layer);
   void forward_hidden(Tile& tile, int layer);
   void forward_dot(Tile& tile, int layer);
   /// A GEMM per group of rows, blending where the layer is Linear. `args` describes a Nearest call over all rows;
@@ -87,6 +93,7 @@ class TileWorker {
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
   AlignedBuffer<bf16> scaled16_;
   std::vector<int> routing_;
+  PrefixTree tree_;
 };
 
 }  // namespace loe::cpu

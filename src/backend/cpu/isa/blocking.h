@@ -116,8 +116,9 @@ void gemm_panel(const GemmArgs& g, const BlockTable<GemmBlock<T>, kVectors, kLan
   for (int first = 0; first < g.n_rows;) {
     const int n = next_rows(g.n_rows - first);
     for (int i = 0; i < n; ++i) {
-      c_row[i] = g.rows != nullptr ? g.rows[first + i] : first + i;
-      a_row[i] = static_cast<const T*>(g.a) + (g.a_compact ? first + i : c_row[i]) * g.a_stride;
+      const int64_t row = g.rows != nullptr ? g.rows[first + i] : first + i;
+      c_row[i] = g.c_compact ? first + i : row;
+      a_row[i] = static_cast<const T*>(g.a) + (g.a_compact ? first + i : row) * g.a_stride;
     }
     BlockPrefetch* const ahead = prefetch.before_block(c_row, n, first + n);
     table.at(kPanelVectors, n)(g, a_row, c_row, int64_t{column} * g.depth, column, ahead);

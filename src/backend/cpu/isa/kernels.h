@@ -34,9 +34,10 @@ enum class Epilogue : uint8_t {
 struct GemmArgs {
   const void* a = nullptr;
   int64_t a_stride = 0;            ///< in elements
-  const uint16_t* rows = nullptr;  ///< rows of C (and of A unless a_compact), nullptr: 0, 1, 2, ...
+  const uint16_t* rows = nullptr;  ///< rows of C and A, unless one of them is compact; nullptr: 0, 1, 2, ...
   int n_rows = 0;
   bool a_compact = false;  ///< row i of the list reads A row i
+  bool c_compact = false;  ///< row i of the list writes C row i
   int n_segments = 1;
   int depth = 0;                   ///< of one segment; bf16: even
   const void* const* b = nullptr;  ///< [n_segments]
