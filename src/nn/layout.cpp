@@ -139,8 +139,10 @@ Grid random_affine_grid(const LayoutConfig& config, int n_dims, uint64_t level) 
   return grid;
 }
 
-Grid gray_code_grid(const Resolution& resolution, int n_dims, int level) {
-  return level == 0 ? diagonal_grid(resolution, n_dims, 0) : diagonal_grid(scaled(resolution, 0.5), n_dims, 0.5);
+Grid gray_code_grid(const LayoutConfig& config, int n_dims, std::size_t level) {
+  const Resolution& resolution = config.resolutions[level];
+  return level == 0 ? diagonal_grid(resolution, n_dims, config.gray_first_offset)
+                    : diagonal_grid(scaled(resolution, 0.5), n_dims, 0.5);
 }
 
 Grid chunked_grid(const Tile& tile, int n_dims) {
@@ -155,6 +157,10 @@ void check(const LayoutConfig& config, int n_dims, const std::vector<Tile>& tile
   }
   if (config.kind == LayoutKind::GrayCode) {
     check_gray_code_tiles(n_dims, tiles);
+    if (!(config.gray_first_offset >= 0 && config.gray_first_offset < 1)) {
+      fail(fmt::format("gray_first_offset: expected 0 <= offset < 1, got {}; 0 gives the Gray code",
+                       config.gray_first_offset));
+    }
   }
   if (config.kind == LayoutKind::RandomAffine && !(config.affine_std > 0 && config.affine_std <= kMaxAffineStd)) {
     fail(fmt::format("affine_std: expected a standard deviation above 0 and up to 2^26, got {}; correct it",
@@ -193,7 +199,7 @@ std::vector<Grid> make_grids(const LayoutConfig& config, int n_dims, const std::
         grids[level] = diagonal_grid(config.resolutions[n_levels - 1 - level], n_dims, 0);
         break;
       case LayoutKind::GrayCode:
-        grids[level] = gray_code_grid(config.resolutions[level], n_dims, level);
+        grids[level] = gray_code_grid(config, n_dims, level);
         break;
       case LayoutKind::RandomPermute:
         grids[level] = diagonal_grid(config.resolutions[order[level]], n_dims, 0);

@@ -122,6 +122,16 @@ TEST(Layout, GrayCodeOfTable5) {
   }
 }
 
+// The paper prints (1/2, 1/2) once for all levels: taken at its word the first two levels see the same digit.
+TEST(Layout, GrayCodeWithAnOffsetFirstLevelRepeatsIt) {
+  LayoutConfig config = toy_config(LayoutKind::GrayCode);
+  config.gray_first_offset = 0.5;
+  const auto grids = make_grids(config, 2, square_tiles(9, 2));
+  EXPECT_EQ(grids[0], grids[1]);
+  config.gray_first_offset = 1;
+  EXPECT_THROW(make_grids(config, 2, square_tiles(9, 2)), Error);
+}
+
 TEST(Layout, GrayCodeDigitsAreTheGrayCodeOfTheCell) {
   const auto grids = make_grids(toy_config(LayoutKind::GrayCode), 2, square_tiles(9, 2));
   for (uint32_t x = 0; x < 512; ++x) {

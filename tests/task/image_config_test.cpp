@@ -41,6 +41,7 @@ Settings unusual_settings() {
   s.set("model.layout", std::string("random_permute"), origin);
   s.set("model.resolutions", std::vector<std::vector<double>>{{4, 3}, {0.5, 7.25}}, origin);
   s.set("model.permutation", std::vector<double>{1, 0}, origin);
+  s.set("model.gray_first_offset", 0.5, origin);
   s.set("model.affine_std", 3.5, origin);
   s.set("model.single_resolution", 17.0, origin);
   s.set("model.layout_seed", int64_t{99}, origin);

@@ -11,9 +11,10 @@
 namespace loe {
 
 enum class LayoutKind {
-  CoarseToFine,   ///< A_l = r_l I, b = 0: the paper's choice ("Quad Tree", "Ours")
-  FineToCoarse,   ///< the same resolutions, reversed
-  GrayCode,       ///< A_1 = r_1 I, b = 0; l > 1: A_l = r_l / 2 I, b = 1/2 (Table 5; defined for tiles of 2 per axis)
+  CoarseToFine,  ///< A_l = r_l I, b = 0: the paper's choice ("Quad Tree", "Ours")
+  FineToCoarse,  ///< the same resolutions, reversed
+  GrayCode,  ///< A_1 = r_1 I, b = gray_first_offset; l > 1: A_l = r_l / 2 I, b = 1/2 (Table 5; defined for tiles of 2
+             ///< per axis)
   RandomPermute,  ///< the same resolutions in the order `permutation`, or a seeded shuffle if it is empty
   RandomAffine,   ///< entries of A iid N(0, affine_std^2), of b iid U(0, 1), drawn per level from `seed`
   Interleaved,    ///< A = the finest resolution on every level
@@ -28,6 +29,7 @@ struct LayoutConfig {
   LayoutKind kind = LayoutKind::CoarseToFine;
   std::vector<Resolution> resolutions;  ///< one per level, coarse to fine
   std::vector<int> permutation;         ///< RandomPermute: 0-based indices into resolutions
+  double gray_first_offset = 0;  ///< GrayCode: b of the first level; 1/2 repeats the second one's cells (docs/paper.md)
   double affine_std = 16;
   double single_resolution = 64;
   uint64_t seed = 0;

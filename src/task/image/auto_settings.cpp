@@ -103,6 +103,7 @@ NetworkConfig plan_levels(int width, int height, int n_channels) {
   network.n_channels = n_channels;
   const int n_bits = index_bits(std::max(width, height));
   network.input.n_frequencies = std::max(1, n_bits);
+  network.output_range = {-1, 1};
   int shift = n_bits;
   for (const int bits : deal_bits(n_bits)) {
     shift -= bits;

@@ -21,6 +21,7 @@ const std::vector<std::string>& known_keys() {
                                                 "model.layout",
                                                 "model.resolutions",
                                                 "model.permutation",
+                                                "model.gray_first_offset",
                                                 "model.affine_std",
                                                 "model.single_resolution",
                                                 "model.layout_seed",
@@ -169,6 +170,7 @@ void read_layout(const Settings& settings, ImageFitConfig& config) {
     }
   }
   layout.permutation = get_int_list(settings, "model.permutation", layout.permutation, 0, kMaxLayers);
+  layout.gray_first_offset = settings.get_double("model.gray_first_offset", layout.gray_first_offset, 0, 1);
   layout.affine_std = settings.get_double("model.affine_std", layout.affine_std, 0, 1e6);
   layout.single_resolution = settings.get_double("model.single_resolution", layout.single_resolution, 0, 1e6);
   layout.seed =
@@ -366,6 +368,7 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   set("model.layout", std::string(to_string(layout.kind)));
   set("model.resolutions", resolutions);
   set("model.permutation", std::vector<double>(layout.permutation.begin(), layout.permutation.end()));
+  set("model.gray_first_offset", layout.gray_first_offset);
   set("model.affine_std", layout.affine_std);
   set("model.single_resolution", layout.single_resolution);
   if (layout.seed != config.seed) {  // else it follows train.seed, also when a later setting changes that

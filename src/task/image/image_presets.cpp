@@ -19,6 +19,7 @@ ImageFitConfig toy() {
   ImageFitConfig config;
   config.preset = "toy";
   config.network.input.n_frequencies = 8;
+  config.network.output_range = {-1, 1};
   for (int level = 1; level <= 9; ++level) {
     add_level(config.network, 64, 2, static_cast<double>(1 << level));
   }
@@ -33,6 +34,7 @@ ImageFitConfig pluto() {
   ImageFitConfig config;
   config.preset = "pluto";
   config.network.input.n_frequencies = 13;
+  config.network.output_range = {-1, 1};
   add_level(config.network, 512, 4, 4);
   add_level(config.network, 384, 4, 8);
   for (const double resolution : {32.0, 128.0, 512.0, 2048.0, 8192.0}) {

@@ -1,0 +1,210 @@
+#include "paper_results.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <sstream>
+
+#include "loe/base/error.h"
+#include "loe/io/file.h"
+#include "progress.h"
+
+namespace loe::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Points of a curve that a chart of a page's width can show.
+constexpr std::size_t kMaxCurvePoints = 400;
+
+Json read_json(const std::string& path) {
+  const Json json = Json::parse(read_text_file(path), nullptr, false);
+  if (!json.is_object()) {
+    throw Error(ErrorKind::Format,
+                fmt::format("[paper] {}: expected a JSON object, got something else; remove this run's folder, so that "
+                            "it is repeated",
+                            path));
+  }
+  return json;
+}
+
+/// Field of a file that we wrote ourselves but that somebody may have edited.
+double number(const Json& json, const std::string& key, const std::string& path) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number()) {
+    throw Error(ErrorKind::Format, fmt::format("[paper] {}: {}: expected a number, found none; remove this run's "
+                                               "folder, so that it is repeated",
+                                               path, key));
+  }
+  return found->get<double>();
+}
+
+/// Logs are twice a second: every n-th is enough to draw. The last one is always kept.
+std::vector<CurvePoint> thin_out(const std::vector<CurvePoint>& points) {
+  const std::size_t every = points.size() / kMaxCurvePoints + 1;
+  std::vector<CurvePoint> kept;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    if (i % every == 0 || i + 1 == points.size()) kept.push_back(points[i]);
+  }
+  return kept;
+}
+
+double median(std::vector<double> values) {
+  if (values.empty()) return 0;
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Curve and median time of a step, from the progress lines; `samples`: per step.
+void read_metrics(const std::string& path, double samples, PaperRun& run) {
+  std::istringstream lines(read_text_file(path, std::size_t{256} << 20));
+  std::vector<double> seconds;
+  std::vector<CurvePoint> points;
+  for (std::string line; std::getline(lines, line);) {
+    const Json json = Json::parse(line, nullptr, false);
+    if (!json.is_object() || !json.contains("loss")) continue;  // an evaluation, or a line cut by a crash
+    points.push_back({static_cast<int64_t>(number(json, "step", path)), number(json, "psnr_db", path)});
+    seconds.push_back(samples / std::max(1.0, number(json, "samples_per_second", path)));
+  }
+  run.curve = thin_out(points);
+  run.seconds_per_step = median(std::move(seconds));
+}
+
+SeamStats read_seams(const std::string& path) {
+  const Json json = read_json(path);
+  SeamStats seams;
+  seams.border_mse = number(json, "border_mse", path);
+  seams.interior_mse = number(json, "interior_mse", path);
+  seams.border_jump = number(json, "border_jump", path);
+  seams.interior_jump = number(json, "interior_jump", path);
+  seams.chunk_spread_db = number(json, "chunk_spread_db", path);
+  for (const Json& value : json.value("chunk_mse", Json::array())) {
+    if (value.is_number()) seams.chunk_mse.push_back(value.get<double>());
+  }
+  return seams;
+}
+
+Json seams_to_json(const SeamStats& seams) {
+  return {{"border_mse", seams.border_mse},   {"interior_mse", seams.interior_mse},
+          {"border_jump", seams.border_jump}, {"interior_jump", seams.interior_jump},
+          {"chunk_mse", seams.chunk_mse},     {"chunk_spread_db", seams.chunk_spread_db}};
+}
+
+Json printed_to_json(const PrintedNumber& printed) {
+  Json json = {{"value", printed.value}};
+  if (printed.std_dev) json["std"] = *printed.std_dev;
+  return json;
+}
+
+Json run_to_json(const PaperRun& run) {
+  return {{"seed", run.seed},
+          {"psnr_db", run.psnr_db},
+          {"ssim", run.ssim},
+          {"seconds", run.seconds},
+          {"seconds_per_step", run.seconds_per_step},
+          {"seams", seams_to_json(run.seams)},
+          {"run", run.folder}};
+}
+
+Json row_to_json(const PaperRow& row) {
+  Json json = {{"row", row.key},
+               {"title", row.title},
+               {"n_params", row.network.n_params()},
+               {"macs_per_sample", row.network.macs_per_sample()},
+               {"paper_psnr_db", printed_to_json(row.paper_psnr)}};
+  if (row.paper_ssim) json["paper_ssim"] = printed_to_json(*row.paper_ssim);
+  if (!row.runs.empty()) {
+    json["psnr_db_mean"] = psnr_of(row).mean;
+    json["psnr_db_std"] = psnr_of(row).std_dev;
+    json["ssim_mean"] = ssim_of(row).mean;
+    json["ssim_std"] = ssim_of(row).std_dev;
+    json["seconds_per_step"] = seconds_per_step_of(row);
+  }
+  json["runs"] = Json::array();
+  for (const PaperRun& run : row.runs) json["runs"].push_back(run_to_json(run));
+  return json;
+}
+
+std::vector<double> values_of(const PaperRow& row, double PaperRun::*field) {
+  std::vector<double> values;
+  for (const PaperRun& run : row.runs) values.push_back(run.*field);
+  return values;
+}
+
+}  // namespace
+
+std::optional<PaperRun> read_paper_run(const std::string& folder) {
+  const std::string path = folder + "/result.json";
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return std::nullopt;
+  const Json json = read_json(path);
+  PaperRun run;
+  run.folder = folder;
+  run.seed = static_cast<uint64_t>(number(json, "seed", path));
+  run.psnr_db = number(json, "psnr_db", path);
+  run.ssim = number(json, "ssim", path);
+  run.seconds = number(json, "seconds", path);
+  read_metrics(folder + "/metrics.jsonl", number(json, "samples_per_step", path), run);
+  const std::string seams = folder + "/seams.json";
+  if (std::filesystem::exists(seams, error)) run.seams = read_seams(seams);
+  return run;
+}
+
+void write_seams(const std::string& folder, const SeamStats& seams) {
+  write_text_file(folder + "/seams.json", seams_to_json(seams).dump(2) + "\n");
+}
+
+MeanAndSpread mean_and_spread(const std::vector<double>& values) {
+  MeanAndSpread result;
+  if (values.empty()) return result;
+  for (const double value : values) result.mean += value / static_cast<double>(values.size());
+  double squares = 0;
+  for (const double value : values) squares += (value - result.mean) * (value - result.mean);
+  if (values.size() > 1) result.std_dev = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  return result;
+}
+
+MeanAndSpread psnr_of(const PaperRow& row) {
+  return mean_and_spread(values_of(row, &PaperRun::psnr_db));
+}
+
+MeanAndSpread ssim_of(const PaperRow& row) {
+  return mean_and_spread(values_of(row, &PaperRun::ssim));
+}
+
+double seconds_per_step_of(const PaperRow& row) {
+  return median(values_of(row, &PaperRun::seconds_per_step));
+}
+
+Json report_to_json(const PaperReport& report) {
+  Json json = {{"table", report.table},     {"scale", report.scale},     {"picture", report.picture},
+               {"width", report.width},     {"height", report.height},   {"max_steps", report.max_steps},
+               {"machine", report.machine}, {"command", report.command}, {"rows", Json::array()}};
+  for (const PaperRow& row : report.rows) json["rows"].push_back(row_to_json(row));
+  return json;
+}
+
+std::string report_to_text(const PaperReport& report) {
+  std::string text = fmt::format("{:<24} {:>15} {:>6} {:>7} {:>12} {:>10} {:>8}\n", "row", "PSNR dB", "paper", "SSIM",
+                                 "parameters", "MACs", "s/step");
+  for (const PaperRow& row : report.rows) {
+    const std::string counts = fmt::format("{:>12} {:>10}", format_integer(row.network.n_params()),
+                                           format_integer(row.network.macs_per_sample()));
+    if (row.runs.empty()) {
+      text +=
+          fmt::format("{:<24} {:>15} {:6.2f} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value, "-", counts, "-");
+      continue;
+    }
+    const MeanAndSpread psnr = psnr_of(row);
+    const std::string spread = row.runs.size() > 1 ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, psnr.std_dev)
+                                                   : fmt::format("{:.2f}", psnr.mean);
+    text += fmt::format("{:<24} {:>15} {:6.2f} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value,
+                        ssim_of(row).mean, counts, seconds_per_step_of(row));
+  }
+  return text;
+}
+
+}  // namespace loe::app

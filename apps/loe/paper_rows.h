@@ -1,0 +1,43 @@
+// The tables of the paper that `loe paper` repeats: their rows, what the paper prints for them, and the configs.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loe/base/settings.h"
+#include "paper_report.h"
+
+namespace loe::app {
+
+/// A row: its config is paper/table<N>/<key>.toml over that of a scale.
+struct TableRow {
+  std::string key;
+  std::string title;
+  std::string about;
+  PrintedNumber psnr;
+  std::optional<PrintedNumber> ssim;
+  std::string params;
+  std::string macs;
+};
+
+struct PaperTable {
+  int number = 5;
+  std::string title;
+  std::string small_scale;  ///< what --scale small stands for
+  std::vector<std::string> scales;
+  std::vector<std::string> notes;  ///< what differs from the paper, one sentence each
+  std::vector<TableRow> rows;
+};
+
+/// Tables 1 and 5. Error(InvalidArgument) lists them.
+const PaperTable& paper_table(int number);
+
+/// Settings of one row at one scale: paper/table<N>/<scale>.toml, then paper/table<N>/<key>.toml.
+Settings row_settings(int table, const std::string& scale, const std::string& key);
+
+/// Path below configs/ -> TOML text; compiled in.
+const std::map<std::string, std::string>& embedded_configs();
+
+}  // namespace loe::app
