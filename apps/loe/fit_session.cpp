@@ -24,6 +24,7 @@
 #include "loe/nn/network.h"
 #include "loe/train/trainer.h"
 #include "machine.h"
+#include "parse.h"
 #include "pictures.h"
 
 namespace loe::app {
@@ -190,15 +191,6 @@ class Recorder {
   bool warned_about_links_ = false;
 };
 
-/// For pasting into a shell.
-std::string shell_quote(const std::string& text) {
-  const auto is_plain = [](unsigned char c) { return std::isalnum(c) != 0 || std::strchr("/._-+,:@%", c) != nullptr; };
-  if (!text.empty() && std::all_of(text.begin(), text.end(), is_plain)) return text;
-  std::string quoted = "'";
-  for (const char c : text) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
-
 std::string utc_time() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -285,6 +277,8 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["macs_per_sample"] = job.network.macs_per_sample();
   result["steps"] = state.step;
   result["max_steps"] = job.config.train.max_steps;
+  result["samples_per_step"] =
+      job.config.sampling == ImageSampling::AllPixels ? job.image.n_pixels() : job.config.batch_size;
   result["stop_reason"] = to_string(reason);
   result["seconds"] = state.seconds;
   result["best_psnr_db"] = state.best_psnr_db;
@@ -329,11 +323,15 @@ void print_result(const FitJob& job, const RunFolder& folder, const Json& result
   fmt::print("all results     {}\n", folder.file("result.json"));
 }
 
-int interrupted(const RunFolder& folder, const Recorder& recorder, Reporter& reporter) {
+std::string continue_command(const RunFolder& folder, const FitFlags& flags) {
+  return flags.continue_with.empty() ? "loe fit --resume " + shell_quote(folder.path()) : flags.continue_with;
+}
+
+int interrupted(const RunFolder& folder, const FitFlags& flags, const Recorder& recorder, Reporter& reporter) {
   reporter.end_line();
   // Shown with -q too: the user is about to look for it.
-  reporter.notice(fmt::format("interrupted; saved step {}; continue with: loe fit --resume {}",
-                              format_integer(recorder.saved_step()), shell_quote(folder.path())));
+  reporter.notice(fmt::format("interrupted; saved step {}; continue with: {}", format_integer(recorder.saved_step()),
+                              continue_command(folder, flags)));
   return 130;
 }
 
@@ -352,14 +350,14 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
   Recorder recorder(job, folder, reporter, executor, state);
   const StopReason reason =
       train(problem, executor, job.config.train, state, recorder.events(), &InterruptGuard::requested());
-  if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, recorder, reporter);
+  if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, flags, recorder, reporter);
   std::optional<double> psnr_bf16;
   if (job.config.precision == Precision::Bf16) psnr_bf16 = problem.last().psnr_db;
   ImageEvaluation evaluation;
   try {
     evaluation = final_evaluation(job, state, problem);
   } catch (const FitProblem::Interrupted&) {
-    return interrupted(folder, recorder, reporter);
+    return interrupted(folder, flags, recorder, reporter);
   }
   reporter.end_line();
   const Json result = result_json(job, folder, executor, state, reason, evaluation, psnr_bf16);
@@ -413,8 +411,8 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
     // A full disk is not the end of the run: say where it goes on.
     const bool can_go_on = error.kind() == ErrorKind::Io && !list_checkpoints(folder.path()).empty();
     if (!can_go_on) throw;
-    throw Error(error.kind(), fmt::format("{}; the last checkpoint is safe, continue with: loe fit --resume {}",
-                                          error.what(), shell_quote(folder.path())));
+    throw Error(error.kind(), fmt::format("{}; the last checkpoint is safe, continue with: {}", error.what(),
+                                          continue_command(folder, flags)));
   }
 }
 

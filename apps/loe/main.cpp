@@ -95,6 +95,7 @@ int run(int argc, char** argv) {
   add_eval_command(app, invocation);
   add_info_command(app, invocation);
   add_presets_command(app, invocation);
+  add_paper_command(app, invocation);
   add_bench_command(app, invocation);
   app.footer(
       "Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted after saving.\n`loe COMMAND --help` lists a "

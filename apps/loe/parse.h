@@ -26,4 +26,7 @@ PictureSize parse_size(const std::string& flag, const std::string& text);
 /// "x,y,width,height" in pixels, as in "0,0,64,64": x, y >= 0 and width, height >= 1.
 Region parse_region(const std::string& flag, const std::string& text);
 
+/// `text` as one word for pasting into a shell: quoted if it needs to be.
+std::string shell_quote(const std::string& text);
+
 }  // namespace loe::app

@@ -82,6 +82,10 @@ void Reporter::show(const std::string& text) {
 }
 
 void Reporter::info(const std::string& text) {
+  if (!label_.empty()) {
+    detail(text);
+    return;
+  }
   if (verbosity_ != Verbosity::Quiet) show(text);
   log(text);
 }
@@ -124,19 +128,22 @@ void Reporter::progress(const Progress& progress) {
   const bool is_last = progress.max_steps > 0 && progress.step >= progress.max_steps;
   if (is_due(last_logged_, kLogInterval) || is_last) log(progress_line(progress, 1000));
   if (mode_ == ProgressMode::Live) {
-    if (is_due(last_draw_, kDrawInterval) || is_last) draw(progress_line(progress, terminal_columns() - 1));
+    const int columns = terminal_columns() - 1 - static_cast<int>(label_.size());
+    if (is_due(last_draw_, kDrawInterval) || is_last) draw(label_ + progress_line(progress, columns));
   } else if (mode_ == ProgressMode::Plain) {
-    if (is_due(last_plain_, kPlainInterval) || is_last) write_stderr(progress_line(progress, 1000) + "\n");
+    if (is_due(last_plain_, kPlainInterval) || is_last) write_stderr(label_ + progress_line(progress, 1000) + "\n");
   } else if (mode_ == ProgressMode::Json) {
-    print_json({{"event", "progress"},
-                {"step", progress.step},
-                {"max_steps", progress.max_steps},
-                {"loss", progress.loss},
-                {"psnr_db", progress.psnr_db},
-                {"learning_rate", progress.learning_rate},
-                {"samples_per_second", progress.samples_per_second},
-                {"seconds", progress.seconds},
-                {"eta_seconds", progress.eta_seconds}});
+    nlohmann::ordered_json object = {{"event", "progress"}};
+    if (!label_.empty()) object["run"] = label_;
+    object.update({{"step", progress.step},
+                   {"max_steps", progress.max_steps},
+                   {"loss", progress.loss},
+                   {"psnr_db", progress.psnr_db},
+                   {"learning_rate", progress.learning_rate},
+                   {"samples_per_second", progress.samples_per_second},
+                   {"seconds", progress.seconds},
+                   {"eta_seconds", progress.eta_seconds}});
+    print_json(object);
   }
 }
 
@@ -146,7 +153,7 @@ void Reporter::evaluation(int64_t step, double psnr_db) {
 }
 
 void Reporter::job(const std::string& name, double done) {
-  const std::string line = fmt::format("{:3.0f}% {}", 100 * std::clamp(done, 0.0, 1.0), name);
+  const std::string line = label_ + fmt::format("{:3.0f}% {}", 100 * std::clamp(done, 0.0, 1.0), name);
   if (mode_ == ProgressMode::Live) {
     if (is_due(last_draw_, kDrawInterval)) draw(line.substr(0, static_cast<std::size_t>(terminal_columns() - 1)));
   } else if (mode_ == ProgressMode::Plain) {

@@ -34,6 +34,10 @@ class Reporter {
   /// Also writes everything to this log.txt from now on (kept even when quiet). nullptr: stop.
   void set_log(LineFile* log) { log_ = log; }
 
+  /// Says which of several runs is under way: set before every line of progress; while there is one, info() counts as
+  /// detail(). "": none.
+  void set_label(const std::string& label) { label_ = label; }
+
   void info(const std::string& text);     ///< not shown with -q
   void detail(const std::string& text);   ///< shown with -v only
   void warning(const std::string& text);  ///< always shown, as "loe: warning: ..."
@@ -57,6 +61,7 @@ class Reporter {
   ProgressMode mode_;
   Verbosity verbosity_;
   LineFile* log_ = nullptr;
+  std::string label_;
   bool has_line_ = false;
   Clock::time_point last_draw_;
   Clock::time_point last_plain_;

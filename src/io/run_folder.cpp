@@ -159,7 +159,7 @@ RunFolder RunFolder::prepare(const std::string& path) {
   return folder;
 }
 
-RunFolder RunFolder::create(const std::string& parent, const std::string& name) {
+std::string create_dated_folder(const std::string& parent, const std::string& name) {
   if (name.empty() || name.find('/') != std::string::npos || name[0] == '.') {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[run] name: expected a plain file name, got '{}'; use --out for a path", name));
@@ -168,9 +168,13 @@ RunFolder RunFolder::create(const std::string& parent, const std::string& name) 
   const std::string base = fmt::format("{}/{}-{}", parent, name, timestamp());
   for (int n = 1; n <= kMaxCollisions; ++n) {
     const std::string path = n == 1 ? base : fmt::format("{}-{}", base, n);
-    if (make_folder(path)) return prepare(path);
+    if (make_folder(path)) return path;
   }
   fail(base, "find a free name for this folder", EEXIST);
+}
+
+RunFolder RunFolder::create(const std::string& parent, const std::string& name) {
+  return prepare(create_dated_folder(parent, name));
 }
 
 RunFolder RunFolder::create_at(const std::string& path, bool reuse) {

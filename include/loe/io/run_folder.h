@@ -26,6 +26,10 @@ class LineFile {
   int descriptor_;
 };
 
+/// New folder parent/<name>-<YYYYmmdd-HHMMSS> (local time), with -2, -3, ... appended if it exists already.
+/// Error(InvalidArgument) if name is empty, contains '/' or starts with '.'; Error(Io) if it cannot be created.
+std::string create_dated_folder(const std::string& parent, const std::string& name);
+
 /// One training's folder. Nothing in it is ever deleted by us except through a replacement under the same name.
 ///
 ///   config.toml environment.json log.txt metrics.jsonl result.json model.safetensors
@@ -35,8 +39,7 @@ class LineFile {
 /// While an object lives it holds a lock on the folder, so that two trainings never write to one run.
 class RunFolder {
  public:
-  /// New folder parent/<name>-<YYYYmmdd-HHMMSS> (local time), with -2, -3, ... appended if it exists already.
-  /// Error(InvalidArgument) if name is empty, contains '/' or starts with '.'; Error(Io) if it cannot be created.
+  /// In a create_dated_folder.
   static RunFolder create(const std::string& parent, const std::string& name);
   /// New folder at exactly `path`. If there is something in it: Error(InvalidArgument) unless `reuse`; with `reuse` the
   /// files of the older run move to path/previous-<n>, other files stay.
