@@ -50,8 +50,7 @@ Image resize_image(const Image& image, int width, int height) {
     source.set_pixels(OIIO::ROI(0, image.width(), y, y + 1, 0, 1, 0, n_channels), OIIO::TypeDesc::FLOAT, row.data());
   }
   const OIIO::ROI roi(0, width, 0, height, 0, 1, 0, n_channels);
-  const OIIO::ImageBuf resized =
-      OIIO::ImageBufAlgo::resize(source, is_blocks ? "box" : "triangle", 0, roi, 1);
+  const OIIO::ImageBuf resized = OIIO::ImageBufAlgo::resize(source, is_blocks ? "box" : "triangle", 0, roi, 1);
   if (resized.has_error()) {
     throw Error(ErrorKind::OutOfMemory, fmt::format("[image] data.size: expected to resize {}x{} to {}x{}, got: {}",
                                                     image.width(), image.height(), width, height, resized.geterror()));

@@ -104,8 +104,8 @@ struct LayerSpec {
   bool operator==(const LayerSpec&) const = default;
 };
 
-/// What the last layer's output y stands for: signal value = offset + scale * y, per channel. Not trained. Scale 1/2 and
-/// offset 1/2 let a network work in [-1, 1] on a signal in [0, 1].
+/// What the last layer's output y stands for: signal value = offset + scale * y, per channel. Not trained. Scale 1/2
+/// and offset 1/2 let a network work in [-1, 1] on a signal in [0, 1].
 struct OutputSpec {
   double scale = 1;  ///< not 0
   double offset = 0;
@@ -120,7 +120,8 @@ struct TensorInfo {
   int64_t size() const;
 };
 
-/// A chain of layers over an input: layer i reads the output of layer i - 1. `output` maps the last one's to the signal.
+/// A chain of layers over an input: layer i reads the output of layer i - 1, and `output` maps the last one's to the
+/// signal.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
 /// bias [n_out], with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0, n_channels] row-major
