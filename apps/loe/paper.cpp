@@ -299,8 +299,7 @@ class PaperSession {
     report_.width = model.signal.width;
     report_.height = model.signal.height;
     report_.max_steps = result.value("max_steps", int64_t{0});
-    report_.picture = fmt::format("{}, {} x {} pixels, {} channels", fs::path(plan_.data).filename().string(),
-                                  report_.width, report_.height, row.network.n_out());
+    report_.picture = fmt::format("{}, {} channels", fs::path(plan_.data).filename().string(), row.network.n_out());
     report_.machine = fmt::format("{}, {} threads, {}, loe {} ({})", cpu_name(), result.value("threads", 0),
                                   result.value("precision", ""), version(), result.value("commit", ""));
   }
