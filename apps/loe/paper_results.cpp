@@ -73,16 +73,21 @@ void read_metrics(const std::string& path, double samples, PaperRun& run) {
   run.seconds_per_step = median(std::move(seconds));
 }
 
+/// JSON has no NaN: a mean over nothing (a picture of 4 x 4 pixels is all border) is null.
+double number_or_nan(const Json& json, const std::string& key, const std::string& path) {
+  return json.contains(key) && json[key].is_null() ? std::nan("") : number(json, key, path);
+}
+
 SeamStats read_seams(const std::string& path) {
   const Json json = read_json(path);
   SeamStats seams;
-  seams.border_mse = number(json, "border_mse", path);
-  seams.interior_mse = number(json, "interior_mse", path);
-  seams.border_jump = number(json, "border_jump", path);
-  seams.interior_jump = number(json, "interior_jump", path);
-  seams.chunk_spread_db = number(json, "chunk_spread_db", path);
+  seams.border_mse = number_or_nan(json, "border_mse", path);
+  seams.interior_mse = number_or_nan(json, "interior_mse", path);
+  seams.border_jump = number_or_nan(json, "border_jump", path);
+  seams.interior_jump = number_or_nan(json, "interior_jump", path);
+  seams.chunk_spread_db = number_or_nan(json, "chunk_spread_db", path);
   for (const Json& value : json.value("chunk_mse", Json::array())) {
-    if (value.is_number()) seams.chunk_mse.push_back(value.get<double>());
+    seams.chunk_mse.push_back(value.is_number() ? value.get<double>() : std::nan(""));
   }
   return seams;
 }
@@ -109,6 +114,11 @@ Json run_to_json(const PaperRun& run) {
           {"run", run.folder}};
 }
 
+void add_mean(Json& json, const std::string& key, const MeanAndSpread& value) {
+  json[key + "_mean"] = value.mean;
+  if (value.spread) json[key + "_std"] = *value.spread;
+}
+
 Json row_to_json(const PaperRow& row) {
   Json json = {{"row", row.key},
                {"title", row.title},
@@ -117,21 +127,13 @@ Json row_to_json(const PaperRow& row) {
                {"paper_psnr_db", printed_to_json(row.paper_psnr)}};
   if (row.paper_ssim) json["paper_ssim"] = printed_to_json(*row.paper_ssim);
   if (!row.runs.empty()) {
-    json["psnr_db_mean"] = psnr_of(row).mean;
-    json["psnr_db_std"] = psnr_of(row).std_dev;
-    json["ssim_mean"] = ssim_of(row).mean;
-    json["ssim_std"] = ssim_of(row).std_dev;
-    json["seconds_per_step"] = seconds_per_step_of(row);
+    add_mean(json, "psnr_db", psnr_of(row));
+    add_mean(json, "ssim", ssim_of(row));
+    json["seconds_per_step"] = step_seconds_of(row).mean;
   }
   json["runs"] = Json::array();
   for (const PaperRun& run : row.runs) json["runs"].push_back(run_to_json(run));
   return json;
-}
-
-std::vector<double> values_of(const PaperRow& row, double PaperRun::*field) {
-  std::vector<double> values;
-  for (const PaperRun& run : row.runs) values.push_back(run.*field);
-  return values;
 }
 
 }  // namespace
@@ -157,26 +159,36 @@ void write_seams(const std::string& folder, const SeamStats& seams) {
   write_text_file(folder + "/seams.json", seams_to_json(seams).dump(2) + "\n");
 }
 
-MeanAndSpread mean_and_spread(const std::vector<double>& values) {
+MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value) {
   MeanAndSpread result;
-  if (values.empty()) return result;
-  for (const double value : values) result.mean += value / static_cast<double>(values.size());
+  double sum = 0;
+  for (const PaperRun& run : row.runs) {
+    if (!std::isfinite(value(run))) continue;
+    sum += value(run);
+    ++result.n;
+  }
+  if (result.n == 0) return result;
+  result.mean = sum / result.n;
+  if (result.n == 1) return result;
   double squares = 0;
-  for (const double value : values) squares += (value - result.mean) * (value - result.mean);
-  if (values.size() > 1) result.std_dev = std::sqrt(squares / static_cast<double>(values.size() - 1));
+  for (const PaperRun& run : row.runs) {
+    const double deviation = value(run) - result.mean;
+    if (std::isfinite(deviation)) squares += deviation * deviation;
+  }
+  result.spread = std::sqrt(squares / (result.n - 1));
   return result;
 }
 
 MeanAndSpread psnr_of(const PaperRow& row) {
-  return mean_and_spread(values_of(row, &PaperRun::psnr_db));
+  return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_db; });
 }
 
 MeanAndSpread ssim_of(const PaperRow& row) {
-  return mean_and_spread(values_of(row, &PaperRun::ssim));
+  return mean_and_spread(row, [](const PaperRun& run) { return run.ssim; });
 }
 
-double seconds_per_step_of(const PaperRow& row) {
-  return median(values_of(row, &PaperRun::seconds_per_step));
+MeanAndSpread step_seconds_of(const PaperRow& row) {
+  return mean_and_spread(row, [](const PaperRun& run) { return run.seconds_per_step; });
 }
 
 Json report_to_json(const PaperReport& report) {
@@ -199,10 +211,10 @@ std::string report_to_text(const PaperReport& report) {
       continue;
     }
     const MeanAndSpread psnr = psnr_of(row);
-    const std::string spread = row.runs.size() > 1 ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, psnr.std_dev)
-                                                   : fmt::format("{:.2f}", psnr.mean);
+    const std::string spread =
+        psnr.spread ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, *psnr.spread) : fmt::format("{:.2f}", psnr.mean);
     text += fmt::format("{:<24} {:>15} {:6.2f} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value,
-                        ssim_of(row).mean, counts, seconds_per_step_of(row));
+                        ssim_of(row).mean, counts, step_seconds_of(row).mean);
   }
   return text;
 }

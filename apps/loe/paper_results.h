@@ -1,6 +1,7 @@
 // From the run folders of `loe paper` to its report.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -19,15 +20,16 @@ std::optional<PaperRun> read_paper_run(const std::string& folder);
 /// Writes <folder>/seams.json.
 void write_seams(const std::string& folder, const SeamStats& seams);
 
+/// Over the runs of a row, values that are not finite left out.
 struct MeanAndSpread {
+  int n = 0;
   double mean = 0;
-  double std_dev = 0;  ///< of a sample; 0 for one value
+  std::optional<double> spread;  ///< sample standard deviation (n - 1); none for fewer than two values
 };
-MeanAndSpread mean_and_spread(const std::vector<double>& values);
+MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
 MeanAndSpread psnr_of(const PaperRow& row);
 MeanAndSpread ssim_of(const PaperRow& row);
-/// Median over the row's runs, in seconds.
-double seconds_per_step_of(const PaperRow& row);
+MeanAndSpread step_seconds_of(const PaperRow& row);
 
 nlohmann::ordered_json report_to_json(const PaperReport& report);
 

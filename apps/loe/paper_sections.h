@@ -1,22 +1,12 @@
 // The sections of the page of `loe paper`, each as a piece of HTML: see write_paper_page.
 #pragma once
 
-#include <functional>
-#include <optional>
 #include <string>
 
 #include "paper_report.h"
+#include "paper_results.h"
 
 namespace loe::app {
-
-/// Over the runs of a row, values that are not finite left out.
-struct MeanAndSpread {
-  int n = 0;
-  double mean = 0;
-  std::optional<double> spread;  ///< sample standard deviation (n - 1); none for fewer than two values
-};
-
-MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
 
 /// Colour of a row in the curves and beside its title; dashes of its curve (empty: solid). The plain MLP is grey.
 struct RowStyle {

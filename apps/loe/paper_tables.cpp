@@ -62,18 +62,6 @@ std::string count_cell(int64_t ours, const std::string& paper) {
   return cell(html);
 }
 
-MeanAndSpread psnr_of(const PaperRow& row) {
-  return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_db; });
-}
-
-MeanAndSpread ssim_of(const PaperRow& row) {
-  return mean_and_spread(row, [](const PaperRun& run) { return run.ssim; });
-}
-
-MeanAndSpread step_seconds_of(const PaperRow& row) {
-  return mean_and_spread(row, [](const PaperRun& run) { return run.seconds_per_step; });
-}
-
 /// The largest values of the columns as they are printed: what prints alike is alike.
 struct BestValues {
   std::string psnr;
@@ -199,26 +187,6 @@ int chunks_per_side(const PaperReport& report) {
 }
 
 }  // namespace
-
-MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value) {
-  MeanAndSpread result;
-  double sum = 0;
-  for (const PaperRun& run : row.runs) {
-    if (!std::isfinite(value(run))) continue;
-    sum += value(run);
-    ++result.n;
-  }
-  if (result.n == 0) return result;
-  result.mean = sum / result.n;
-  if (result.n == 1) return result;
-  double squares = 0;
-  for (const PaperRun& run : row.runs) {
-    const double deviation = value(run) - result.mean;
-    if (std::isfinite(deviation)) squares += deviation * deviation;
-  }
-  result.spread = std::sqrt(squares / (result.n - 1));
-  return result;
-}
 
 RowStyle row_style(const PaperReport& report, std::size_t row) {
   // Readable on white and on near-black; the second half is dashed, for eyes that confuse hues.

@@ -97,6 +97,18 @@ TEST_F(Paper, WritesRunsResultAndPage) {
   EXPECT_TRUE(temporary_files().empty());
 }
 
+TEST_F(Paper, PicturesThatAreAllBorderHaveNoInterior) {
+  const Outcome outcome =
+      run(std::vector<std::string>{"paper", "--table", "5", "--scale", "tiny", "--data", make_picture("p.png", 4, 4),
+                                   "--set", "data.size=[]", "--rows", "pe_mlp", "--out", "out", "-q"} +
+          kFewSteps);
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_TRUE(read_json("out/pe_mlp/seed-0/seams.json")["interior_mse"].is_null());
+  EXPECT_EQ(run({"paper", "--resume", "out", "-q"}).code, 0);
+  write_all(folder_ / "out/pe_mlp/seed-0/seams.json", "{}");
+  expect_failure(run({"paper", "--resume", "out", "-q"}), 1, {"seams.json", "border_mse"});
+}
+
 TEST_F(Paper, ResumeEqualsUninterrupted) {
   const std::vector<std::string> common = std::vector<std::string>{"paper",
                                                                    "--table",
