@@ -41,6 +41,11 @@ double number(const Json& json, const std::string& key, const std::string& path)
   return found->get<double>();
 }
 
+/// JSON has no NaN: a mean over nothing (a picture of 4 x 4 pixels is all border) is null.
+double number_or_nan(const Json& json, const std::string& key, const std::string& path) {
+  return json.contains(key) && json[key].is_null() ? std::nan("") : number(json, key, path);
+}
+
 /// Logs are twice a second: every n-th is enough to draw. The last one is always kept.
 std::vector<CurvePoint> thin_out(const std::vector<CurvePoint>& points) {
   const std::size_t every = points.size() / kMaxCurvePoints + 1;
@@ -71,11 +76,6 @@ void read_metrics(const std::string& path, double samples, PaperRun& run) {
   }
   run.curve = thin_out(points);
   run.seconds_per_step = median(std::move(seconds));
-}
-
-/// JSON has no NaN: a mean over nothing (a picture of 4 x 4 pixels is all border) is null.
-double number_or_nan(const Json& json, const std::string& key, const std::string& path) {
-  return json.contains(key) && json[key].is_null() ? std::nan("") : number(json, key, path);
 }
 
 SeamStats read_seams(const std::string& path) {
@@ -147,7 +147,7 @@ std::optional<PaperRun> read_paper_run(const std::string& folder) {
   run.folder = folder;
   run.seed = static_cast<uint64_t>(number(json, "seed", path));
   run.psnr_db = number(json, "psnr_db", path);
-  run.ssim = number(json, "ssim", path);
+  run.ssim = number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
   run.seconds = number(json, "seconds", path);
   read_metrics(folder + "/metrics.jsonl", number(json, "samples_per_step", path), run);
   const std::string seams = folder + "/seams.json";
