@@ -163,12 +163,15 @@ template <class T>
 void Worker<T>::compare_with_targets(const Chunk& chunk) {
   const LayerOrder& order = chunk.orders.back();
   const int n_out = batch_.spec.n_out();
-  const float scale = 2.0F / (static_cast<float>(batch_.n_samples) * static_cast<float>(n_out));
+  const auto slope = static_cast<float>(batch_.spec.output.scale);
+  const auto offset = static_cast<float>(batch_.spec.output.offset);
+  const float scale = slope * 2.0F / (static_cast<float>(batch_.n_samples) * static_cast<float>(n_out));
   for (int64_t row = 0; row < order.n_rows(); ++row) {
     for (int c = 0; c < n_out; ++c) {
       float error = 0;
       if (order.sample_of[row] >= 0) {
-        error = predictions_[row * n_out + c] - batch_.targets[(chunk.first + order.sample_of[row]) * n_out + c];
+        const float value = offset + slope * predictions_[row * n_out + c];
+        error = value - batch_.targets[(chunk.first + order.sample_of[row]) * n_out + c];
       }
       squared_error_ += static_cast<double>(error) * static_cast<double>(error);
       store(scale * error, &output_grads_[row * n_out + c]);

@@ -149,7 +149,8 @@ class Step:
                 outputs = self.network.forward(self.inputs, self.variant)
         else:
             outputs = self.network.forward(self.inputs, self.variant)
-        loss = F.mse_loss(outputs.float(), self.targets)
+        # The presets' networks work in [-1, 1].
+        loss = F.mse_loss(0.5 + 0.5 * outputs.float(), self.targets)
         loss.backward()
         return loss.item()
 
