@@ -30,6 +30,7 @@ loe::NetworkSpec small_network(bool has_embedding) {
   head.n_in = 2;
   head.n_out = 1;
   spec.layers = {level, head};
+  if (has_embedding) spec.output = {0.5, 0.5};  // the other part of format version 2
   return spec;
 }
 
