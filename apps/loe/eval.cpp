@@ -47,7 +47,7 @@ int eval(const EvalFlags& flags) {
   Reporter reporter(progress_mode(flags.progress), flags.quiet ? Verbosity::Quiet : Verbosity::Normal);
   const ModelSource source = open_model(flags.source);
   const std::string data = flags.data.empty() ? picture_of_run(source) : flags.data;
-  const Image image = read_picture_of_run(source, data);
+  const Image image = read_picture_of_run(source, data, flags.data.empty());
   check_match(source, image, data);
   const std::unique_ptr<Executor> executor = compile(flags.device, source.model.network, precision, threads);
   executor->set_params(source.model.params);

@@ -94,11 +94,11 @@ Image edit_picture(Image image, const PictureEdit& edit) {
   return image;
 }
 
-Image read_picture_of_run(const ModelSource& source, const std::string& data) {
+Image read_picture_of_run(const ModelSource& source, const std::string& data, bool is_own) {
   Image image = read_image(data);
   const SignalInfo& signal = source.model.signal;
   const bool fits = image.width() == signal.width && image.height() == signal.height;
-  if (fits || source.run_path.empty()) return image;
+  if ((fits && !is_own) || source.run_path.empty()) return image;
   return edit_picture(std::move(image), picture_edit_from_settings(read_config(source.run_path + "/config.toml")));
 }
 

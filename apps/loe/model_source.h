@@ -22,9 +22,9 @@ ModelSource open_model(const std::string& path);
 /// The picture that a run was trained on, from its config.toml. Error(InvalidArgument) if there is no run.
 std::string picture_of_run(const ModelSource& source);
 
-/// The picture that a run was trained on, or `data` if it is given, edited as the run's config.toml says. A picture
-/// that has the model's size already is taken as it is.
-Image read_picture_of_run(const ModelSource& source, const std::string& data);
+/// The picture at `data`, edited as the run's config.toml says. One that the user named (is_own false) and that has the
+/// model's size already is taken as it is: it may be the edited one.
+Image read_picture_of_run(const ModelSource& source, const std::string& data, bool is_own);
 
 /// Cut and resized; see PictureEdit.
 Image edit_picture(Image image, const PictureEdit& edit);

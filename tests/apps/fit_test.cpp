@@ -51,6 +51,16 @@ TEST_F(Fit, LearnsThePicture) {
   EXPECT_EQ(result, read_json("run/result.json"));
 }
 
+TEST_F(Fit, EvalEditsTheRunsPictureAsTheFitDid) {
+  // Cut and enlarged back to the picture's own size: only the config tells the two apart.
+  const Outcome outcome = run({"fit", make_picture(), "--max-steps", "30", "--out", "run", "--json", "-q", "--set",
+                               "data.crop=[0, 0, 16, 12]", "--set", "data.size=[32, 24]"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  const Outcome check = run({"eval", "run", "--json", "-q"});
+  ASSERT_EQ(check.code, 0) << check;
+  EXPECT_EQ(nlohmann::json::parse(check.out)["psnr_db"], nlohmann::json::parse(outcome.out)["psnr_db"]);
+}
+
 TEST_F(Fit, ProgressAsJsonLines) {
   const Outcome outcome = run({"fit", make_picture(), "--max-steps", "30", "--steps-per-log", "10", "--steps-per-eval",
                                "15", "--progress", "json", "--out", "run", "-q"});
