@@ -28,6 +28,8 @@
 #include "loe/optim/schedule.h"
 #include "loe/signal/image.h"
 #include "loe/signal/image_sampler.h"
+#include "loe/signal/signal_edit.h"
+#include "loe/signal/video.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
 #include "loe/train/run_state.h"
