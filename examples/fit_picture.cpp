@@ -9,7 +9,7 @@ int main(int argc, char** argv) try {
   const loe::Image image = loe::read_image(argv[1]);
   const loe::Settings settings = loe::auto_settings(image.width(), image.height(), image.n_channels(),
                                                     std::atof(argv[3]), 0, loe::Precision::F32, 0);
-  const loe::ImageFitConfig config = loe::image_config_from_settings(settings, image.n_channels());
+  const loe::FitConfig config = loe::image_config_from_settings(settings, image.n_channels());
 
   const loe::NetworkSpec network = loe::build_network(config.network);
   const auto executor = loe::find_backend("auto").compile(network, {config.precision, 0, ""});

@@ -278,7 +278,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["steps"] = state.step;
   result["max_steps"] = job.config.train.max_steps;
   result["samples_per_step"] =
-      job.config.sampling == ImageSampling::AllPixels ? job.image.n_pixels() : job.config.batch_size;
+      job.config.sampling == PixelSampling::AllPixels ? job.image.n_pixels() : job.config.batch_size;
   result["stop_reason"] = to_string(reason);
   result["seconds"] = state.seconds;
   result["best_psnr_db"] = state.best_psnr_db;

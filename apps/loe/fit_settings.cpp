@@ -158,7 +158,7 @@ double flops_per_sample(const NetworkSpec& spec) {
 }
 
 /// GFLOP/s that real training steps of this network reach on this machine, in a quarter of a second.
-double measure_gflops(const RunSettings& run, ImageFitConfig config, const Image& image) {
+double measure_gflops(const RunSettings& run, FitConfig config, const Image& image) {
   constexpr double kMeasureSeconds = 0.25;
   constexpr int kMinSteps = 3;
   constexpr int kMaxSteps = 1000;
@@ -167,7 +167,7 @@ double measure_gflops(const RunSettings& run, ImageFitConfig config, const Image
   const std::unique_ptr<Executor> executor = compile(run.device, network, config.precision, run.threads);
   RunState state = initial_run_state(network, 0);
   executor->set_params(state.params.params);
-  config.sampling = ImageSampling::RandomPixels;
+  config.sampling = PixelSampling::RandomPixels;
   config.batch_size = std::min(config.batch_size, kBatch);
   ImageProblem problem(image, config);
   using Clock = std::chrono::steady_clock;
@@ -237,7 +237,7 @@ Settings preset_settings(const FitFlags& flags, const Settings& given, const Run
 }
 
 /// The hash leaves max_steps out where no step depends on it, so that such a run can be prolonged.
-std::string deciding_hash(ImageFitConfig config, const Image& image) {
+std::string deciding_hash(FitConfig config, const Image& image) {
   if (config.train.schedule.kind == ScheduleKind::Constant) config.train.max_steps = 1;
   return image_config_hash(config, image);
 }
@@ -295,7 +295,7 @@ void read_configs(const std::vector<std::string>& paths, Settings& settings) {
   for (const std::string& path : paths) settings.merge(read_config(path));
 }
 
-Image read_picture(const std::string& path, const PictureEdit& edit) {
+Image read_picture(const std::string& path, const SignalEdit& edit) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
     throw Error(ErrorKind::InvalidArgument,
@@ -307,8 +307,8 @@ Image read_picture(const std::string& path, const PictureEdit& edit) {
 }
 
 /// Resolved task and run settings together, as config.toml holds them.
-Settings resolve(const ImageFitConfig& config, const RunSettings& run) {
-  Settings resolved = image_config_to_settings(config);
+Settings resolve(const FitConfig& config, const RunSettings& run) {
+  Settings resolved = fit_config_to_settings(config);
   write_run_settings(run, resolved);
   return resolved;
 }
@@ -345,7 +345,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   FitJob job;
   job.run = read_run_settings(given);
   job.run.data = choose_data(flags, job.run);
-  job.image = read_picture(job.run.data, picture_edit_from_settings(given));
+  job.image = read_picture(job.run.data, signal_edit_from_settings(given));
   if (job.run.name.empty()) job.run.name = std::filesystem::path(job.run.data).stem().string();
 
   const int n_channels = job.image.n_channels();
@@ -360,7 +360,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   job.resolved = resolve(job.config, job.run);
   job.config_hash = deciding_hash(job.config, job.image);
   if (is_resumed) {
-    const ImageFitConfig own = image_config_from_settings(part(before, false), n_channels);
+    const FitConfig own = image_config_from_settings(part(before, false), n_channels);
     check_resumed_settings(own.train.schedule.kind, resolve(own, read_run_settings(before)), job.resolved,
                            flags.resume);
   }

@@ -56,7 +56,7 @@ struct RunSettings {
 /// Everything that `loe fit` decided before it starts.
 struct FitJob {
   RunSettings run;
-  ImageFitConfig config;
+  FitConfig config;
   Settings resolved;  ///< config and run as written to config.toml
   Image image;
   std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the picture

@@ -88,7 +88,7 @@ std::string picture_of_run(const ModelSource& source) {
   return data;
 }
 
-Image edit_picture(Image image, const PictureEdit& edit) {
+Image edit_picture(Image image, const SignalEdit& edit) {
   if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
   if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
   return image;
@@ -99,7 +99,7 @@ Image read_picture_of_run(const ModelSource& source, const std::string& data, bo
   const SignalInfo& signal = source.model.signal;
   const bool fits = image.width() == signal.width && image.height() == signal.height;
   if ((fits && !is_own) || source.run_path.empty()) return image;
-  return edit_picture(std::move(image), picture_edit_from_settings(read_config(source.run_path + "/config.toml")));
+  return edit_picture(std::move(image), signal_edit_from_settings(read_config(source.run_path + "/config.toml")));
 }
 
 }  // namespace loe::app

@@ -26,7 +26,7 @@ std::string picture_of_run(const ModelSource& source);
 /// model's size already is taken as it is: it may be the edited one.
 Image read_picture_of_run(const ModelSource& source, const std::string& data, bool is_own);
 
-/// Cut and resized; see PictureEdit.
-Image edit_picture(Image image, const PictureEdit& edit);
+/// Cut and resized; see SignalEdit.
+Image edit_picture(Image image, const SignalEdit& edit);
 
 }  // namespace loe::app

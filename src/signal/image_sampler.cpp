@@ -86,16 +86,12 @@ void fill_targets_u8(const Image& image, const uint32_t* keys, int64_t count, fl
 
 }  // namespace
 
-const char* to_string(ImageSampling sampling) {
-  return sampling == ImageSampling::AllPixels ? "all_pixels" : "random_pixels";
-}
-
-ImageSampler::ImageSampler(const Image& image, ImageSampling sampling, int64_t batch_size, uint64_t seed)
+ImageSampler::ImageSampler(const Image& image, PixelSampling sampling, int64_t batch_size, uint64_t seed)
     : image_(&image), sampling_(sampling), n_samples_(batch_size), seed_(seed) {
   if (image.n_pixels() < 1) {
     throw Error(ErrorKind::InvalidArgument, "[image_sampler] image: expected at least one pixel, got an empty picture");
   }
-  if (sampling == ImageSampling::AllPixels) {
+  if (sampling == PixelSampling::AllPixels) {
     n_samples_ = image.n_pixels();
     keys_.reserve(static_cast<std::size_t>(n_samples_));
     append_square(0, 0, 1U << bits_per_axis(image), image, keys_);
@@ -107,7 +103,7 @@ ImageSampler::ImageSampler(const Image& image, ImageSampling sampling, int64_t b
 }
 
 void ImageSampler::begin_step(int64_t step) {
-  if (sampling_ == ImageSampling::AllPixels || step == drawn_step_) {
+  if (sampling_ == PixelSampling::AllPixels || step == drawn_step_) {
     return;
   }
   keys_.resize(static_cast<std::size_t>(n_samples_));

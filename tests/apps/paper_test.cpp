@@ -161,10 +161,10 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
                             "train.max_steps", "train.learning_rate", "train.schedule"}) {
       EXPECT_TRUE(shipped.entries().at(key).value == config.entries().at(key).value) << preset << ' ' << key;
     }
-    const ImageFitConfig a = image_config_from_settings(shipped, 3);
-    const ImageFitConfig b = image_config_from_settings(config, 3);
+    const FitConfig a = image_config_from_settings(shipped, 3);
+    const FitConfig b = image_config_from_settings(config, 3);
     EXPECT_EQ(build_network(a.network), build_network(b.network)) << preset;
-    EXPECT_EQ(a.batch_size == b.batch_size || a.sampling == ImageSampling::AllPixels, true) << preset;
+    EXPECT_EQ(a.batch_size == b.batch_size || a.sampling == PixelSampling::AllPixels, true) << preset;
     EXPECT_EQ(a.train.schedule.milestones, b.train.schedule.milestones);
     EXPECT_EQ(a.train.schedule.factor, b.train.schedule.factor);
   }

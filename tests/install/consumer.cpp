@@ -6,7 +6,7 @@
 
 int main(int argc, char** argv) {
   if (argc != 2) return 2;
-  const loe::ImageFitConfig config = loe::image_config_from_settings(loe::parse_config("[train]\nseed = 7", "text"), 1);
+  const loe::FitConfig config = loe::image_config_from_settings(loe::parse_config("[train]\nseed = 7", "text"), 1);
   const loe::NetworkSpec network = loe::build_network(config.network);
   const std::vector<float> params = loe::initial_params(network, config.seed);
   const auto executor = loe::find_backend("auto").compile(network, {});

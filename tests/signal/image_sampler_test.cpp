@@ -95,7 +95,7 @@ TEST(Morton, KeyGivesBackColumnAndRow) {
 TEST(ImageSampler, AllPixelsVisitsEachPixelOnceInMortonOrder) {
   for (const auto& [width, height] : {std::pair{1, 1}, {8, 8}, {1, 5}, {5, 1}, {17, 3}, {31, 33}, {64, 20}}) {
     const Image image = test_image(width, height, 3, PixelType::U8);
-    ImageSampler sampler(image, ImageSampling::AllPixels, 7, 0);
+    ImageSampler sampler(image, PixelSampling::AllPixels, 7, 0);
     ASSERT_EQ(sampler.n_samples(), image.n_pixels());
     const Samples samples = draw(sampler, 3, 0);
     const std::vector<uint32_t> keys = keys_of(image, samples);
@@ -110,7 +110,7 @@ TEST(ImageSampler, AllPixelsVisitsEachPixelOnceInMortonOrder) {
 TEST(ImageSampler, LongThinPicturesAreCheap) {
   // A walk over the enclosing square would visit 2^32 keys.
   const Image image = test_image(65536, 1, 1, PixelType::U8);
-  ImageSampler sampler(image, ImageSampling::AllPixels, 1, 0);
+  ImageSampler sampler(image, PixelSampling::AllPixels, 1, 0);
   const Samples samples = draw(sampler, 1, 0);
   EXPECT_EQ(samples.coords[2 * 65535], pixel_coordinate(65535, 65536));
 }
@@ -119,7 +119,7 @@ TEST(ImageSampler, RandomPixelsAreSortedPixelsOfThePicture) {
   for (const auto& [width, height] : {std::pair{1, 1}, {3, 7}, {100, 37}, {2048, 1030}}) {
     const Image image = test_image(width, height, 3, PixelType::U8);
     for (const int64_t batch : {1, 2, 3, 1001}) {
-      ImageSampler sampler(image, ImageSampling::RandomPixels, batch, 5);
+      ImageSampler sampler(image, PixelSampling::RandomPixels, batch, 5);
       const Samples samples = draw(sampler, 3, 4);
       const std::vector<uint32_t> keys = keys_of(image, samples);
       EXPECT_EQ(static_cast<int64_t>(keys.size()), batch);
@@ -133,7 +133,7 @@ TEST(ImageSampler, DepthsAndChannels) {
   for (const PixelType type : {PixelType::U8, PixelType::U16, PixelType::F16, PixelType::F32}) {
     for (int n_channels = 1; n_channels <= 4; ++n_channels) {
       const Image image = test_image(9, 6, n_channels, type);
-      ImageSampler sampler(image, ImageSampling::RandomPixels, 200, 1);
+      ImageSampler sampler(image, PixelSampling::RandomPixels, 200, 1);
       expect_targets_are_pixels(image, draw(sampler, n_channels, 0));
     }
   }
@@ -141,9 +141,9 @@ TEST(ImageSampler, DepthsAndChannels) {
 
 TEST(ImageSampler, StepIsAFunctionOfSeedAndStepAlone) {
   const Image image = test_image(50, 40, 1, PixelType::U8);
-  ImageSampler a(image, ImageSampling::RandomPixels, 999, 3);
-  ImageSampler b(image, ImageSampling::RandomPixels, 999, 3);
-  ImageSampler other(image, ImageSampling::RandomPixels, 999, 4);
+  ImageSampler a(image, PixelSampling::RandomPixels, 999, 3);
+  ImageSampler b(image, PixelSampling::RandomPixels, 999, 3);
+  ImageSampler other(image, PixelSampling::RandomPixels, 999, 4);
   const Samples a0 = draw(a, 1, 0);
   const Samples a1 = draw(a, 1, 1);
   EXPECT_EQ(draw(b, 1, 1), a1);  // without having seen step 0
@@ -154,7 +154,7 @@ TEST(ImageSampler, StepIsAFunctionOfSeedAndStepAlone) {
 
 TEST(ImageSampler, PiecesFromSeveralThreadsMakeTheWhole) {
   const Image image = test_image(64, 48, 3, PixelType::U16);
-  ImageSampler sampler(image, ImageSampling::RandomPixels, 1000, 3);
+  ImageSampler sampler(image, PixelSampling::RandomPixels, 1000, 3);
   const Samples whole = draw(sampler, 3, 0);
   Samples pieces{std::vector<float>(2000), std::vector<float>(3000)};
   std::vector<std::thread> threads;
@@ -175,7 +175,7 @@ TEST(ImageSampler, RandomPixelsAreUniform) {
   // 35 pixels, 700,000 draws: counts are Poisson-like around 20,000 with deviation 141. Chi-square with 34 degrees of
   // freedom has mean 34, deviation 8.2: 80 is 5.6 deviations above.
   const Image image = test_image(7, 5, 1, PixelType::U8);
-  ImageSampler sampler(image, ImageSampling::RandomPixels, 7000, 11);
+  ImageSampler sampler(image, PixelSampling::RandomPixels, 7000, 11);
   std::vector<int> counts(35);
   for (int step = 0; step < 100; ++step) {
     const Samples samples = draw(sampler, 1, step);
@@ -196,14 +196,14 @@ TEST(ImageSampler, RejectsBatchesItCannotDraw) {
   const Image image = test_image(4, 4, 1, PixelType::U8);
   for (const int64_t batch : {int64_t{0}, int64_t{-1}, kMaxBatchSize + 1}) {
     try {
-      ImageSampler sampler(image, ImageSampling::RandomPixels, batch, 0);
+      ImageSampler sampler(image, PixelSampling::RandomPixels, batch, 0);
       FAIL() << batch;
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::InvalidArgument);
       EXPECT_NE(std::string(error.what()).find("batch_size"), std::string::npos);
     }
   }
-  EXPECT_THROW(ImageSampler(Image(), ImageSampling::AllPixels, 1, 0), Error);
+  EXPECT_THROW(ImageSampler(Image(), PixelSampling::AllPixels, 1, 0), Error);
 }
 
 }  // namespace

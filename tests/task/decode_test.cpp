@@ -45,7 +45,7 @@ class DecodeTest : public testing::Test {
     return forward(coords);
   }
 
-  ImageFitConfig config = image_config_from_settings(small_settings(), 3);
+  FitConfig config = image_config_from_settings(small_settings(), 3);
   std::unique_ptr<Executor> executor = compile_reference(config);
   int n_strips = 0;
 };
@@ -116,7 +116,7 @@ TEST(Decode, RefusesNetworksOfOtherSignals) {
 
 /// Every output is the constant `value`.
 std::unique_ptr<Executor> constant_executor(int n_channels, float value) {
-  ImageFitConfig config = image_config_from_settings(small_settings(), n_channels);
+  FitConfig config = image_config_from_settings(small_settings(), n_channels);
   auto executor = compile_reference(config);
   std::vector<float> params(executor->spec().n_params());
   std::fill(params.end() - n_channels, params.end(), value);  // the head's bias
@@ -159,7 +159,7 @@ TEST(Evaluate, ClipsForIntegersOnly) {
     const bool clips = type == PixelType::U8 || type == PixelType::U16;
     const double expected = clips ? 0 : -10 * std::log10(9.0);
     EXPECT_NEAR(evaluate_image(*executor, image, {}).psnr_db, expected, 1e-9);
-    ImageFitConfig config = image_config_from_settings(small_settings(), 2);
+    FitConfig config = image_config_from_settings(small_settings(), 2);
     EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(*executor), expected, 1e-9);
   }
 }

@@ -80,14 +80,14 @@ Settings unusual_settings() {
 
 TEST(ImageConfig, EveryKeySurvivesTheRoundTrip) {
   const Settings settings = unusual_settings();
-  const ImageFitConfig config = image_config_from_settings(settings, 3);
+  const FitConfig config = image_config_from_settings(settings, 3);
   Settings expected = settings;
   // An embedding contradicts the constant input: its keys have a test of their own.
   expected.set("model.embedding", false, "test");
   expected.set("model.embedding_resolution", std::vector<double>{0, 0}, "test");
   expected.set("model.embedding_channels", int64_t{0}, "test");
   expected.set("model.embedding_init", EmbeddingSpec{}.init_bound, "test");
-  EXPECT_TRUE(same_values(image_config_to_settings(config), expected));
+  EXPECT_TRUE(same_values(fit_config_to_settings(config), expected));
 
   EXPECT_EQ(config.network.n_channels, 3);
   EXPECT_EQ(config.network.tiles[0].n, (std::array<int, 4>{2, 3, 1, 1}));
@@ -107,7 +107,7 @@ TEST(ImageConfig, EveryKeySurvivesTheRoundTrip) {
 
 TEST(ImageConfig, UnusualValuesDifferFromTheDefaults) {
   // Guards the test above: a key that the reader ignores would come back as the default.
-  const Settings defaults = image_config_to_settings(image_config_from_settings({}, 3));
+  const Settings defaults = fit_config_to_settings(image_config_from_settings({}, 3));
   const Settings unusual = unusual_settings();
   for (const auto& [key, entry] : unusual.entries()) {
     if (defaults.contains(key)) {
@@ -117,10 +117,10 @@ TEST(ImageConfig, UnusualValuesDifferFromTheDefaults) {
 }
 
 TEST(ImageConfig, DefaultsAreValidAndStable) {
-  const ImageFitConfig config = image_config_from_settings({}, 1);
+  const FitConfig config = image_config_from_settings({}, 1);
   EXPECT_EQ(build_network(config.network).n_params(), 140417);
-  const Settings written = image_config_to_settings(config);
-  EXPECT_TRUE(same_values(image_config_to_settings(image_config_from_settings(written, 1)), written));
+  const Settings written = fit_config_to_settings(config);
+  EXPECT_TRUE(same_values(fit_config_to_settings(image_config_from_settings(written, 1)), written));
 }
 
 Settings embedding_settings() {
@@ -133,25 +133,25 @@ Settings embedding_settings() {
 }
 
 TEST(ImageConfig, EmbeddingKeysSurviveTheRoundTrip) {
-  const ImageFitConfig config = image_config_from_settings(embedding_settings(), 3);
+  const FitConfig config = image_config_from_settings(embedding_settings(), 3);
   EXPECT_EQ(config.network.input.embedding, (EmbeddingSpec{{24, 18}, 6, 0.5}));
   EXPECT_EQ(build_network(config.network).input.embedding.size(), 24 * 18 * 6);
-  const Settings written = image_config_to_settings(config);
-  EXPECT_TRUE(same_values(image_config_to_settings(image_config_from_settings(written, 3)), written));
+  const Settings written = fit_config_to_settings(config);
+  EXPECT_TRUE(same_values(fit_config_to_settings(image_config_from_settings(written, 3)), written));
   EXPECT_EQ(image_config_from_settings(written, 3).network.input, config.network.input);
 }
 
 TEST(ImageConfig, EmbeddingIsOffUnlessAskedFor) {
   Settings settings = embedding_settings();
   settings.set("model.embedding", false, "test");
-  const ImageFitConfig off = image_config_from_settings(settings, 3);
+  const FitConfig off = image_config_from_settings(settings, 3);
   EXPECT_EQ(off.network.input.embedding, EmbeddingSpec{});
   const Image image = wavy_image(9, 7, 3, PixelType::U8);
-  const ImageFitConfig without = image_config_from_settings(small_settings(), 3);
+  const FitConfig without = image_config_from_settings(small_settings(), 3);
   EXPECT_EQ(image_config_hash(off, image), image_config_hash(without, image));
-  const ImageFitConfig on = image_config_from_settings(embedding_settings(), 3);
+  const FitConfig on = image_config_from_settings(embedding_settings(), 3);
   EXPECT_NE(image_config_hash(on, image), image_config_hash(without, image));
-  ImageFitConfig other = on;
+  FitConfig other = on;
   other.network.input.embedding.init_bound = 0.25;
   EXPECT_NE(image_config_hash(other, image), image_config_hash(on, image));
 }
@@ -175,13 +175,13 @@ TEST(ImageConfig, EmbeddingMistakesAreNamed) {
 }
 
 TEST(ImageConfig, LayoutSeedFollowsTheSeed) {
-  Settings settings = image_config_to_settings(image_config_from_settings({}, 1));
+  Settings settings = fit_config_to_settings(image_config_from_settings({}, 1));
   settings.set("train.seed", int64_t{42}, "--seed");
   EXPECT_EQ(image_config_from_settings(settings, 1).network.layout.seed, 42U);
 }
 
 TEST(ImageConfig, OneNumberPerLevelStandsForBothAxes) {
-  const ImageFitConfig config = image_config_from_settings(small_settings(), 1);
+  const FitConfig config = image_config_from_settings(small_settings(), 1);
   EXPECT_EQ(config.network.tiles[2], (Tile{{2, 2, 1, 1}}));
   EXPECT_EQ(config.network.layout.resolutions[2][0], 16);
   EXPECT_EQ(config.network.layout.resolutions[2][1], 16);
@@ -190,7 +190,7 @@ TEST(ImageConfig, OneNumberPerLevelStandsForBothAxes) {
 TEST(ImageConfig, OneTileForAllLevels) {
   Settings settings = small_settings();
   settings.set("model.tiles", int64_t{3}, "test");
-  const ImageFitConfig config = image_config_from_settings(settings, 1);
+  const FitConfig config = image_config_from_settings(settings, 1);
   EXPECT_EQ(config.network.tiles, std::vector<Tile>(3, Tile{{3, 3, 1, 1}}));
 }
 
@@ -246,7 +246,7 @@ TEST(ImageConfig, ContradictionsAreFoundBeforeTraining) {
 
 TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
   const Image image = wavy_image(9, 7, 3, PixelType::U8);
-  const ImageFitConfig config = image_config_from_settings(unusual_settings(), 3);
+  const FitConfig config = image_config_from_settings(unusual_settings(), 3);
   const std::string hash = image_config_hash(config, image);
   EXPECT_EQ(hash.size(), 16U);
   EXPECT_EQ(image_config_hash(config, image), hash);
@@ -261,20 +261,20 @@ TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
                  "test");
     EXPECT_EQ(image_config_hash(image_config_from_settings(settings, 3), image), hash) << key;
   }
-  const std::vector<std::function<void(ImageFitConfig&)>> changes = {
-      [](ImageFitConfig& c) { c.seed = 6; },
-      [](ImageFitConfig& c) { c.batch_size = 78; },
-      [](ImageFitConfig& c) { c.train.max_steps = 124; },
-      [](ImageFitConfig& c) { c.train.schedule.learning_rate *= 1.0000001; },
-      [](ImageFitConfig& c) { c.network.widths[0] = 9; },
-      [](ImageFitConfig& c) { c.precision = Precision::F32; }};
+  const std::vector<std::function<void(FitConfig&)>> changes = {
+      [](FitConfig& c) { c.seed = 6; },
+      [](FitConfig& c) { c.batch_size = 78; },
+      [](FitConfig& c) { c.train.max_steps = 124; },
+      [](FitConfig& c) { c.train.schedule.learning_rate *= 1.0000001; },
+      [](FitConfig& c) { c.network.widths[0] = 9; },
+      [](FitConfig& c) { c.precision = Precision::F32; }};
   for (std::size_t i = 0; i < changes.size(); ++i) {
-    ImageFitConfig changed = config;
+    FitConfig changed = config;
     changes[i](changed);
     EXPECT_NE(image_config_hash(changed, image), hash) << i;
   }
   // A key at its default does not count: a version that adds one can still resume older runs.
-  ImageFitConfig other_range = config;
+  FitConfig other_range = config;
   other_range.network.output_range = {0, 1};
   EXPECT_NE(image_config_hash(other_range, image), hash);
   for (const std::size_t byte : {std::size_t{0}, image.n_bytes() - 1}) {

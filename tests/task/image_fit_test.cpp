@@ -13,7 +13,7 @@ namespace loe {
 namespace {
 
 struct Fit {
-  Fit(const Image& image, const ImageFitConfig& fit_config, int n_threads = 1)
+  Fit(const Image& image, const FitConfig& fit_config, int n_threads = 1)
       : config(fit_config),
         problem(image, config),
         executor(compile_reference(config, n_threads)),
@@ -33,7 +33,7 @@ struct Fit {
     EXPECT_EQ(state.step, step);
   }
 
-  ImageFitConfig config;
+  FitConfig config;
   ImageProblem problem;
   std::unique_ptr<Executor> executor;
   RunState state;
@@ -100,7 +100,7 @@ TEST(ImageFit, ResumedEqualsUninterruptedBitForBit) {
     Settings settings = small_settings();
     settings.set("data.sampling", std::string(sampling), "test");
     settings.set("train.max_steps", int64_t{16}, "test");
-    const ImageFitConfig config = image_config_from_settings(settings, 3);
+    const FitConfig config = image_config_from_settings(settings, 3);
     Fit whole(image, config);
     whole.run_to(16);
     for (const int64_t stop : {1, 8, 15}) {
@@ -118,7 +118,7 @@ TEST(ImageFit, StoppingRulesAndCadencesDoNotChangeTheResult) {
   const Image image = wavy_image(16, 16, 1, PixelType::U8);
   Settings settings = small_settings();
   settings.set("train.max_steps", int64_t{10}, "test");
-  const ImageFitConfig config = image_config_from_settings(settings, 1);
+  const FitConfig config = image_config_from_settings(settings, 1);
   Fit plain(image, config);
   plain.run_to(10);
   Fit busy(image, config);
@@ -177,7 +177,7 @@ TEST(ImageFit, NonFinitePixelsAreNamed) {
 
 TEST(ImageFit, ExplodingRateStopsWithStepAndTensor) {
   const Image image = wavy_image(16, 16, 1, PixelType::U8);
-  ImageFitConfig config = image_config_from_settings(small_settings(), 1);
+  FitConfig config = image_config_from_settings(small_settings(), 1);
   config.train.schedule.learning_rate = 1e30;
   Fit fit(image, config);
   RunState last_good;

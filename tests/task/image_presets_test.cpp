@@ -21,7 +21,7 @@ struct Size {
 constexpr Size kSizes[] = {{1, 1},     {1, 5},     {5, 1},       {2, 2},       {17, 3},    {512, 512},
                            {451, 300}, {768, 512}, {3000, 3000}, {8192, 8192}, {65536, 1}, {65536, 65536}};
 
-double flops_per_step(const ImageFitConfig& config) {
+double flops_per_step(const FitConfig& config) {
   const NetworkSpec spec = build_network(config.network);
   const double first = static_cast<double>(spec.layers[0].n_in) * spec.layers[0].n_out;
   return static_cast<double>(config.batch_size) * (6.0 * static_cast<double>(spec.macs_per_sample()) - 2 * first);
@@ -52,11 +52,11 @@ void expect_unique_paths(const NetworkSpec& spec, const Size& size) {
 }
 
 TEST(ImagePresets, ToyIsTable5) {
-  const ImageFitConfig config = image_config_from_settings(image_preset("toy"), 1);
+  const FitConfig config = image_config_from_settings(image_preset("toy"), 1);
   const NetworkSpec spec = build_network(config.network);
   EXPECT_EQ(spec.n_params(), 140417);
   EXPECT_EQ(spec.macs_per_sample(), 35008);
-  EXPECT_EQ(config.sampling, ImageSampling::AllPixels);
+  EXPECT_EQ(config.sampling, PixelSampling::AllPixels);
   EXPECT_EQ(config.train.max_steps, 10000);
   EXPECT_EQ(config.train.schedule.at(4999, 10000), 0.005);
   EXPECT_DOUBLE_EQ(config.train.schedule.at(5000, 10000), 0.0005);
@@ -65,11 +65,11 @@ TEST(ImagePresets, ToyIsTable5) {
 }
 
 TEST(ImagePresets, PlutoIsTable1) {
-  const ImageFitConfig config = image_config_from_settings(image_preset("pluto"), 3);
+  const FitConfig config = image_config_from_settings(image_preset("pluto"), 3);
   const NetworkSpec spec = build_network(config.network);
   EXPECT_EQ(spec.n_params(), 9358211);
   EXPECT_EQ(spec.macs_per_sample(), 585472);
-  EXPECT_EQ(config.sampling, ImageSampling::RandomPixels);
+  EXPECT_EQ(config.sampling, PixelSampling::RandomPixels);
   EXPECT_EQ(config.batch_size, 262144);
   EXPECT_EQ(config.train.max_steps, 200000);
   EXPECT_EQ(config.train.schedule.at(99999, 200000), 0.001);
@@ -98,7 +98,7 @@ TEST(AutoSettings, EveryPixelHasItsOwnPath) {
   for (const Size& size : kSizes) {
     SCOPED_TRACE(testing::Message() << size.width << "x" << size.height);
     const Settings settings = auto_settings(size.width, size.height, 3, 0, 0, Precision::F32, 100);
-    const ImageFitConfig config = image_config_from_settings(settings, 3);
+    const FitConfig config = image_config_from_settings(settings, 3);
     expect_unique_paths(build_network(config.network), size);
     // The finest cell is a pixel on both axes, so cells are square everywhere.
     EXPECT_EQ(config.network.layout.resolutions.back()[0], size.width);
@@ -138,7 +138,7 @@ TEST(AutoSettings, DealsTheBitsOnceLikeThePaper) {
 }
 
 TEST(AutoSettings, PutsTheFinestLevelFirstWithItsTile) {
-  const ImageFitConfig config = image_config_from_settings(auto_settings(512, 512, 3, 60, 0, Precision::F32, 100), 3);
+  const FitConfig config = image_config_from_settings(auto_settings(512, 512, 3, 60, 0, Precision::F32, 100), 3);
   EXPECT_EQ(config.network.layout.kind, LayoutKind::FineToCoarse);
   const NetworkSpec spec = build_network(config.network);
   const int tiles[] = {4, 4, 4, 4, 2};  // nine bits: the coarsest level has one
@@ -151,14 +151,14 @@ TEST(AutoSettings, PutsTheFinestLevelFirstWithItsTile) {
 }
 
 TEST(AutoSettings, ShortRunsTakeManySmallSteps) {
-  const ImageFitConfig quick = image_config_from_settings(auto_settings(512, 512, 3, 10, 0, Precision::F32, 100), 3);
+  const FitConfig quick = image_config_from_settings(auto_settings(512, 512, 3, 10, 0, Precision::F32, 100), 3);
   EXPECT_EQ(quick.batch_size, 2048);
   EXPECT_GE(quick.train.max_steps, 5000);
   EXPECT_EQ(quick.train.adam.beta2, 0.99);
   EXPECT_EQ(quick.train.schedule.learning_rate, 0.02);
   EXPECT_EQ(quick.train.schedule.kind, ScheduleKind::Cosine);
   // A faster machine sees more samples: larger batches, not ever more steps; wide levels take smaller rates.
-  const ImageFitConfig fast = image_config_from_settings(auto_settings(4096, 4096, 3, 600, 0, Precision::F32, 2e4), 3);
+  const FitConfig fast = image_config_from_settings(auto_settings(4096, 4096, 3, 600, 0, Precision::F32, 2e4), 3);
   EXPECT_GT(fast.batch_size, 8 * quick.batch_size);
   EXPECT_GT(fast.network.widths[0], 64);
   EXPECT_LT(fast.train.schedule.learning_rate, 0.02);
@@ -169,7 +169,7 @@ TEST(AutoSettings, StaysWithinATimeBudget) {
     for (const double seconds : {20.0, 120.0, 3600.0}) {
       for (const double gflops : {20.0, 150.0, 5000.0}) {
         const Settings settings = auto_settings(size.width, size.height, 3, seconds, 0, Precision::Bf16, gflops);
-        const ImageFitConfig config = image_config_from_settings(settings, 3);
+        const FitConfig config = image_config_from_settings(settings, 3);
         const double planned = flops_per_step(config) * static_cast<double>(config.train.max_steps) / (gflops * 1e9);
         EXPECT_LE(planned, 1.001 * seconds) << size.width << " " << seconds << " s " << gflops;
         EXPECT_EQ(config.train.max_seconds, seconds);
@@ -181,7 +181,7 @@ TEST(AutoSettings, StaysWithinATimeBudget) {
 
 TEST(AutoSettings, DefaultTimeIsAboutAMinuteAndGrowsWithThePicture) {
   const auto seconds = [](int size) {
-    const ImageFitConfig config =
+    const FitConfig config =
         image_config_from_settings(auto_settings(size, size, 3, 0, 0, Precision::F32, 100), 3);
     EXPECT_EQ(config.train.max_seconds, 0);
     return flops_per_step(config) * static_cast<double>(config.train.max_steps) / 100e9;
@@ -195,7 +195,7 @@ TEST(AutoSettings, DefaultTimeIsAboutAMinuteAndGrowsWithThePicture) {
 TEST(AutoSettings, MoreTimeBuysMoreNetworkUpToThePapersDensity) {
   int64_t last = 0;
   for (const double seconds : {10.0, 100.0, 1e3, 1e4, 1e5}) {
-    const ImageFitConfig config =
+    const FitConfig config =
         image_config_from_settings(auto_settings(2048, 2048, 3, seconds, 0, Precision::F32, 100), 3);
     const int64_t n_params = build_network(config.network).n_params();
     EXPECT_GE(n_params, last);
@@ -207,7 +207,7 @@ TEST(AutoSettings, MoreTimeBuysMoreNetworkUpToThePapersDensity) {
 
 TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {
   for (const int64_t budget : {2000, 20000, 140000, 1000000, 9370000}) {
-    const ImageFitConfig config =
+    const FitConfig config =
         image_config_from_settings(auto_settings(3000, 2000, 3, 0, budget, Precision::F32, 100), 3);
     const int64_t n_params = build_network(config.network).n_params();
     EXPECT_LE(n_params, budget);
@@ -215,7 +215,7 @@ TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {
     EXPECT_EQ(config.train.max_seconds, 0);
   }
   // Both budgets: parameters decide the network, seconds the steps.
-  const ImageFitConfig both =
+  const FitConfig both =
       image_config_from_settings(auto_settings(3000, 2000, 3, 60, 140000, Precision::F32, 100), 3);
   EXPECT_GT(build_network(both.network).n_params(), 80000);
   EXPECT_LE(flops_per_step(both) * static_cast<double>(both.train.max_steps), 60 * 100e9);
@@ -252,7 +252,7 @@ TEST(AutoSettings, ChangesNothingWithTheSeed) {
   // The plan carries no seed of its own: a later --seed decides weights, samples and random layouts alike.
   Settings settings = auto_settings(64, 64, 3, 5, 0, Precision::F32, 100);
   settings.set("train.seed", int64_t{9}, "--seed");
-  const ImageFitConfig config = image_config_from_settings(settings, 3);
+  const FitConfig config = image_config_from_settings(settings, 3);
   EXPECT_EQ(config.seed, 9U);
   EXPECT_EQ(config.network.layout.seed, 9U);
 }

@@ -38,7 +38,7 @@ inline Settings small_settings() {
   return settings;
 }
 
-inline std::unique_ptr<Executor> compile_reference(const ImageFitConfig& config, int n_threads = 1) {
+inline std::unique_ptr<Executor> compile_reference(const FitConfig& config, int n_threads = 1) {
   return reference_backend().compile(build_network(config.network), {Precision::F32, n_threads, ""});
 }
 

@@ -1,23 +1,13 @@
-// Samplers over a picture: which pixels a training step sees.
+// The sampler over a picture: which pixels a training step sees.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "loe/signal/image.h"
+#include "loe/signal/pixel_sampling.h"
 
 namespace loe {
-
-enum class ImageSampling {
-  AllPixels,     ///< every pixel, every step, in Morton order of 2-D blocks
-  RandomPixels,  ///< batch_size independent uniform draws (with replacement), then sorted by Morton key for locality
-};
-
-const char* to_string(ImageSampling sampling);  ///< "all_pixels", "random_pixels"
-
-/// Largest batch_size of RandomPixels: 2^30 samples, 8 GiB of keys.
-inline constexpr int64_t kMaxBatchSize = int64_t{1} << 30;
 
 /// Draws the pixels of a step. Coordinates are (x, y) at pixel centres, p_0 = (column + 0.5) / width,
 /// p_1 = (row + 0.5) / height; targets the pixel's channels.
@@ -26,10 +16,10 @@ class ImageSampler {
  public:
   /// batch_size is ignored by AllPixels. The image must outlive the sampler. Memory: 4 bytes per pixel (AllPixels) or 8
   /// per sample (RandomPixels). Error(InvalidArgument) for an empty picture or batch_size outside 1..kMaxBatchSize.
-  ImageSampler(const Image& image, ImageSampling sampling, int64_t batch_size, uint64_t seed);
+  ImageSampler(const Image& image, PixelSampling sampling, int64_t batch_size, uint64_t seed);
 
   int64_t n_samples() const { return n_samples_; }
-  ImageSampling sampling() const { return sampling_; }
+  PixelSampling sampling() const { return sampling_; }
   /// Draws the pixels of `step`: sample pair i takes words of (seed, Samples, step, lane i). Not thread-safe.
   /// Cost: about 5 ms for 262,144 samples on one core.
   void begin_step(int64_t step);
@@ -39,7 +29,7 @@ class ImageSampler {
 
  private:
   const Image* image_;
-  ImageSampling sampling_;
+  PixelSampling sampling_;
   int64_t n_samples_;
   uint64_t seed_;
   int64_t drawn_step_ = -1;

@@ -1,60 +1,32 @@
 // Task "image": a picture as a Levels-of-Experts network.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
-#include "loe/metric/image_metrics.h"
-#include "loe/nn/network.h"
 #include "loe/signal/image.h"
-#include "loe/signal/image_sampler.h"
+#include "loe/task/fit_config.h"
 #include "loe/train/trainer.h"
 
 namespace loe {
 
-/// What is done to the picture before it is fitted: first cut, then resized (crop_image, resize_image).
-struct PictureEdit {
-  std::array<int, 4> crop{};  ///< x, y, width, height; width 0: none
-  std::array<int, 2> size{};  ///< width, height; 0: as it is
-  bool is_none() const { return crop[2] == 0 && size[0] == 0; }
-};
+/// fit_config_from_settings for pictures: two dimensions; n_channels comes from the picture.
+inline FitConfig image_config_from_settings(const Settings& settings, int n_channels) {
+  return fit_config_from_settings(settings, 2, n_channels);
+}
 
-/// All settings of an image fit. Keys of the config file in docs/config.md.
-struct ImageFitConfig {
-  std::string preset = "auto";
-  uint64_t seed = 0;
-  PictureEdit edit;
-  NetworkConfig network;
-  ImageSampling sampling = ImageSampling::RandomPixels;
-  int64_t batch_size = 65536;
-  Precision precision = Precision::F32;
-  TrainOptions train;
-};
-
-/// Reads typed settings over the built-in defaults (docs/config.md). Unknown keys, wrong types and contradictions are
-/// Error(InvalidArgument). n_channels comes from the picture.
-ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels);
-/// The keys data.crop and data.size alone: the picture must be read and edited before the rest can be resolved.
-PictureEdit picture_edit_from_settings(const Settings& settings);
-/// The resolved config; image_config_from_settings(image_config_to_settings(c), n) == c.
-Settings image_config_to_settings(const ImageFitConfig& config);
-
-/// 16 hex digits over the picture's content and all settings that determine the parameters after a step: RunState's
-/// config_hash. Stopping rules other than max_steps, cadences and the preset's name do not count.
-std::string image_config_hash(const ImageFitConfig& config, const Image& image);
+/// RunState's config_hash: fit_config_hash over the picture's size, depth and content.
+std::string image_config_hash(const FitConfig& config, const Image& image);
 
 /// Batches and evaluations of one picture for the trainer.
 class ImageProblem : public Problem {
  public:
   /// The image must outlive the problem. Error(InvalidArgument) if channels disagree or the batch size is out of range.
-  ImageProblem(const Image& image, const ImageFitConfig& config);
+  ImageProblem(const Image& image, const FitConfig& config);
   ~ImageProblem() override;
   const SampleSource& batch(int64_t step) override;
   double evaluate_psnr(Executor& executor) override;

@@ -9,7 +9,7 @@
 #include "loe/base/error.h"
 #include "loe/base/thread_pool.h"
 #include "loe/task/image_presets.h"
-#include "task/image/config_settings.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -158,14 +158,14 @@ NetworkSpec within_params(NetworkConfig& network, int64_t n_params) {
   return widest(network, limit, HUGE_VAL, kMinWidth, kBudgetWidthStep);
 }
 
-void plan_batches(ImageFitConfig& config, double n_pixels, double n_visits) {
+void plan_batches(FitConfig& config, double n_pixels, double n_visits) {
   const double n_samples = n_pixels * std::min(n_visits, kMaxVisits);
   const double wanted = std::clamp(n_samples / kTargetSteps, double{kMinBatch}, double{kMaxBatch});
   if (wanted >= n_pixels) {
-    config.sampling = ImageSampling::AllPixels;
+    config.sampling = PixelSampling::AllPixels;
     config.batch_size = static_cast<int64_t>(n_pixels);
   } else {
-    config.sampling = ImageSampling::RandomPixels;
+    config.sampling = PixelSampling::RandomPixels;
     config.batch_size = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(wanted)));
   }
   const double n_steps = std::round(n_samples / static_cast<double>(config.batch_size));
@@ -191,7 +191,7 @@ Settings auto_settings(int width, int height, int n_channels, double max_seconds
   check(width, height, n_channels, max_seconds, n_params, gflops);
   const double n_pixels = static_cast<double>(width) * height;
   const double scale = n_pixels / kReferencePixels;
-  ImageFitConfig config;
+  FitConfig config;
   config.preset = "auto";
   config.precision = precision;
   config.network = plan_levels(width, height, n_channels);

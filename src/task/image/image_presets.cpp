@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "loe/base/error.h"
-#include "task/image/config_settings.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -15,23 +15,23 @@ void add_level(NetworkConfig& network, int width, int tile, double resolution) {
 }
 
 /// Table 5, row "Quad Tree".
-ImageFitConfig toy() {
-  ImageFitConfig config;
+FitConfig toy() {
+  FitConfig config;
   config.preset = "toy";
   config.network.input.n_frequencies = 8;
   config.network.output_range = {-1, 1};
   for (int level = 1; level <= 9; ++level) {
     add_level(config.network, 64, 2, static_cast<double>(1 << level));
   }
-  config.sampling = ImageSampling::AllPixels;
+  config.sampling = PixelSampling::AllPixels;
   config.train.schedule.learning_rate = 0.005;
   config.train.max_steps = 10000;
   return config;
 }
 
 /// Table 1, row "Ours".
-ImageFitConfig pluto() {
-  ImageFitConfig config;
+FitConfig pluto() {
+  FitConfig config;
   config.preset = "pluto";
   config.network.input.n_frequencies = 13;
   config.network.output_range = {-1, 1};
@@ -40,7 +40,7 @@ ImageFitConfig pluto() {
   for (const double resolution : {32.0, 128.0, 512.0, 2048.0, 8192.0}) {
     add_level(config.network, 256, 4, resolution);
   }
-  config.sampling = ImageSampling::RandomPixels;
+  config.sampling = PixelSampling::RandomPixels;
   config.batch_size = 262144;
   config.train.schedule.learning_rate = 0.001;
   config.train.max_steps = 200000;

@@ -1,16 +1,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
+#include "loe/signal/image_sampler.h"
 #include "loe/task/image_task.h"
 
 namespace loe {
 
 struct ImageProblem::Impl : SampleSource {
-  Impl(const Image& picture, const ImageFitConfig& config)
+  Impl(const Image& picture, const FitConfig& config)
       : image(picture), sampler(picture, config.sampling, config.batch_size, config.seed) {}
   int64_t n_samples() const override { return sampler.n_samples(); }
   void fill(int64_t first, int64_t count, float* coords, float* targets) const override {
@@ -21,7 +23,7 @@ struct ImageProblem::Impl : SampleSource {
   ImageSampler sampler;
 };
 
-ImageProblem::ImageProblem(const Image& image, const ImageFitConfig& config) {
+ImageProblem::ImageProblem(const Image& image, const FitConfig& config) {
   if (config.network.n_channels != image.n_channels()) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[image] channels: expected {} (outputs of the network), got a picture with {}",
@@ -31,6 +33,13 @@ ImageProblem::ImageProblem(const Image& image, const ImageFitConfig& config) {
 }
 
 ImageProblem::~ImageProblem() = default;
+
+std::string image_config_hash(const FitConfig& config, const Image& image) {
+  const std::string shape =
+      fmt::format("{}x{}x{} {}", image.width(), image.height(), image.n_channels(), to_string(image.type()));
+  const std::span<const std::byte> content[] = {{image.data(), image.n_bytes()}};
+  return fit_config_hash(config, shape, content);
+}
 
 const SampleSource& ImageProblem::batch(int64_t step) {
   impl_->sampler.begin_step(step);

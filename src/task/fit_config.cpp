@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "loe/base/error.h"
-#include "loe/task/image_task.h"
-#include "task/image/config_settings.h"
+#include "loe/task/fit_config.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -41,6 +40,7 @@ const std::vector<std::string>& known_keys() {
                                                 "model.output_range",
                                                 "data.crop",
                                                 "data.size",
+                                                "data.frames",
                                                 "data.sampling",
                                                 "data.batch_size",
                                                 "train.seed",
@@ -60,17 +60,6 @@ const std::vector<std::string>& known_keys() {
                                                 "train.steps_per_eval",
                                                 "train.steps_per_save"};
   return keys;
-}
-
-/// Keys that decide when a run stops, speaks or saves, or are only a name: never what a step computes.
-bool determines_result(const std::string& key) {
-  static const std::vector<std::string> others = {"preset",
-                                                  "train.max_seconds",
-                                                  "train.until_psnr_db",
-                                                  "train.steps_per_log",
-                                                  "train.steps_per_eval",
-                                                  "train.steps_per_save"};
-  return std::find(others.begin(), others.end(), key) == others.end();
 }
 
 [[noreturn]] void fail(const Settings& settings, const std::string& key, const std::string& expected, double found) {
@@ -102,20 +91,29 @@ bool is_number(const Settings& settings, const std::string& key) {
   return std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
 }
 
-/// One [x, y] per level, written so or as one number per level that stands for both axes.
-std::vector<std::array<double, 2>> get_axis_list(const Settings& settings, const std::string& key) {
-  std::vector<std::array<double, 2>> list;
+/// One [x, y] or [x, y, t] per level, written so or as one number per level that stands for all axes. Axes beyond
+/// n_dims are 1.
+std::vector<std::array<double, kMaxDims>> get_axis_list(const Settings& settings, const std::string& key, int n_dims) {
+  std::vector<std::array<double, kMaxDims>> list;
+  const auto add = [&](auto value_of_axis) {
+    std::array<double, kMaxDims> values = {1, 1, 1, 1};
+    for (int axis = 0; axis < n_dims; ++axis) {
+      values[axis] = value_of_axis(axis);
+    }
+    list.push_back(values);
+  };
   if (std::holds_alternative<std::vector<double>>(settings.entries().at(key).value)) {
     for (const double value : settings.get_list(key, {})) {
-      list.push_back({value, value});
+      add([&](int) { return value; });
     }
     return list;
   }
-  for (const std::vector<double>& pair : settings.get_nested_list(key, {})) {
-    if (pair.size() != 2) {
-      fail(settings, key, "lists of two numbers [x, y]", static_cast<double>(pair.size()));
+  for (const std::vector<double>& values : settings.get_nested_list(key, {})) {
+    if (values.size() != static_cast<std::size_t>(n_dims)) {
+      fail(settings, key, n_dims == 2 ? "lists of two numbers [x, y]" : "lists of three numbers [x, y, t]",
+           static_cast<double>(values.size()));
     }
-    list.push_back({pair[0], pair[1]});
+    add([&](int axis) { return values[axis]; });
   }
   return list;
 }
@@ -131,32 +129,55 @@ Enum get_enum(const Settings& settings, const std::string& key, Enum fallback, c
   return values[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
 }
 
-/// The network of Table 5: what a config that names no preset starts from.
-NetworkConfig default_network() {
+/// The same tile and resolution along every axis; 1 beyond n_dims.
+void add_level(NetworkConfig& network, int width, int n, double resolution) {
+  Tile tile;
+  Resolution r = {1, 1, 1, 1};
+  for (int axis = 0; axis < network.n_dims; ++axis) {
+    tile.n[axis] = n;
+    r[axis] = resolution;
+  }
+  network.widths.push_back(width);
+  network.tiles.push_back(tile);
+  network.layout.resolutions.push_back(r);
+}
+
+/// What a config that names no preset starts from: the network of Table 5 in two dimensions, of Table 2 in three.
+NetworkConfig default_network(int n_dims) {
   NetworkConfig network;
-  network.input.n_frequencies = 8;
-  for (int level = 1; level <= 9; ++level) {
-    const double resolution = std::ldexp(1.0, level);
-    network.widths.push_back(64);
-    network.tiles.push_back(Tile{{2, 2, 1, 1}});
-    network.layout.resolutions.push_back({resolution, resolution, 1, 1});
+  network.n_dims = n_dims;
+  network.input.n_frequencies = n_dims == 2 ? 8 : 9;
+  if (n_dims == 2) {
+    for (int level = 1; level <= 9; ++level) {
+      add_level(network, 64, 2, std::ldexp(1.0, level));
+    }
+  } else {
+    add_level(network, 256, 2, 2);
+    for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
+      add_level(network, 256, 4, resolution);
+    }
   }
   return network;
 }
 
-void read_layout(const Settings& settings, ImageFitConfig& config) {
+void read_layout(const Settings& settings, FitConfig& config) {
   NetworkConfig& network = config.network;
   LayoutConfig& layout = network.layout;
   network.widths = get_int_list(settings, "model.widths", network.widths, 1, kMaxWidth);
   if (settings.contains("model.tiles") && is_number(settings, "model.tiles")) {
     const int n =
         to_int(settings, "model.tiles", settings.get_double("model.tiles", 1, 1, kMaxExperts), 1, kMaxExperts);
-    network.tiles.assign(network.widths.size(), Tile{{n, n, 1, 1}});
+    Tile tile;
+    std::fill_n(tile.n.begin(), network.n_dims, n);
+    network.tiles.assign(network.widths.size(), tile);
   } else if (settings.contains("model.tiles")) {
     network.tiles.clear();
-    for (const std::array<double, 2>& n : get_axis_list(settings, "model.tiles")) {
-      network.tiles.push_back(Tile{{to_int(settings, "model.tiles", n[0], 1, kMaxExperts),
-                                    to_int(settings, "model.tiles", n[1], 1, kMaxExperts), 1, 1}});
+    for (const std::array<double, kMaxDims>& n : get_axis_list(settings, "model.tiles", network.n_dims)) {
+      Tile tile;
+      for (int axis = 0; axis < network.n_dims; ++axis) {
+        tile.n[axis] = to_int(settings, "model.tiles", n[axis], 1, kMaxExperts);
+      }
+      network.tiles.push_back(tile);
     }
   }
   layout.kind =
@@ -164,10 +185,7 @@ void read_layout(const Settings& settings, ImageFitConfig& config) {
                {LayoutKind::CoarseToFine, LayoutKind::FineToCoarse, LayoutKind::GrayCode, LayoutKind::RandomPermute,
                 LayoutKind::RandomAffine, LayoutKind::Interleaved, LayoutKind::Chunked, LayoutKind::SingleScale});
   if (settings.contains("model.resolutions")) {
-    layout.resolutions.clear();
-    for (const std::array<double, 2>& r : get_axis_list(settings, "model.resolutions")) {
-      layout.resolutions.push_back({r[0], r[1], 1, 1});
-    }
+    layout.resolutions = get_axis_list(settings, "model.resolutions", network.n_dims);
   }
   layout.permutation = get_int_list(settings, "model.permutation", layout.permutation, 0, kMaxLayers);
   layout.gray_first_offset = settings.get_double("model.gray_first_offset", layout.gray_first_offset, 0, 1);
@@ -177,11 +195,12 @@ void read_layout(const Settings& settings, ImageFitConfig& config) {
       static_cast<uint64_t>(settings.get_int("model.layout_seed", static_cast<int64_t>(config.seed), 0, kMaxInt));
 }
 
-void read_embedding(const Settings& settings, EmbeddingSpec& embedding) {
+void read_embedding(const Settings& settings, int n_dims, EmbeddingSpec& embedding) {
   const std::string resolution_key = "model.embedding_resolution";
-  const std::vector<double> resolution = settings.get_list(resolution_key, {0, 0});
-  if (resolution.size() != 2) {
-    fail(settings, resolution_key, "a list of two numbers [x, y]", static_cast<double>(resolution.size()));
+  const std::vector<double> resolution = settings.get_list(resolution_key, std::vector<double>(n_dims, 0));
+  if (resolution.size() != static_cast<std::size_t>(n_dims)) {
+    fail(settings, resolution_key, n_dims == 2 ? "a list of two numbers [x, y]" : "a list of three numbers [x, y, t]",
+         static_cast<double>(resolution.size()));
   }
   EmbeddingSpec found;
   for (std::size_t axis = 0; axis < resolution.size(); ++axis) {
@@ -194,13 +213,14 @@ void read_embedding(const Settings& settings, EmbeddingSpec& embedding) {
   if (!settings.get_bool("model.embedding", false)) {
     return;  // the other keys are checked all the same
   }
-  if (found.resolution[0] == 0 || found.resolution[1] == 0 || found.n_channels == 0) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[config] model.embedding ({}): expected model.embedding_resolution and "
-                            "model.embedding_channels above 0, got [{}, {}] and {}; set them, for example [256, 256] "
-                            "and 128",
-                            settings.entries().at("model.embedding").origin, found.resolution[0], found.resolution[1],
-                            found.n_channels));
+  const auto end = found.resolution.begin() + n_dims;
+  if (std::find(found.resolution.begin(), end, 0) != end || found.n_channels == 0) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[config] model.embedding ({}): expected model.embedding_resolution and "
+                    "model.embedding_channels above 0, got [{}] and {}; set them, for example {} and {}",
+                    settings.entries().at("model.embedding").origin, fmt::join(found.resolution.begin(), end, ", "),
+                    found.n_channels, n_dims == 2 ? "[256, 256]" : "[64, 64, 64]", n_dims == 2 ? 128 : 64));
   }
   embedding = found;
 }
@@ -211,7 +231,7 @@ void read_model(const Settings& settings, NetworkConfig& network) {
   input.n_frequencies = static_cast<int>(settings.get_int("model.n_frequencies", input.n_frequencies, 0, 24));
   input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
   input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
-  read_embedding(settings, input.embedding);
+  read_embedding(settings, network.n_dims, input.embedding);
   network.interpolation =
       get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
   network.node_offset = settings.get_double("model.node_offset", network.node_offset, 0, 1);
@@ -270,57 +290,23 @@ void write_training(const TrainOptions& train, const std::string& origin, Settin
   set("train.steps_per_save", train.steps_per_save);
 }
 
-uint64_t mix(uint64_t hash, uint64_t word) {
-  hash = (hash ^ word) * 0x100000001B3ULL;
-  return hash ^ (hash >> 29);
-}
-
-uint64_t hash_bytes(uint64_t hash, const void* data, std::size_t n_bytes) {
-  const auto* bytes = static_cast<const unsigned char*>(data);
-  std::size_t i = 0;
-  for (; i + 8 <= n_bytes; i += 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, bytes + i, 8);
-    hash = mix(hash, word);
-  }
-  for (; i < n_bytes; ++i) {
-    hash = mix(hash, bytes[i]);
-  }
-  return mix(hash, n_bytes);
-}
-
-struct ValueText {
-  std::string operator()(bool value) const { return value ? "true" : "false"; }
-  std::string operator()(int64_t value) const { return fmt::format("{}", value); }
-  std::string operator()(double value) const { return fmt::format("{:a}", value); }
-  std::string operator()(const std::string& value) const { return value; }
-  std::string operator()(const std::vector<double>& values) const {
-    std::string text = "[";
-    for (const double value : values) {
-      text += (*this)(value) + ",";
-    }
-    return text + "]";
-  }
-  std::string operator()(const std::vector<std::vector<double>>& lists) const {
-    std::string text = "[";
-    for (const std::vector<double>& list : lists) {
-      text += (*this)(list) + ",";
-    }
-    return text + "]";
-  }
-};
-
 }  // namespace
 
-PictureEdit picture_edit_from_settings(const Settings& settings) {
+SignalEdit signal_edit_from_settings(const Settings& settings) {
   constexpr int kMaxSide = 65536;
-  PictureEdit edit;
+  SignalEdit edit;
   const std::vector<int> crop = get_int_list(settings, "data.crop", {}, 0, kMaxSide);
   const std::vector<int> size = get_int_list(settings, "data.size", {}, 1, kMaxSide);
   if (!crop.empty() && (crop.size() != 4 || crop[2] < 1 || crop[3] < 1)) {
     fail(settings, "data.crop", "four numbers [x, y, width, height] with a pixel inside, or []",
          static_cast<double>(crop.size()));
   }
+  const std::vector<int> frames = get_int_list(settings, "data.frames", {}, 0, kMaxSide);
+  if (!frames.empty() && frames.size() != 2) {
+    fail(settings, "data.frames", "two numbers [first, count] (count 0: to the end), or []",
+         static_cast<double>(frames.size()));
+  }
+  std::copy(frames.begin(), frames.end(), edit.frames.begin());
   if (!size.empty() && size.size() != 2) {
     fail(settings, "data.size", "two numbers [width, height], or []", static_cast<double>(size.size()));
   }
@@ -329,18 +315,21 @@ PictureEdit picture_edit_from_settings(const Settings& settings) {
   return edit;
 }
 
-ImageFitConfig image_config_from_settings(const Settings& settings, int n_channels) {
+FitConfig fit_config_from_settings(const Settings& settings, int n_dims, int n_channels) {
   settings.require_known(known_keys());
-  ImageFitConfig config;
+  FitConfig config;
   config.preset = settings.get_string("preset", config.preset);
   config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
-  config.edit = picture_edit_from_settings(settings);
-  config.network = default_network();
+  config.edit = signal_edit_from_settings(settings);
+  if (n_dims == 2 && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
+    fail(settings, "data.frames", "[] for a picture, which has no frames", config.edit.frames[0]);
+  }
+  config.network = default_network(n_dims);
   config.network.n_channels = n_channels;
   read_layout(settings, config);
   read_model(settings, config.network);
   config.sampling =
-      get_enum(settings, "data.sampling", config.sampling, {ImageSampling::AllPixels, ImageSampling::RandomPixels});
+      get_enum(settings, "data.sampling", config.sampling, {PixelSampling::AllPixels, PixelSampling::RandomPixels});
   config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);
   config.precision =
       get_enum(settings, "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16});
@@ -349,18 +338,18 @@ ImageFitConfig image_config_from_settings(const Settings& settings, int n_channe
   return config;
 }
 
-Settings config_to_settings(const ImageFitConfig& config, const std::string& origin) {
+Settings config_to_settings(const FitConfig& config, const std::string& origin) {
   Settings settings;
   const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
   const NetworkConfig& network = config.network;
   const LayoutConfig& layout = network.layout;
   std::vector<std::vector<double>> tiles;
   for (const Tile& tile : network.tiles) {
-    tiles.push_back({static_cast<double>(tile.n[0]), static_cast<double>(tile.n[1])});
+    tiles.emplace_back(tile.n.begin(), tile.n.begin() + network.n_dims);
   }
   std::vector<std::vector<double>> resolutions;
   for (const Resolution& resolution : layout.resolutions) {
-    resolutions.push_back({resolution[0], resolution[1]});
+    resolutions.emplace_back(resolution.begin(), resolution.begin() + network.n_dims);
   }
   set("preset", config.preset);
   set("model.widths", std::vector<double>(network.widths.begin(), network.widths.end()));
@@ -381,7 +370,7 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   const EmbeddingSpec& embedding = network.input.embedding;
   set("model.embedding", network.input.has_embedding());
   set("model.embedding_resolution",
-      std::vector<double>(embedding.resolution.begin(), embedding.resolution.begin() + 2));
+      std::vector<double>(embedding.resolution.begin(), embedding.resolution.begin() + network.n_dims));
   set("model.embedding_channels", int64_t{embedding.n_channels});
   set("model.embedding_init", embedding.init_bound);
   set("model.interpolation", std::string(to_string(network.interpolation)));
@@ -390,9 +379,14 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   set("model.slope", network.activation.slope);
   set("model.omega", network.activation.omega);
   set("model.output_range", std::vector<double>{network.output_range[0], network.output_range[1]});
-  const PictureEdit& edit = config.edit;
+  const SignalEdit& edit = config.edit;
   set("data.crop", edit.crop[2] == 0 ? std::vector<double>() : std::vector<double>(edit.crop.begin(), edit.crop.end()));
   set("data.size", edit.size[0] == 0 ? std::vector<double>() : std::vector<double>(edit.size.begin(), edit.size.end()));
+  if (network.n_dims > 2) {
+    const bool has_frames = edit.frames[0] != 0 || edit.frames[1] != 0;
+    set("data.frames",
+        has_frames ? std::vector<double>(edit.frames.begin(), edit.frames.end()) : std::vector<double>());
+  }
   set("data.sampling", std::string(to_string(config.sampling)));
   set("data.batch_size", config.batch_size);
   set("train.seed", static_cast<int64_t>(config.seed));
@@ -401,29 +395,8 @@ Settings config_to_settings(const ImageFitConfig& config, const std::string& ori
   return settings;
 }
 
-Settings image_config_to_settings(const ImageFitConfig& config) {
+Settings fit_config_to_settings(const FitConfig& config) {
   return config_to_settings(config, "resolved config");
-}
-
-std::string image_config_hash(const ImageFitConfig& config, const Image& image) {
-  uint64_t hash = 0xCBF29CE484222325ULL;
-  // Settings at their built-in defaults are left out: a run can still be resumed after a version adds a key.
-  const Settings defaults = image_config_to_settings(image_config_from_settings({}, image.n_channels()));
-  const Settings settings = image_config_to_settings(config);
-  const bool has_embedding = config.network.input.has_embedding();
-  for (const auto& [key, entry] : settings.entries()) {
-    const bool is_default = defaults.contains(key) && defaults.entries().at(key).value == entry.value;
-    const bool says_nothing = !has_embedding && key.starts_with("model.embedding");
-    if (determines_result(key) && !is_default && !says_nothing) {
-      const std::string text = key + "=" + std::visit(ValueText{}, entry.value);
-      hash = hash_bytes(hash, text.data(), text.size());
-    }
-  }
-  const std::string shape =
-      fmt::format("{}x{}x{} {}", image.width(), image.height(), image.n_channels(), to_string(image.type()));
-  hash = hash_bytes(hash, shape.data(), shape.size());
-  hash = hash_bytes(hash, image.data(), image.n_bytes());
-  return fmt::format("{:016x}", hash);
 }
 
 }  // namespace loe

@@ -1,0 +1,44 @@
+// Settings of a fit, shared by the tasks that supervise a signal's samples directly (picture, video).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "loe/backend/backend.h"
+#include "loe/base/settings.h"
+#include "loe/nn/network.h"
+#include "loe/signal/pixel_sampling.h"
+#include "loe/signal/signal_edit.h"
+#include "loe/train/trainer.h"
+
+namespace loe {
+
+/// All settings of a fit. Keys of the config file in docs/config.md.
+struct FitConfig {
+  std::string preset = "auto";
+  uint64_t seed = 0;
+  SignalEdit edit;
+  NetworkConfig network;  ///< n_dims 2: coordinates (x, y); 3: (x, y, t)
+  PixelSampling sampling = PixelSampling::RandomPixels;
+  int64_t batch_size = 65536;
+  Precision precision = Precision::F32;
+  TrainOptions train;
+};
+
+/// Reads typed settings over the built-in defaults (docs/config.md). Lists per axis have n_dims entries. Unknown keys,
+/// wrong types and contradictions are Error(InvalidArgument). n_channels comes from the signal.
+FitConfig fit_config_from_settings(const Settings& settings, int n_dims, int n_channels);
+/// The keys data.crop, data.size and data.frames alone: the signal must be read and edited before the rest can be
+/// resolved.
+SignalEdit signal_edit_from_settings(const Settings& settings);
+/// The resolved config; fit_config_from_settings(fit_config_to_settings(c), n_dims, n) == c.
+Settings fit_config_to_settings(const FitConfig& config);
+
+/// 16 hex digits over all settings that determine the parameters after a step, and over the signal: its shape in words
+/// and its bytes, piece by piece. Stopping rules other than max_steps, cadences, the preset's name and settings at
+/// their defaults do not count: a run can still be resumed after a version adds a key.
+std::string fit_config_hash(const FitConfig& config, const std::string& shape,
+                            std::span<const std::span<const std::byte>> content);
+
+}  // namespace loe
