@@ -9,35 +9,11 @@
 #include "loe/base/error.h"
 #include "loe/base/random.h"
 #include "signal/morton.h"
+#include "signal/radix_sort.h"
+#include "signal/unit_of_byte.h"
 
 namespace loe {
 namespace {
-
-// 11 bits: three passes for the 32-bit keys of the largest picture, and the counts of a pass (8 KiB) stay in L1.
-constexpr int kDigitBits = 11;
-constexpr uint32_t kDigitMask = (1U << kDigitBits) - 1;
-
-/// LSD radix sort of the low n_bits of `keys`. The keys ARE the samples (a Morton key gives back its pixel), so there
-/// is no payload to carry.
-void radix_sort(std::vector<uint32_t>& keys, std::vector<uint32_t>& scratch, int n_bits) {
-  scratch.resize(keys.size());
-  for (int shift = 0; shift < n_bits; shift += kDigitBits) {
-    std::array<uint32_t, kDigitMask + 1> start{};
-    for (const uint32_t key : keys) {
-      ++start[(key >> shift) & kDigitMask];
-    }
-    uint32_t sum = 0;
-    for (uint32_t& count : start) {
-      const uint32_t n = count;
-      count = sum;
-      sum += n;
-    }
-    for (const uint32_t key : keys) {
-      scratch[start[(key >> shift) & kDigitMask]++] = key;
-    }
-    keys.swap(scratch);
-  }
-}
 
 /// Appends the pixels of the square [column, column + size) x [row, row + size) that lie inside the picture, in Morton
 /// order. Squares outside are skipped whole: a 65536 x 1 picture costs 65536 visits, not 2^32.
@@ -58,17 +34,6 @@ void append_square(uint32_t column, uint32_t row, uint32_t size, const Image& im
 
 int bits_per_axis(const Image& image) {
   return std::bit_width(static_cast<uint32_t>(std::max(image.width(), image.height()) - 1));
-}
-
-const std::array<float, 256>& unit_of_byte() {
-  static const std::array<float, 256> table = [] {
-    std::array<float, 256> values{};
-    for (int i = 0; i < 256; ++i) {
-      values[i] = static_cast<float>(i) / 255.0F;
-    }
-    return values;
-  }();
-  return table;
 }
 
 /// Targets of 8-bit pictures through a table: the common case, and the one where conversion would cost most per byte.

@@ -10,6 +10,7 @@
 #include "loe/base/settings.h"
 #include "loe/signal/image.h"
 #include "loe/task/fit_config.h"
+#include "loe/task/region.h"
 #include "loe/train/trainer.h"
 
 namespace loe {
@@ -34,14 +35,6 @@ class ImageProblem : public Problem {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
-};
-
-/// A rectangle of the continuous picture, in pixels of the source: [x, x + width) x [y, y + height).
-struct Region {
-  int x = 0;
-  int y = 0;
-  int width = 0;
-  int height = 0;
 };
 
 /// Evaluates the network over `region` of a source_width x source_height picture, resampled to out_width x out_height
