@@ -378,6 +378,18 @@ const ImageFormat* format_of_content(std::span<const unsigned char> head) {
   return nullptr;
 }
 
+const ImageFormat* format_of_extension(const std::string& path) {
+  const std::string extension = extension_of(path);
+  for (const ImageFormat& format : image_formats()) {
+    for (const char* candidate : format.extensions) {
+      if (extension == candidate) {
+        return &format;
+      }
+    }
+  }
+  return nullptr;
+}
+
 const ImageFormat& output_format(const std::string& path, int width, int height, int n_channels, PixelType type) {
   const std::string extension = extension_of(path);
   const ImageFormat* found = nullptr;

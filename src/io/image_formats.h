@@ -23,6 +23,9 @@ struct ImageFormat {
 /// The format whose signature `head`, the file's first bytes, begins with; nullptr: none of ours.
 const ImageFormat* format_of_content(std::span<const unsigned char> head);
 
+/// The format that the extension of `path` stands for, in any case, whatever the content; nullptr: none of ours.
+const ImageFormat* format_of_extension(const std::string& path);
+
 /// By the extension of `path`, in any case. Error(Unsupported) if the format lacks the depth (names the nearest it
 /// has), the channels or the size, or if we do not write the extension (lists those we do).
 const ImageFormat& output_format(const std::string& path, int width, int height, int n_channels, PixelType type);

@@ -1,0 +1,257 @@
+// Videos as folders of numbered pictures.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <functional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "io/file_handle.h"
+#include "io/image_formats.h"
+#include "io/text.h"
+#include "io/video_source.h"
+#include "loe/io/file.h"
+#include "loe/io/image_file.h"
+
+namespace loe {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_digit(char c) {
+  return std::isdigit(static_cast<unsigned char>(c)) != 0;
+}
+
+/// Runs of digits compare as numbers, the rest as bytes: frame2 < frame10. Numbers of any length.
+bool natural_less(const std::string& a, const std::string& b) {
+  std::size_t i = 0;
+  std::size_t j = 0;
+  while (i < a.size() && j < b.size()) {
+    if (!is_digit(a[i]) || !is_digit(b[j])) {
+      if (a[i] != b[j]) {
+        return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
+      }
+      ++i;
+      ++j;
+      continue;
+    }
+    const auto number = [](const std::string& text, std::size_t& at) {
+      const std::size_t first = std::min(text.find_first_not_of('0', at), text.size());
+      at = first;
+      while (at < text.size() && is_digit(text[at])) {
+        ++at;
+      }
+      return text.substr(first, at - first);
+    };
+    const std::string x = number(a, i);
+    const std::string y = number(b, j);
+    if (x != y) {
+      return x.size() != y.size() ? x.size() < y.size() : x < y;
+    }
+  }
+  if (i < a.size() || j < b.size()) {
+    return j < b.size();
+  }
+  return a < b;  // equal but for leading zeros
+}
+
+bool holds_picture(const std::string& path) {
+  try {
+    const ReadHandle file(path);
+    std::array<unsigned char, 32> head{};
+    const std::size_t n = static_cast<std::size_t>(std::min<uint64_t>(file.size(), head.size()));
+    file.read_at(0, head.data(), n);
+    return format_of_content({head.data(), n}) != nullptr;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Calls visit(name, path) for the files of a folder that are not hidden until it returns false.
+void for_each_file(const std::string& folder,
+                   const std::function<bool(const std::string& name, const std::string& path)>& visit) {
+  std::error_code error;
+  fs::directory_iterator entries(folder, error);
+  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+    const std::string name = entries->path().filename().string();
+    std::error_code ignored;
+    if (name[0] != '.' && !entries->is_directory(ignored) && !visit(name, entries->path().string())) {
+      return;
+    }
+  }
+  if (error) {
+    throw_io_error(folder, "list the folder", error.value());
+  }
+}
+
+/// Names of the picture files, by content or by extension, in natural order.
+std::vector<std::string> list_pictures(const std::string& folder) {
+  std::vector<std::string> names;
+  for_each_file(folder, [&](const std::string& name, const std::string& path) {
+    // An empty or unreadable .png is a broken frame, not something else.
+    if (format_of_extension(name) != nullptr || holds_picture(path)) {
+      names.push_back(name);
+    }
+    return true;
+  });
+  std::sort(names.begin(), names.end(), natural_less);
+  return names;
+}
+
+std::string picture_shape(const ImageFileInfo& info) {
+  return fmt::format("{}x{} with {} channels of {}", info.width, info.height, info.n_channels, to_string(info.type));
+}
+
+class FolderSource final : public VideoSource {
+ public:
+  explicit FolderSource(const std::string& path) : path_(path), names_(list_pictures(path)) {
+    if (names_.empty()) {
+      fail_video(ErrorKind::Format, path_, "a folder with pictures", "none", "name a folder of frames");
+    }
+    first_ = read_image_info(file(0));
+    if (first_.type != PixelType::U8 && first_.type != PixelType::U16) {
+      fail_video(ErrorKind::Unsupported, path_, "pictures of 8 or 16 bits",
+                 fmt::format("{} in {}", to_string(first_.type), printable(names_[0])), "convert them to PNG first");
+    }
+    if (int64_t{first_.width} * first_.height > kMaxFramePixels) {
+      fail_video(ErrorKind::Unsupported, path_, fmt::format("frames of at most {} pixels", kMaxFramePixels),
+                 fmt::format("{}x{}", first_.width, first_.height), "make them smaller first");
+    }
+    info_.format = "frames";
+    info_.codec = first_.format;
+    info_.width = first_.width;
+    info_.height = first_.height;
+    info_.n_channels = first_.n_channels <= 2 ? 1 : 3;
+    info_.has_alpha = first_.n_channels % 2 == 0;
+    info_.type = first_.type;
+    info_.n_frames = static_cast<int64_t>(names_.size());
+    info_.color = {"rgb", "full", "unknown", "unknown"};
+  }
+
+  bool next(Image* image) override {
+    if (n_frames_ == names_.size()) {
+      return false;
+    }
+    if (image != nullptr) {
+      read_frame(*image);
+    }
+    ++n_frames_;
+    return true;
+  }
+
+ private:
+  std::string file(std::size_t n) const { return (fs::path(path_) / names_[n]).string(); }
+
+  void read_frame(Image& image) const {
+    // The header first: a huge picture among small ones is not decoded.
+    const ImageFileInfo info = read_image_info(file(n_frames_));
+    if (info.width != first_.width || info.height != first_.height || info.n_channels != first_.n_channels ||
+        info.type != first_.type) {
+      fail_video(ErrorKind::Unsupported, path_,
+                 fmt::format("all pictures as {}, {}", printable(names_[0]), picture_shape(first_)),
+                 fmt::format("{} in {}", picture_shape(info), printable(names_[n_frames_])),
+                 "convert them to one size and depth first");
+    }
+    image = read_image(file(n_frames_));
+    if (info_.has_alpha) {
+      drop_alpha(image);
+    }
+  }
+
+  void drop_alpha(Image& image) const {
+    Image opaque(image.width(), image.height(), info_.n_channels, image.type());
+    opaque.color_space = image.color_space;
+    const auto value = static_cast<std::size_t>(bytes_per_value(image.type()));
+    const std::size_t from = value * static_cast<std::size_t>(image.n_channels());
+    const std::size_t to = value * static_cast<std::size_t>(info_.n_channels);
+    const auto n_pixels = static_cast<std::size_t>(image.n_pixels());
+    for (std::size_t i = 0; i < n_pixels; ++i) {
+      std::memcpy(opaque.data() + i * to, image.data() + i * from, to);
+    }
+    image = std::move(opaque);
+  }
+
+  std::string path_;
+  std::vector<std::string> names_;
+  ImageFileInfo first_;
+  std::size_t n_frames_ = 0;
+};
+
+/// Pictures go to a folder under a temporary name, which takes the final one at the end.
+class FolderSink final : public VideoSink {
+ public:
+  explicit FolderSink(const std::string& path) : path_(without_slash(path)) {
+    std::error_code error;
+    const fs::file_status status = fs::status(path_, error);
+    if (fs::exists(status) && (!fs::is_directory(status) || !fs::is_empty(path_, error) || error)) {
+      throw Error(ErrorKind::Io,
+                  fmt::format("[video] {}: expected a new name or an empty folder, got {}; choose another "
+                              "name",
+                              path_, fs::is_directory(status) ? "a folder with files" : "a file"));
+    }
+    temporary_ = temporary_path(path_);
+    if (!fs::create_directory(temporary_, error)) {
+      throw_io_error(path_, "create a folder", error.value());
+    }
+  }
+  ~FolderSink() override {
+    if (!temporary_.empty()) {
+      std::error_code ignored;
+      fs::remove_all(temporary_, ignored);
+    }
+  }
+  FolderSink(const FolderSink&) = delete;
+  FolderSink& operator=(const FolderSink&) = delete;
+
+  void write(const Image& frame) override {
+    write_image(fmt::format("{}/frame-{:06}.png", temporary_, ++n_frames_), frame);
+  }
+  void close() override {
+    // An empty folder may be replaced by a rename.
+    if (std::rename(temporary_.c_str(), path_.c_str()) != 0) {
+      const int error_number = errno;
+      throw_io_error(path_, "rename the finished folder to this name", error_number);
+    }
+    temporary_.clear();
+  }
+
+ private:
+  static std::string without_slash(std::string path) {
+    while (path.size() > 1 && path.back() == '/') {
+      path.pop_back();
+    }
+    return path;
+  }
+
+  std::string path_;
+  std::string temporary_;
+  int64_t n_frames_ = 0;
+};
+
+}  // namespace
+
+bool has_pictures(const std::string& folder) {
+  bool found = false;
+  for_each_file(folder, [&](const std::string&, const std::string& path) {
+    found = holds_picture(path);
+    return !found;
+  });
+  return found;
+}
+
+std::unique_ptr<VideoSource> open_folder_source(const std::string& path) {
+  return std::make_unique<FolderSource>(path);
+}
+
+std::unique_ptr<VideoSink> open_folder_sink(const std::string& path) {
+  return std::make_unique<FolderSink>(path);
+}
+
+}  // namespace loe

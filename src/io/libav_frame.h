@@ -1,0 +1,66 @@
+// Frames of FFmpeg's libraries to pictures and back.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "io/libav.h"
+#include "loe/io/video_file.h"
+
+namespace loe {
+
+/// How a container asks its frames to be shown: mirrored along the stored axes, then transposed.
+struct FrameOrientation {
+  bool flip_x = false;
+  bool flip_y = false;
+  bool transpose = false;
+};
+/// From a display matrix of 9 numbers; anything but multiples of 90 degrees and mirrorings: as stored.
+FrameOrientation frame_orientation(const int32_t* matrix);
+
+/// Error(Unsupported) for pixel formats that we cannot turn into RGB or grey: float, Bayer, XYZ, hardware.
+void require_pixel_format(const std::string& path, AVPixelFormat format);
+
+/// Decoded frames to pictures of info's size, channels and depth.
+///
+/// YUV goes through swscale, with the file's matrix, range and place of the chroma samples. RGB, palettes and grey are
+/// only scaled to the depth, value by value: round(v * max / source_max).
+class FrameToImage {
+ public:
+  FrameToImage(std::string path, const VideoFileInfo& info, FrameOrientation orientation);
+  void convert(const AVFrame& frame, Image& image);
+
+ private:
+  void prepare_yuv(const AVFrame& frame);
+  void convert_yuv(const AVFrame& frame);
+  void convert_components(const AVFrame& frame);
+  void prepare_table(int depth);
+  void place(Image& image) const;
+
+  std::string path_;
+  VideoFileInfo info_;
+  FrameOrientation orientation_;
+  int width_;  ///< as stored
+  int height_;
+  SwsPtr sws_;
+  AVPixelFormat sws_format_ = AV_PIX_FMT_NONE;
+  FramePtr converted_;           ///< RGB or grey as stored, in rows padded as swscale wants them
+  std::vector<uint16_t> line_;   ///< one component of a row
+  std::vector<uint16_t> table_;  ///< source value -> ours
+  int table_depth_ = 0;
+};
+
+/// Pictures to frames of `format`, YUV or grey, of the matrix and range in `color`.
+class ImageToFrame {
+ public:
+  ImageToFrame(int width, int height, AVPixelFormat format, PixelType type, const ColorMatrix& matrix, bool full_range);
+  /// The frame belongs to this object; the next call overwrites it (or a copy, if an encoder still holds it).
+  AVFrame* convert(const Image& image);
+
+ private:
+  SwsPtr sws_;
+  FramePtr source_;
+  FramePtr result_;
+};
+
+}  // namespace loe
