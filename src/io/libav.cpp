@@ -19,13 +19,14 @@ void keep_message(void*, int level, const char* format, va_list arguments) {
   }
 }
 
+/// Coefficients: ITU-T H.273, table 4.
 constexpr ColorMatrix kMatrices[] = {
-    {"bt709", AVCOL_SPC_BT709, SWS_CS_ITU709},
-    {"bt601", AVCOL_SPC_SMPTE170M, SWS_CS_ITU601},
-    {"bt601", AVCOL_SPC_BT470BG, SWS_CS_ITU601},
-    {"bt2020", AVCOL_SPC_BT2020_NCL, SWS_CS_BT2020},
-    {"smpte240m", AVCOL_SPC_SMPTE240M, SWS_CS_SMPTE240M},
-    {"fcc", AVCOL_SPC_FCC, SWS_CS_FCC},
+    {"bt709", AVCOL_SPC_BT709, SWS_CS_ITU709, 0.2126, 0.0722},
+    {"bt601", AVCOL_SPC_SMPTE170M, SWS_CS_ITU601, 0.299, 0.114},
+    {"bt601", AVCOL_SPC_BT470BG, SWS_CS_ITU601, 0.299, 0.114},
+    {"bt2020", AVCOL_SPC_BT2020_NCL, SWS_CS_BT2020, 0.2627, 0.0593},
+    {"smpte240m", AVCOL_SPC_SMPTE240M, SWS_CS_SMPTE240M, 0.212, 0.087},
+    {"fcc", AVCOL_SPC_FCC, SWS_CS_FCC, 0.30, 0.11},
 };
 
 std::string name_or_unknown(const char* name) {

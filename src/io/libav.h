@@ -58,7 +58,9 @@ void require_allocated(const void* object);
 struct ColorMatrix {
   const char* name;  ///< VideoColor::matrix
   AVColorSpace space;
-  int sws;  ///< SWS_CS_*
+  int sws;       ///< SWS_CS_*
+  double k_red;  ///< Y = k_red R + (1 - k_red - k_blue) G + k_blue B
+  double k_blue;
 };
 /// The matrix of a stream whose header says `space`; a guess from the size if it says nothing; nullptr if we lack it.
 const ColorMatrix* color_matrix(AVColorSpace space, int width, int height);

@@ -192,7 +192,8 @@ void FrameToImage::prepare_yuv(const AVFrame& frame) {
   const bool full_range = info_.color.range == "full";
   const AVPixelFormat plain = without_full_range(format);
   const SwsSide from = {plain, full_range, chroma_place(plain, frame.chroma_location, full_range)};
-  const SwsSide to = {packed_format(3, info_.type), true, {}};
+  const bool deep = info_.type == PixelType::U16;
+  const SwsSide to = deep ? SwsSide{AV_PIX_FMT_YUV444P16, full_range, {}} : SwsSide{AV_PIX_FMT_RGB24, true, {}};
   start_libav();
   sws_ = make_sws(width_, height_, from, to, color_matrix(info_.color.matrix, width_, height_).sws);
   sws_format_ = format;
@@ -200,16 +201,57 @@ void FrameToImage::prepare_yuv(const AVFrame& frame) {
     fail_video(ErrorKind::Unsupported, path_, fmt::format("to convert '{}' to RGB", av_get_pix_fmt_name(format)),
                libav_message(AVERROR(EINVAL)), "convert it to H.264 first");
   }
+  if (deep && !full_chroma_) {
+    full_chroma_ = make_frame(width_, height_, AV_PIX_FMT_YUV444P16);
+  }
 }
 
 void FrameToImage::convert_yuv(const AVFrame& frame) {
   prepare_yuv(frame);
   start_libav();
-  const int n_rows =
-      sws_scale(sws_.get(), frame.data, frame.linesize, 0, height_, converted_->data, converted_->linesize);
+  const AVFrame& target = full_chroma_ ? *full_chroma_ : *converted_;
+  const int n_rows = sws_scale(sws_.get(), frame.data, frame.linesize, 0, height_, target.data, target.linesize);
   if (n_rows != height_) {
     fail_video(ErrorKind::Unsupported, path_, "to convert a frame to RGB", libav_message(n_rows),
                "convert it to H.264 first");
+  }
+  if (full_chroma_) {
+    apply_matrix(av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format))->comp[0].depth);
+  }
+}
+
+void FrameToImage::apply_matrix(int depth) {
+  // swscale shifts to 16 bits. With y in [0, 1], u and v in [-1/2, 1/2]:
+  //   R = y + 2 (1 - kr) v,  B = y + 2 (1 - kb) u,  G = (y - kr R - kb B) / (1 - kr - kb).
+  const ColorMatrix& matrix = color_matrix(info_.color.matrix, width_, height_);
+  const bool full = info_.color.range == "full";
+  const float black = full ? 0 : 16 * 256;
+  const auto y_scale = static_cast<float>(1 / (full ? 65536 - std::exp2(16 - depth) : 219 * 256.0));
+  const auto uv_scale = static_cast<float>(1 / (full ? 65536 - std::exp2(16 - depth) : 224 * 256.0));
+  const auto red_v = static_cast<float>(2 * (1 - matrix.k_red));
+  const auto blue_u = static_cast<float>(2 * (1 - matrix.k_blue));
+  const double k_green = 1 - matrix.k_red - matrix.k_blue;
+  const auto green_u = static_cast<float>(matrix.k_blue * 2 * (1 - matrix.k_blue) / k_green);
+  const auto green_v = static_cast<float>(matrix.k_red * 2 * (1 - matrix.k_red) / k_green);
+  const auto store = [](float value) {
+    return static_cast<uint16_t>(std::min(std::max(value, 0.0F), 1.0F) * 65535.0F + 0.5F);
+  };
+  const auto row_of = [](const AVFrame& frame, int plane, int row) {
+    return reinterpret_cast<uint16_t*>(frame.data[plane] + static_cast<std::ptrdiff_t>(row) * frame.linesize[plane]);
+  };
+  for (int row = 0; row < height_; ++row) {
+    const uint16_t* ys = row_of(*full_chroma_, 0, row);
+    const uint16_t* us = row_of(*full_chroma_, 1, row);
+    const uint16_t* vs = row_of(*full_chroma_, 2, row);
+    uint16_t* out = row_of(*converted_, 0, row);
+    for (int x = 0; x < width_; ++x) {
+      const float luma = (static_cast<float>(ys[x]) - black) * y_scale;
+      const float u = (static_cast<float>(us[x]) - 32768.0F) * uv_scale;
+      const float v = (static_cast<float>(vs[x]) - 32768.0F) * uv_scale;
+      out[3 * x] = store(luma + red_v * v);
+      out[3 * x + 1] = store(luma - green_u * u - green_v * v);
+      out[3 * x + 2] = store(luma + blue_u * u);
+    }
   }
 }
 

@@ -123,9 +123,12 @@ class VideoWriter {
   void close();
 
  private:
-  std::unique_ptr<VideoSink> sink_;
-  Image stored_;  ///< the frame at the writer's depth
+  void require_open() const;
+
+  std::unique_ptr<VideoSink> sink_;  ///< null once closed
+  Image stored_;                     ///< a frame at the writer's depth
   std::string path_;
+  int64_t n_frames_ = 0;
 };
 
 /// Convenience over VideoWriter: the clip at its own depth, rate and colours.
