@@ -1,4 +1,4 @@
-// `loe fit`: a picture in, a trained network and everything about its training out.
+// `loe fit`: a picture or video in, a trained network and everything about its training out.
 #include <CLI/CLI.hpp>
 #include <memory>
 
@@ -12,12 +12,16 @@ namespace loe::app {
 namespace {
 
 void add_setting_flags(CLI::App& command, FitFlags& flags) {
-  command.add_option("INPUT", flags.input, "the picture (PNG, JPEG, TIFF, EXR, HDR, WebP)");
-  command.add_option("--data", flags.data, "the same as INPUT")->type_name("PICTURE");
+  command.add_option(
+      "INPUT", flags.input,
+      "a picture (PNG, JPEG, TIFF, EXR, HDR, WebP) or a video (any container, folder of frames, .y4m, .npy)");
+  command.add_option("--data", flags.data, "the same as INPUT")->type_name("PATH");
+  command.add_option("--task", flags.task, "image or video (default: by the content of INPUT)")->type_name("NAME");
   command.add_option("--config", flags.config, "settings as TOML, a run's config.toml works too; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  command.add_option("--preset", flags.preset, "auto (default), toy, pluto: see `loe presets`")->type_name("NAME");
+  command.add_option("--preset", flags.preset, "auto (default), toy, pluto, video: see `loe presets`")
+      ->type_name("NAME");
   command.add_option("--set", flags.set, "one setting, key=value; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
@@ -35,16 +39,14 @@ void add_run_flags(CLI::App& command, FitFlags& flags) {
   command.add_option("--max-steps", flags.max_steps, "stop after so many steps")->type_name("N");
   command.add_option("--max-seconds", flags.max_seconds, "stop after so much training; preset auto plans for it")
       ->type_name("S");
-  command.add_option("--until", flags.until, "stop when the picture reaches this PSNR, 40dB")->type_name("PSNR");
+  command.add_option("--until", flags.until, "stop when the whole signal reaches this PSNR, 40dB")->type_name("PSNR");
   command.add_option("--steps-per-log", flags.steps_per_log, "0: twice a second")->type_name("N");
   command.add_option("--steps-per-save", flags.steps_per_save, "checkpoints; 0: once a minute, later less often")
       ->type_name("N");
-  command
-      .add_option("--steps-per-eval", flags.steps_per_eval, "PSNR of the whole picture and a preview; 0: at the end")
+  command.add_option("--steps-per-eval", flags.steps_per_eval, "PSNR of the whole signal and a preview; 0: at the end")
       ->type_name("N");
   command.add_option("--out", flags.out, "run folder (default runs/NAME-DATE-TIME)")->type_name("FOLDER");
-  command.add_option("--name", flags.name, "start of the run folder's name (default: the picture's)")
-      ->type_name("NAME");
+  command.add_option("--name", flags.name, "start of the run folder's name (default: the input's)")->type_name("NAME");
   command.add_flag("--force", flags.force, "reuse --out; what is in it moves to its folder previous-N");
   command.add_option("--resume", flags.resume, "continue the run in this folder from its last checkpoint")
       ->type_name("RUN");
@@ -74,7 +76,7 @@ int fit(FitFlags flags) {
 }  // namespace
 
 void add_fit_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("fit", "fit a network to a picture");
+  CLI::App* command = app.add_subcommand("fit", "fit a network to a picture or video");
   auto flags = std::make_shared<FitFlags>();
   add_setting_flags(*command, *flags);
   add_run_flags(*command, *flags);

@@ -53,18 +53,16 @@ double seconds_since(Clock::time_point start) {
 class FitProblem : public Problem {
  public:
   FitProblem(const FitJob& job, const RunFolder& folder, Reporter& reporter)
-      : job_(job), folder_(folder), reporter_(reporter), inner_(job.image, job.config) {}
+      : job_(job), folder_(folder), reporter_(reporter), inner_(job.signal->problem(job.config)) {}
 
-  const SampleSource& batch(int64_t step) override { return inner_.batch(step); }
+  const SampleSource& batch(int64_t step) override { return inner_->batch(step); }
 
   double evaluate_psnr(Executor& executor) override {
-    const auto on_rows = [&](int first_row, int n_rows, const float*, const float*) {
-      on_progress(static_cast<double>(first_row + n_rows) / job_.image.height());
-    };
     try {
       // Rounded activations: worth a number, but the pictures and the headline come from an f32 evaluation.
       const bool is_exact = job_.config.precision != Precision::Bf16;
-      last_ = is_exact ? evaluate_with_pictures(executor) : evaluate_image(executor, job_.image, on_rows);
+      last_ = is_exact ? evaluate_with_pictures(executor)
+                       : job_.signal->evaluate(executor, [this](double done) { on_progress(done); });
     } catch (const Interrupted&) {
       was_cut_ = true;
       return -std::numeric_limits<double>::infinity();
@@ -74,12 +72,11 @@ class FitProblem : public Problem {
 
   /// Interrupted is thrown if the user asked to stop.
   struct Interrupted {};
-  ImageEvaluation evaluate_with_pictures(Executor& executor) {
-    return write_reconstruction(executor, job_.image, folder_.file(reconstruction_name(job_.image.type())),
-                                folder_.file("error.png"), [this](double done) { on_progress(done); });
+  Evaluation evaluate_with_pictures(Executor& executor) {
+    return job_.signal->write_reconstruction(executor, folder_.path(), [this](double done) { on_progress(done); });
   }
 
-  const ImageEvaluation& last() const { return last_; }
+  const Evaluation& last() const { return last_; }
   bool was_cut() const { return was_cut_; }
 
  private:
@@ -91,8 +88,8 @@ class FitProblem : public Problem {
   const FitJob& job_;
   const RunFolder& folder_;
   Reporter& reporter_;
-  ImageProblem inner_;
-  ImageEvaluation last_;
+  std::unique_ptr<Problem> inner_;
+  Evaluation last_;
   bool was_cut_ = false;
 };
 
@@ -154,7 +151,7 @@ class Recorder {
       reporter_.detail("no symbolic links here: checkpoints/last.safetensors is left out");
       warned_about_links_ = true;
     }
-    write_model(folder_.file("model.safetensors"), {job_.network, state_.params.params, signal_info(job_.image)});
+    write_model(folder_.file("model.safetensors"), {job_.network, state_.params.params, job_.signal->info()});
     saved_step_ = state_.step;
     last_save_ = Clock::now();
     reporter_.detail(fmt::format("step {}: saved", format_integer(state_.step)));
@@ -164,14 +161,14 @@ class Recorder {
     if (progress.step >= job_.config.train.max_steps) return false;  // the full reconstruction follows
     const double since = progress.seconds - last_preview_seconds_;
     if (since < std::max(kMinSecondsPerPreview, kPreviewSpacing * progress.seconds)) return false;
-    const double guess =
-        static_cast<double>(preview_pixels(job_.image)) / std::max(1.0, kForwardsPerStep * progress.samples_per_second);
+    const double guess = static_cast<double>(job_.signal->preview_pixels()) /
+                         std::max(1.0, kForwardsPerStep * progress.samples_per_second);
     return std::max(guess, preview_cost_) <= kPreviewCost * since;
   }
 
   void preview(int64_t step, double seconds) {
     const Clock::time_point start = Clock::now();
-    write_preview(executor_, job_.image, folder_.image_path(step), folder_.error_path(step));
+    job_.signal->write_preview(executor_, folder_.image_path(step), folder_.error_path(step));
     preview_cost_ = seconds_since(start);
     last_preview_seconds_ = seconds;
     reporter_.detail(fmt::format("step {}: preview {} (error map: {} of the data range is brightest)",
@@ -220,9 +217,9 @@ RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& report
     }
     if (state->config_hash != job.config_hash || state->seed != job.config.seed) {
       throw Error(ErrorKind::Format,
-                  fmt::format("[resume] {}: expected a checkpoint of this config and picture ({}), got one of another "
-                              "({}); restore the run's config.toml and picture, or start a new run",
-                              file.path, job.config_hash, state->config_hash));
+                  fmt::format("[resume] {}: expected a checkpoint of this config and {} ({}), got one of another "
+                              "({}); restore the run's config.toml and {}, or start a new run",
+                              file.path, job.signal->noun(), job.config_hash, state->config_hash, job.signal->noun()));
     }
     return std::move(*state);
   }
@@ -243,12 +240,10 @@ void write_environment(const FitJob& job, const RunFolder& folder, const Executo
   environment["device"] = backend_of_flag(job.run.device).name();
   environment["threads"] = executor.n_threads();
   environment["precision"] = to_string(job.config.precision);
-  environment["picture"] = {{"path", job.run.data},
-                            {"width", job.image.width()},
-                            {"height", job.image.height()},
-                            {"channels", job.image.n_channels()},
-                            {"type", to_string(job.image.type())},
-                            {"color_space", job.image.color_space}};
+  Json& data = environment[job.signal->noun()];
+  data = {{"path", job.run.data}};
+  data.update(job.signal->shape());
+  data["type"] = job.signal->info().pixel_type;
   environment["config_hash"] = job.config_hash;
   environment["kernels"] = kernels_to_json(executor.kernels());
   write_text_file(folder.file("environment.json"),
@@ -256,9 +251,7 @@ void write_environment(const FitJob& job, const RunFolder& folder, const Executo
 }
 
 void describe_job(const FitJob& job, const RunFolder& folder, const Executor& executor, Reporter& reporter) {
-  const Image& image = job.image;
-  reporter.info(fmt::format("{}: {} x {}, {} channels, {}", job.run.data, image.width(), image.height(),
-                            image.n_channels(), to_string(image.type())));
+  reporter.info(fmt::format("{}: {}", job.run.data, job.signal->describe()));
   reporter.info(fmt::format("preset {}: {} parameters, {} MACs per pixel, {} threads, {}", job.config.preset,
                             format_integer(job.network.n_params()), format_integer(job.network.macs_per_sample()),
                             executor.n_threads(), to_string(job.config.precision)));
@@ -269,7 +262,7 @@ void describe_job(const FitJob& job, const RunFolder& folder, const Executor& ex
 }
 
 Json result_json(const FitJob& job, const RunFolder& folder, const Executor& executor, const RunState& state,
-                 StopReason reason, const ImageEvaluation& evaluation, std::optional<double> psnr_bf16) {
+                 StopReason reason, const Evaluation& evaluation, std::optional<double> psnr_bf16) {
   Json result = {
       {"psnr_db", evaluation.psnr_db}, {"ssim", evaluation.ssim}, {"ssim_gaussian", evaluation.ssim_gaussian}};
   if (psnr_bf16) result["psnr_db_bf16"] = *psnr_bf16;
@@ -278,7 +271,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["steps"] = state.step;
   result["max_steps"] = job.config.train.max_steps;
   result["samples_per_step"] =
-      job.config.sampling == PixelSampling::AllPixels ? job.image.n_pixels() : job.config.batch_size;
+      job.config.sampling == PixelSampling::AllPixels ? job.signal->n_pixels() : job.config.batch_size;
   result["stop_reason"] = to_string(reason);
   result["seconds"] = state.seconds;
   result["best_psnr_db"] = state.best_psnr_db;
@@ -288,10 +281,9 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["device"] = backend_of_flag(job.run.device).name();
   result["threads"] = executor.n_threads();
   result["seed"] = job.config.seed;
-  result["picture"] = job.run.data;
-  result["width"] = job.image.width();
-  result["height"] = job.image.height();
-  result["channels"] = job.image.n_channels();
+  result[job.signal->noun()] = job.run.data;
+  result.update(job.signal->shape());
+  for (const auto& [key, value] : evaluation.more.items()) result[key] = value;
   result["peak_memory_bytes"] = peak_resident_bytes();
   result["version"] = version();
   result["commit"] = build_commit();
@@ -315,10 +307,9 @@ void print_result(const FitJob& job, const RunFolder& folder, const Json& result
   fmt::print("{} parameters, {} steps in {} ({})\n", format_integer(job.network.n_params()),
              format_integer(result["steps"].get<int64_t>()), format_duration(number("seconds")),
              result["stop_reason"].get<std::string>());
-  const std::string reconstruction = reconstruction_name(job.image.type());
-  fmt::print("reconstruction  {}\n", folder.file(reconstruction));
-  fmt::print("error map       {}  (black 0, brightest {} of the data range or more)\n", folder.file("error.png"),
-             kErrorMapScale);
+  fmt::print("reconstruction  {}\n", folder.file(job.signal->reconstruction_name()));
+  fmt::print("error map       {}  (black 0, brightest {} of the data range or more)\n",
+             folder.file(job.signal->error_name()), kErrorMapScale);
   fmt::print("model           {}\n", folder.file("model.safetensors"));
   fmt::print("all results     {}\n", folder.file("result.json"));
 }
@@ -336,7 +327,7 @@ int interrupted(const RunFolder& folder, const FitFlags& flags, const Recorder& 
 }
 
 /// The f32 evaluation of the final parameters that the headline numbers come from.
-ImageEvaluation final_evaluation(const FitJob& job, const RunState& state, FitProblem& problem) {
+Evaluation final_evaluation(const FitJob& job, const RunState& state, FitProblem& problem) {
   if (job.config.precision != Precision::Bf16) return problem.last();  // the trainer's last evaluation was it
   const std::unique_ptr<Executor> exact = compile(job.run.device, job.network, Precision::F32, job.run.threads);
   exact->set_params(state.params.params);
@@ -353,7 +344,7 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
   if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, flags, recorder, reporter);
   std::optional<double> psnr_bf16;
   if (job.config.precision == Precision::Bf16) psnr_bf16 = problem.last().psnr_db;
-  ImageEvaluation evaluation;
+  Evaluation evaluation;
   try {
     evaluation = final_evaluation(job, state, problem);
   } catch (const FitProblem::Interrupted&) {
@@ -364,8 +355,8 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
   write_text_file(folder.file("result.json"), result.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   reporter.detail(
       fmt::format("stopped by {} at step {}: {:.3f} dB", to_string(reason), state.step, evaluation.psnr_db));
-  reporter.detail(
-      fmt::format("error.png: mean absolute error over the channels, black 0, brightest {}", kErrorMapScale));
+  reporter.detail(fmt::format("{}: mean absolute error over the channels, black 0, brightest {}",
+                              job.signal->error_name(), kErrorMapScale));
   if (reason == StopReason::MaxSeconds) {
     const char* advice = job.config.preset == "auto" ? "the machine was slower than when it was timed"
                                                      : "a smaller --max-steps or the preset auto would fit the time";
@@ -422,14 +413,14 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
       compile(job.run.device, job.network, job.config.precision, job.run.threads);
   RunState state = initial_run_state(job.network, job.config.seed);
   executor->set_params(state.params.params);
-  ImageProblem problem(job.image, job.config);
+  const std::unique_ptr<Problem> problem = job.signal->problem(job.config);
   std::vector<double> seconds;
   for (int i = 0; i <= kTimedSteps; ++i) {
     const Clock::time_point start = Clock::now();
     AdamUpdate update = job.config.train.adam;
     update.learning_rate = job.config.train.schedule.at(i, job.config.train.max_steps);
     update.t = i + 1;
-    executor->train_step(problem.batch(i), update, state.params);
+    executor->train_step(problem->batch(i), update, state.params);
     // The first step pays for touching all memory.
     if (i > 0) seconds.push_back(seconds_since(start));
     reporter.job("timing steps", static_cast<double>(i + 1) / (kTimedSteps + 1));
@@ -440,12 +431,12 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   const TrainOptions& train = job.config.train;
   const double all_steps = seconds_per_step * static_cast<double>(train.max_steps);
   const double total = train.max_seconds > 0 ? std::min(all_steps, train.max_seconds) : all_steps;
-  const int64_t n_samples = problem.batch(0).n_samples();
+  const int64_t n_samples = problem->batch(0).n_samples();
   const Json result = {{"preset", job.config.preset},
                        {"n_params", job.network.n_params()},
                        {"macs_per_sample", job.network.macs_per_sample()},
                        {"samples_per_step", n_samples},
-                       {"picture_bytes", job.image.n_bytes()},
+                       {fmt::format("{}_bytes", job.signal->noun()), job.signal->n_bytes()},
                        {"peak_memory_bytes", peak_resident_bytes()},
                        {"seconds_per_step", seconds_per_step},
                        {"max_steps", train.max_steps},
@@ -461,8 +452,8 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   fmt::print("parameters        {}\n", format_integer(job.network.n_params()));
   fmt::print("MACs per pixel    {}\n", format_integer(job.network.macs_per_sample()));
   fmt::print("pixels per step   {}\n", format_integer(n_samples));
-  fmt::print("memory            {} (picture {})\n", format_bytes(peak_resident_bytes()),
-             format_bytes(static_cast<int64_t>(job.image.n_bytes())));
+  fmt::print("memory            {} ({} {})\n", format_bytes(peak_resident_bytes()), job.signal->noun(),
+             format_bytes(job.signal->n_bytes()));
   fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, executor->n_threads(),
              to_string(job.config.precision), backend_of_flag(job.run.device).name());
   fmt::print("steps             {}\n", format_integer(train.max_steps));

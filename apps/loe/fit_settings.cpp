@@ -11,12 +11,9 @@
 
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
-#include "loe/io/image_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/nn/network.h"
-#include "loe/task/image_presets.h"
 #include "machine.h"
-#include "model_source.h"
 #include "parse.h"
 
 namespace loe::app {
@@ -27,7 +24,7 @@ constexpr double kMaxSeconds = 1e9;
 constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxParams = int64_t{1} << 33;
 
-const std::vector<std::string> kRunKeys = {"run.data", "run.name", "run.device", "run.threads"};
+const std::vector<std::string> kRunKeys = {"run.data", "run.task", "run.name", "run.device", "run.threads"};
 
 /// Keys that say when to stop, what to report and where to run, never what a step computes. Only they may change when a
 /// run is resumed. train.max_steps joins them if the schedule is constant.
@@ -43,21 +40,6 @@ const std::vector<std::string> kFreeKeys = {"train.max_seconds",
 
 bool is_one_of(const std::string& key, const std::vector<std::string>& keys) {
   return std::find(keys.begin(), keys.end(), key) != keys.end();
-}
-
-/// A NaN in a picture would end the training much later and far away from its cause.
-void check_finite(const Image& image, const std::string& path) {
-  if (image.type() == PixelType::U8 || image.type() == PixelType::U16) return;
-  std::vector<float> row(static_cast<std::size_t>(image.width()) * image.n_channels());
-  for (int y = 0; y < image.height(); ++y) {
-    image.read_row(0, y, image.width(), row.data());
-    const auto bad = std::find_if(row.begin(), row.end(), [](float value) { return !std::isfinite(value); });
-    if (bad == row.end()) continue;
-    const auto index = static_cast<int>(bad - row.begin());
-    throw Error(ErrorKind::Format, fmt::format("[image] {}: expected finite values, got {} at x={}, y={}, channel {}; "
-                                               "repair the picture first",
-                                               path, *bad, index / image.n_channels(), y, index % image.n_channels()));
-  }
 }
 
 void set_flag(Settings& settings, const char* key, const char* flag, const std::string& text,
@@ -97,6 +79,7 @@ SettingValue word(const char*, const std::string& text) {
 void apply_flags(const FitFlags& flags, Settings& settings) {
   for (const std::string& assignment : flags.set) apply_override(settings, assignment);
   set_flag(settings, "preset", "--preset", flags.preset, word);
+  set_flag(settings, "run.task", "--task", flags.task, word);
   set_flag(settings, "run.name", "--name", flags.name, word);
   set_flag(settings, "run.device", "--device", flags.device, word);
   set_flag(settings, "run.threads", "--threads", flags.threads, thread_count);
@@ -125,6 +108,7 @@ RunSettings read_run_settings(const Settings& settings) {
   part(settings, true).require_known(kRunKeys);
   RunSettings run;
   run.data = settings.get_string("run.data", "");
+  run.task = settings.get_choice("run.task", "", {"", "image", "video"});
   run.name = settings.get_string("run.name", "");
   run.device = settings.get_string("run.device", run.device);
   run.threads = static_cast<int>(settings.get_int("run.threads", 0, 0, kMaxThreads));
@@ -134,22 +118,30 @@ RunSettings read_run_settings(const Settings& settings) {
 
 void write_run_settings(const RunSettings& run, Settings& settings) {
   settings.set("run.data", run.data, "run");
+  settings.set("run.task", run.task, "run");
   settings.set("run.name", run.name, "run");
   settings.set("run.device", run.device, "run");
   settings.set("run.threads", int64_t{run.threads}, "run");
 }
 
-/// The picture asked for: INPUT, --data or the config's run.data.
+/// The picture or video asked for: INPUT, --data or the config's run.data.
 std::string choose_data(const FitFlags& flags, const RunSettings& run) {
   if (!flags.input.empty() && !flags.data.empty() && flags.input != flags.data) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] expected one picture, got INPUT '{}' and --data '{}'", flags.input, flags.data));
+                fmt::format("[flags] expected one input, got INPUT '{}' and --data '{}'", flags.input, flags.data));
   }
   std::string data = !flags.input.empty() ? flags.input : !flags.data.empty() ? flags.data : run.data;
   if (data.empty()) {
-    throw Error(ErrorKind::InvalidArgument, "[flags] expected a picture to fit, got none; try `loe fit PICTURE`");
+    throw Error(ErrorKind::InvalidArgument, "[flags] expected a picture or video to fit, got none; try `loe fit FILE`");
   }
   return std::filesystem::absolute(data).lexically_normal().string();
+}
+
+/// "clip" for "videos/clip.mp4", "frames" for the folder "frames/".
+std::string name_of_data(const std::string& data) {
+  std::filesystem::path path(data);
+  if (path.filename().empty()) path = path.parent_path();
+  return path.stem().string();
 }
 
 double flops_per_sample(const NetworkSpec& spec) {
@@ -158,7 +150,7 @@ double flops_per_sample(const NetworkSpec& spec) {
 }
 
 /// GFLOP/s that real training steps of this network reach on this machine, in a quarter of a second.
-double measure_gflops(const RunSettings& run, FitConfig config, const Image& image) {
+double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal& signal) {
   constexpr double kMeasureSeconds = 0.25;
   constexpr int kMinSteps = 3;
   constexpr int kMaxSteps = 1000;
@@ -169,7 +161,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const Image& ima
   executor->set_params(state.params.params);
   config.sampling = PixelSampling::RandomPixels;
   config.batch_size = std::min(config.batch_size, kBatch);
-  ImageProblem problem(image, config);
+  const std::unique_ptr<Problem> problem = signal.problem(config);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   std::vector<double> seconds;
@@ -177,7 +169,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const Image& ima
     const Clock::time_point begin = Clock::now();
     AdamUpdate update = config.train.adam;
     update.t = i + 1;
-    executor->train_step(problem.batch(i), update, state.params);
+    executor->train_step(problem->batch(i), update, state.params);
     const Clock::time_point end = Clock::now();
     seconds.push_back(std::chrono::duration<double>(end - begin).count());
     if (i + 1 >= kMinSteps && std::chrono::duration<double>(end - start).count() > kMeasureSeconds) break;
@@ -188,26 +180,25 @@ double measure_gflops(const RunSettings& run, FitConfig config, const Image& ima
   return flops_per_sample(network) * static_cast<double>(config.batch_size) / *middle / 1e9;
 }
 
-/// The preset "auto" for this picture. With --max-seconds the machine is timed on the network that a guess of its speed
+/// The preset "auto" for this signal. With --max-seconds the machine is timed on the network that a guess of its speed
 /// gives, so that the steps fit the budget; without, nothing is timed and the same command gives the same bits.
-Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const Image& image,
-                            Reporter& reporter) {
+Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
+                            const FitSignal& signal, Reporter& reporter) {
   const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
   const Precision precision =
       precision_from_string(given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16"}));
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
-  const auto settings = [&](double gflops) {
-    return auto_settings(image.width(), image.height(), image.n_channels(), max_seconds, n_params, precision, gflops);
-  };
+  const auto settings = [&](double gflops) { return signal.automatic(max_seconds, n_params, precision, gflops); };
   const Settings guess = settings(0);
   if (max_seconds == 0) return guess;
-  const double gflops = measure_gflops(run, image_config_from_settings(guess, image.n_channels()), image);
+  const double gflops =
+      measure_gflops(run, fit_config_from_settings(guess, signal.n_dims(), signal.n_channels()), signal);
   reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
   return settings(gflops);
 }
 
-Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const Image& image,
+Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const FitSignal& signal,
                          Reporter& reporter) {
   const std::string name = given.get_string("preset", "auto");
   if (name == "none" && flags.params.empty()) return {};
@@ -221,7 +212,7 @@ Settings preset_settings(const FitFlags& flags, const Settings& given, const Run
                               given.entries().at("model.widths").origin));
     }
     return is_complete && given.contains("data.sampling") ? Settings()
-                                                          : automatic_settings(flags, given, run, image, reporter);
+                                                          : automatic_settings(flags, given, run, signal, reporter);
   }
   if (!flags.params.empty()) {
     throw Error(ErrorKind::InvalidArgument,
@@ -230,16 +221,16 @@ Settings preset_settings(const FitFlags& flags, const Settings& given, const Run
                             name));
   }
   try {
-    return image_preset(name);
+    return signal.preset(name);
   } catch (const Error& error) {  // a name from a flag or config, not a file that is missing
     throw Error(ErrorKind::InvalidArgument, error.what());
   }
 }
 
 /// The hash leaves max_steps out where no step depends on it, so that such a run can be prolonged.
-std::string deciding_hash(FitConfig config, const Image& image) {
+std::string deciding_hash(FitConfig config, const FitSignal& signal) {
   if (config.train.schedule.kind == ScheduleKind::Constant) config.train.max_steps = 1;
-  return image_config_hash(config, image);
+  return signal.config_hash(config);
 }
 
 std::string value_text(const Settings& settings, const std::string& key) {
@@ -295,17 +286,6 @@ void read_configs(const std::vector<std::string>& paths, Settings& settings) {
   for (const std::string& path : paths) settings.merge(read_config(path));
 }
 
-Image read_picture(const std::string& path, const SignalEdit& edit) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[image] {}: expected a picture file, got a folder; name one of its files", path));
-  }
-  Image image = edit_picture(read_image(path), edit);
-  check_finite(image, path);
-  return image;
-}
-
 /// Resolved task and run settings together, as config.toml holds them.
 Settings resolve(const FitConfig& config, const RunSettings& run) {
   Settings resolved = fit_config_to_settings(config);
@@ -314,15 +294,6 @@ Settings resolve(const FitConfig& config, const RunSettings& run) {
 }
 
 }  // namespace
-
-SignalInfo signal_info(const Image& image) {
-  SignalInfo info;
-  info.width = image.width();
-  info.height = image.height();
-  info.pixel_type = to_string(image.type());
-  info.color_space = image.color_space;
-  return info;
-}
 
 FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   const bool is_resumed = !flags.resume.empty();
@@ -345,24 +316,29 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   FitJob job;
   job.run = read_run_settings(given);
   job.run.data = choose_data(flags, job.run);
-  job.image = read_picture(job.run.data, signal_edit_from_settings(given));
-  if (job.run.name.empty()) job.run.name = std::filesystem::path(job.run.data).stem().string();
+  if (job.run.task.empty()) job.run.task = task_of_data(job.run.data);
+  job.signal = read_signal(job.run.data, job.run.task, signal_edit_from_settings(given),
+                           [&](const std::string& text) { reporter.warning(text); });
+  if (job.run.name.empty()) job.run.name = name_of_data(job.run.data);
 
-  const int n_channels = job.image.n_channels();
+  const auto config_of = [&](const Settings& settings) {
+    return fit_config_from_settings(settings, job.signal->n_dims(), job.signal->n_channels());
+  };
   Settings task = part(given, false);
   if (!is_resumed) {
-    Settings merged = preset_settings(flags, task, job.run, job.image, reporter);
+    Settings merged = preset_settings(flags, task, job.run, *job.signal, reporter);
     merged.merge(task);
     task = merged;
   }
-  job.config = image_config_from_settings(task, n_channels);
+  job.config = config_of(task);
   job.network = build_network(job.config.network);
   job.resolved = resolve(job.config, job.run);
-  job.config_hash = deciding_hash(job.config, job.image);
+  job.config_hash = deciding_hash(job.config, *job.signal);
   if (is_resumed) {
-    const FitConfig own = image_config_from_settings(part(before, false), n_channels);
-    check_resumed_settings(own.train.schedule.kind, resolve(own, read_run_settings(before)), job.resolved,
-                           flags.resume);
+    const FitConfig own = config_of(part(before, false));
+    RunSettings own_run = read_run_settings(before);
+    if (own_run.task.empty()) own_run.task = job.run.task;  // of a version that knew pictures only
+    check_resumed_settings(own.train.schedule.kind, resolve(own, own_run), job.resolved, flags.resume);
   }
   return job;
 }

@@ -1,13 +1,13 @@
 // From the flags of `loe fit` to a resolved job: built-in default < preset < --config < --set < dedicated flag.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "fit_signal.h"
 #include "loe/base/settings.h"
-#include "loe/io/model_file.h"
-#include "loe/signal/image.h"
-#include "loe/task/image_task.h"
+#include "loe/task/fit_config.h"
 #include "progress.h"
 
 namespace loe::app {
@@ -15,6 +15,7 @@ namespace loe::app {
 /// Flags as the user wrote them; empty: not given.
 struct FitFlags {
   std::string input;
+  std::string task;
   std::string data;
   std::vector<std::string> config;  ///< files, later ones win
   std::string preset;
@@ -47,7 +48,8 @@ struct FitFlags {
 
 /// What a run is besides its network and training: the keys run.* of config.toml.
 struct RunSettings {
-  std::string data;             ///< absolute path of the picture
+  std::string data;             ///< absolute path of the picture or video
+  std::string task;             ///< "image", "video"; empty: by the content of data
   std::string name;             ///< start of the run folder's name
   std::string device = "auto";  ///< see find_backend
   int threads = 0;              ///< 0: all usable cores
@@ -58,17 +60,14 @@ struct FitJob {
   RunSettings run;
   FitConfig config;
   Settings resolved;  ///< config and run as written to config.toml
-  Image image;
-  std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the picture
+  std::unique_ptr<FitSignal> signal;
+  std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the signal
   NetworkSpec network;
 };
 
-/// Reads the picture and resolves all settings. With --resume the run's config.toml takes the place of preset and
+/// Reads the signal and resolves all settings. With --resume the run's config.toml takes the place of preset and
 /// --config, and only stopping rules, logging and threads may change.
-/// Error(InvalidArgument) for wrong flags and settings, and all errors of read_image and read_config.
+/// Error(InvalidArgument) for wrong flags and settings, and all errors of read_signal and read_config.
 FitJob resolve_fit(const FitFlags& flags, Reporter& reporter);
-
-/// What the model says about the picture it stands for.
-SignalInfo signal_info(const Image& image);
 
 }  // namespace loe::app

@@ -17,6 +17,7 @@
 #include "loe/io/model_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
+#include "loe/io/video_file.h"
 #include "loe/nn/network.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
@@ -72,6 +73,27 @@ Json picture_info(const std::string& path) {
           {"memory_bytes", values * bytes_per_value(file.type)}};
 }
 
+Json video_info(const std::string& path) {
+  const VideoFileInfo file = read_video_info(path);
+  const int64_t frame_bytes = int64_t{file.width} * file.height * file.n_channels * bytes_per_value(file.type);
+  return {{"kind", "video"},
+          {"path", path},
+          {"format", file.format},
+          {"codec", file.codec},
+          {"width", file.width},
+          {"height", file.height},
+          {"n_frames", file.n_frames > 0 ? Json(file.n_frames) : Json("not stated")},
+          {"frame_rate", file.frame_rate.value()},
+          {"variable_rate", file.is_variable_rate},
+          {"channels", file.n_channels},
+          {"type", to_string(file.type)},
+          {"color_matrix", file.color.matrix},
+          {"color_range", file.color.range},
+          {"alpha", file.has_alpha},
+          {"audio", file.has_audio},
+          {"memory_bytes", frame_bytes * file.n_frames}};
+}
+
 Json network_info(const NetworkSpec& network) {
   Json layers = Json::array();
   for (const LayerSpec& layer : network.layers) {
@@ -109,14 +131,20 @@ Json network_info(const NetworkSpec& network) {
 
 Json model_info(const std::string& path) {
   const Model model = read_model(path);
-  return {{"kind", "model"},
-          {"path", path},
-          {"task", model.signal.task},
-          {"width", model.signal.width},
-          {"height", model.signal.height},
-          {"type", model.signal.pixel_type},
-          {"color_space", model.signal.color_space},
-          {"network", network_info(model.network)}};
+  Json info = {{"kind", "model"},
+               {"path", path},
+               {"task", model.signal.task},
+               {"width", model.signal.width},
+               {"height", model.signal.height},
+               {"type", model.signal.pixel_type}};
+  if (model.signal.task == "video") {
+    info["n_frames"] = model.signal.n_frames;
+    info["frame_rate"] = model.signal.frame_rate.value();
+  } else {
+    info["color_space"] = model.signal.color_space;
+  }
+  info["network"] = network_info(model.network);
+  return info;
 }
 
 Json checkpoint_info(const std::string& path, const TensorFile& file) {
@@ -144,13 +172,8 @@ Json safetensors_info(const std::string& path) {
 }
 
 Json run_info(const std::string& path) {
-  if (!RunFolder::is_run(path)) {
-    throw Error(ErrorKind::NotFound, fmt::format("[info] {}: expected a run folder (with a config.toml), a picture, a "
-                                                 "model or a checkpoint, found another folder",
-                                                 path));
-  }
   const Settings settings = read_config(path + "/config.toml");
-  Json info = {{"kind", "run"}, {"path", path}, {"picture", settings.get_string("run.data", "")}};
+  Json info = {{"kind", "run"}, {"path", path}, {"data", settings.get_string("run.data", "")}};
   info["preset"] = settings.get_string("preset", "");
   const std::vector<CheckpointFile> checkpoints = list_checkpoints(path);
   info["checkpoints"] = checkpoints.size();
@@ -178,8 +201,15 @@ Json run_info(const std::string& path) {
 Json info_of(const std::string& thing) {
   std::error_code error;
   if (thing.empty()) return machine_info();
-  if (fs::is_directory(thing, error)) return run_info(thing);
+  if (RunFolder::is_run(thing)) return run_info(thing);
   if (fs::path(thing).extension() == ".safetensors") return safetensors_info(thing);
+  if (is_video(thing)) return video_info(thing);
+  if (fs::is_directory(thing, error)) {
+    throw Error(ErrorKind::NotFound, fmt::format("[info] {}: expected a run folder (with a config.toml), a folder of "
+                                                 "frames, a picture, a video, a model or a checkpoint, found another "
+                                                 "folder",
+                                                 thing));
+  }
   return picture_info(thing);
 }
 
@@ -244,10 +274,10 @@ int info(const std::string& thing, bool json) {
 }  // namespace
 
 void add_info_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("info", "describe a picture, run, model, checkpoint, or this machine");
+  CLI::App* command = app.add_subcommand("info", "describe a picture, video, run, model, checkpoint, or this machine");
   auto thing = std::make_shared<std::string>();
   auto json = std::make_shared<bool>(false);
-  command->add_option("THING", *thing, "a picture, run folder, model or checkpoint; nothing: this machine");
+  command->add_option("THING", *thing, "a picture, video, run folder, model or checkpoint; nothing: this machine");
   command->add_flag("--json", *json, "print one line of JSON");
   command->footer(
       "For the machine: cores, instruction sets (best first) and which kernel runs for each operation and why.\n"

@@ -6,10 +6,11 @@
 
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
-#include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
+#include "loe/io/video_file.h"
+#include "loe/task/fit_config.h"
 
 namespace loe::app {
 namespace {
@@ -62,6 +63,16 @@ bool is_checkpoint(const std::string& path) {
   }
 }
 
+/// Whether the file at `data` has the model's size as it is.
+bool has_size(const std::string& data, const SignalInfo& signal) {
+  if (signal.task == "video") {
+    const VideoFileInfo info = read_video_info(data);
+    return info.width == signal.width && info.height == signal.height && info.n_frames == signal.n_frames;
+  }
+  const ImageFileInfo info = read_image_info(data);
+  return info.width == signal.width && info.height == signal.height;
+}
+
 }  // namespace
 
 ModelSource open_model(const std::string& path) {
@@ -71,35 +82,30 @@ ModelSource open_model(const std::string& path) {
   return {read_model(path), path, run_of_file(path)};
 }
 
-std::string picture_of_run(const ModelSource& source) {
+std::string data_of_run(const ModelSource& source) {
   if (source.run_path.empty()) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] --data: {} lies in no run folder, so its picture is unknown; name the picture "
+                fmt::format("[flags] --data: {} lies in no run folder, so what it was fitted to is unknown; name that "
                             "with --data",
                             source.model_path));
   }
   const std::string data = read_config(source.run_path + "/config.toml").get_string("run.data", "");
   if (data.empty()) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture with "
-                            "--data",
+                fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture or "
+                            "video with --data",
                             source.run_path));
   }
   return data;
 }
 
-Image edit_picture(Image image, const SignalEdit& edit) {
-  if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
-  if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
-  return image;
-}
-
-Image read_picture_of_run(const ModelSource& source, const std::string& data, bool is_own) {
-  Image image = read_image(data);
-  const SignalInfo& signal = source.model.signal;
-  const bool fits = image.width() == signal.width && image.height() == signal.height;
-  if ((fits && !is_own) || source.run_path.empty()) return image;
-  return edit_picture(std::move(image), signal_edit_from_settings(read_config(source.run_path + "/config.toml")));
+std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std::string& data, bool is_own,
+                                            const std::function<void(const std::string&)>& on_warning) {
+  const std::string& task = source.model.signal.task;
+  SignalEdit edit;
+  if (!source.run_path.empty()) edit = signal_edit_from_settings(read_config(source.run_path + "/config.toml"));
+  if (!is_own && !edit.is_none() && has_size(data, source.model.signal)) edit = {};
+  return read_signal(data, task, edit, on_warning);
 }
 
 }  // namespace loe::app

@@ -1,11 +1,12 @@
 // A model from what the user named: a run folder, a model file or a checkpoint.
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <string>
 
+#include "fit_signal.h"
 #include "loe/io/model_file.h"
-#include "loe/signal/image.h"
-#include "loe/task/image_task.h"
 
 namespace loe::app {
 
@@ -19,14 +20,12 @@ struct ModelSource {
 /// the model.safetensors of that run). Error(NotFound), Error(Format), Error(Io) saying what was expected.
 ModelSource open_model(const std::string& path);
 
-/// The picture that a run was trained on, from its config.toml. Error(InvalidArgument) if there is no run.
-std::string picture_of_run(const ModelSource& source);
+/// What a run was trained on, from its config.toml. Error(InvalidArgument) if there is no run.
+std::string data_of_run(const ModelSource& source);
 
-/// The picture at `data`, edited as the run's config.toml says. One that the user named (is_own false) and that has the
-/// model's size already is taken as it is: it may be the edited one.
-Image read_picture_of_run(const ModelSource& source, const std::string& data, bool is_own);
-
-/// Cut and resized; see SignalEdit.
-Image edit_picture(Image image, const SignalEdit& edit);
+/// The signal at `data`, read as the model's task and edited as the run's config.toml says. One that the user named
+/// (is_own false) and that has the model's size already is taken as it is: it may be the edited one. See read_signal.
+std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std::string& data, bool is_own,
+                                            const std::function<void(const std::string&)>& on_warning);
 
 }  // namespace loe::app

@@ -187,7 +187,7 @@ class PaperSession {
         ++index;
         const std::string path = run_path(folder_, row, seed);
         std::error_code error;
-        if (fs::exists(path + "/seams.json", error)) continue;
+        if (fs::exists(path + (table_.task == "video" ? "/result.json" : "/seams.json"), error)) continue;
         reporter_.set_label(fmt::format("{}/{} {} seed {}: ", index, n_runs, row, seed));
         const int code = run_one(row, seed, path);
         reporter_.set_label("");
@@ -229,13 +229,12 @@ class PaperSession {
       const int code = run_fit(job, fit, reporter_);
       if (code != 0) return code;
     }
-    measure_seams(job, path);
+    if (job.signal->picture() != nullptr) measure_seams(job, *job.signal->picture(), path);
     return 0;
   }
 
-  void measure_seams(const FitJob& job, const std::string& path) {
+  void measure_seams(const FitJob& job, const Image& image, const std::string& path) {
     const ModelSource source = open_model(path);
-    const Image& image = job.image;
     const std::unique_ptr<Executor> executor =
         compile(job.run.device, source.model.network, Precision::F32, job.run.threads);
     executor->set_params(source.model.params);

@@ -24,6 +24,7 @@ struct TableRow {
 
 struct PaperTable {
   int number = 5;
+  std::string task = "image";  ///< of the signal that the rows fit
   std::string title;
   std::string small_scale;  ///< what --scale small stands for
   std::vector<std::string> scales;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
@@ -110,6 +111,49 @@ Region parse_region(const std::string& flag, const std::string& text) {
     fail(flag, "x,y,width,height in whole pixels like 0,0,64,64", text);
   }
   return region;
+}
+
+FrameSpan parse_frames(const std::string& flag, const std::string& text, int n_frames) {
+  const auto fail = [&] {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] {}: expected a:b inside 0:{} with a < b, or one frame in 0..{}, got '{}'", flag,
+                            n_frames, n_frames - 1, text));
+  };
+  const std::size_t colon = text.find(':');
+  if (colon == std::string::npos) return {parse_double(flag, text, 0, n_frames - 1), 1, true};
+  const std::string begin = text.substr(0, colon);
+  const std::string end = text.substr(colon + 1);
+  if (begin.find(':') != std::string::npos || end.find(':') != std::string::npos) fail();
+  const double first = begin.empty() ? 0 : parse_double(flag, begin, 0, n_frames);
+  const double last = end.empty() ? n_frames : parse_double(flag, end, 0, n_frames);
+  if (first >= last) fail();
+  return {first, last - first, false};
+}
+
+FrameRate parse_frame_rate(const std::string& flag, const std::string& text) {
+  constexpr double kMaxRate = 10000;
+  constexpr int64_t kMaxPart = 1000000000;
+  const std::size_t slash = text.find('/');
+  FrameRate rate;
+  if (slash != std::string::npos) {
+    rate.numerator = parse_int(flag, text.substr(0, slash), 1, kMaxPart);
+    rate.denominator = parse_int(flag, text.substr(slash + 1), 1, kMaxPart);
+  } else {
+    const double value = parse_double(flag, text, 0, kMaxRate);
+    rate.denominator = 1;
+    // Decimals as they are written: at most five places.
+    while (rate.denominator < 100000 && std::round(value * rate.denominator) != value * rate.denominator) {
+      rate.denominator *= 10;
+    }
+    rate.numerator = std::llround(value * static_cast<double>(rate.denominator));
+  }
+  if (rate.numerator < 1 || rate.value() > kMaxRate) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] {}: expected frames per second above 0, at most {}, such as 25 or 30000/1001, got "
+                            "'{}'",
+                            flag, kMaxRate, text));
+  }
+  return rate;
 }
 
 std::string shell_quote(const std::string& text) {

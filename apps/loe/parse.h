@@ -4,7 +4,8 @@
 #include <cstdint>
 #include <string>
 
-#include "loe/task/image_task.h"
+#include "loe/signal/video.h"
+#include "loe/task/region.h"
 
 namespace loe::app {
 
@@ -25,6 +26,17 @@ struct PictureSize {
 PictureSize parse_size(const std::string& flag, const std::string& text);
 /// "x,y,width,height" in pixels, as in "0,0,64,64": x, y >= 0 and width, height >= 1.
 Region parse_region(const std::string& flag, const std::string& text);
+
+struct FrameSpan {
+  double first = 0;
+  double count = 1;
+  bool is_single = false;  ///< "12": one moment, not a clip
+};
+/// "a:b": frames a .. b - 1, either may be left out, in 0..n_frames; "12" or "12.5": the frame there, in 0..n_frames
+/// - 1.
+FrameSpan parse_frames(const std::string& flag, const std::string& text, int n_frames);
+/// "25", "29.97" (as it is written, 2997/100), "30000/1001": above 0, at most 10,000.
+FrameRate parse_frame_rate(const std::string& flag, const std::string& text);
 
 /// `text` as one word for pasting into a shell: quoted if it needs to be.
 std::string shell_quote(const std::string& text);

@@ -17,26 +17,35 @@ constexpr std::array<std::array<float, 3>, 9> kColors = {{{0.00F, 0.00F, 0.02F},
                                                           {0.97F, 0.78F, 0.26F},
                                                           {0.99F, 1.00F, 0.75F}}};
 
-struct PreviewSize {
-  int width;
-  int height;
-};
-
-PreviewSize preview_size(const Image& image) {
-  const int longest = std::max(image.width(), image.height());
-  if (longest <= kMaxPreviewSide) return {image.width(), image.height()};
-  const auto scaled = [&](int side) {
-    return std::max(1, static_cast<int>(int64_t{side} * kMaxPreviewSide / longest));
-  };
-  return {scaled(image.width()), scaled(image.height())};
+PictureSize preview_size(const Image& image) {
+  return fit_into(image.width(), image.height(), kMaxPreviewSide);
 }
 
-/// Pixel of the source under the centre of pixel j of an axis shrunk to `out_size`.
+}  // namespace
+
+PictureSize fit_into(int width, int height, int max_side) {
+  const int longest = std::max(width, height);
+  if (longest <= max_side) return {width, height};
+  const auto scaled = [&](int side) { return std::max(1, static_cast<int>(int64_t{side} * max_side / longest)); };
+  return {scaled(width), scaled(height)};
+}
+
 int source_pixel(int j, int out_size, int size) {
   return std::min(size - 1, static_cast<int>((int64_t{2} * j + 1) * size / (int64_t{2} * out_size)));
 }
 
-}  // namespace
+void color_errors(const float* predicted, const float* target, int64_t n_pixels, int n_channels, bool clip,
+                  float* colors) {
+  for (int64_t i = 0; i < n_pixels; ++i) {
+    double sum = 0;
+    for (int64_t c = i * n_channels; c < (i + 1) * n_channels; ++c) {
+      const float value = clip ? std::clamp(predicted[c], 0.0F, 1.0F) : predicted[c];
+      sum += std::abs(static_cast<double>(value) - static_cast<double>(target[c]));
+    }
+    const std::array<float, 3> color = error_color(sum / n_channels / kErrorMapScale);
+    std::copy(color.begin(), color.end(), colors + 3 * i);
+  }
+}
 
 std::array<float, 3> error_color(double t) {
   const double clipped = t > 0 ? std::min(t, 1.0) : 0.0;  // NaN counts as 0
@@ -60,15 +69,7 @@ ErrorMapWriter::ErrorMapWriter(const std::string& path, int width, int height, i
 void ErrorMapWriter::write_rows(int n_rows, const float* predicted, const float* target) {
   const int64_t n_pixels = int64_t{n_rows} * width_;
   colors_.resize(static_cast<std::size_t>(n_pixels) * 3);
-  for (int64_t i = 0; i < n_pixels; ++i) {
-    double sum = 0;
-    for (int64_t c = i * n_channels_; c < (i + 1) * n_channels_; ++c) {
-      const float value = clip_ ? std::clamp(predicted[c], 0.0F, 1.0F) : predicted[c];
-      sum += std::abs(static_cast<double>(value) - static_cast<double>(target[c]));
-    }
-    const std::array<float, 3> color = error_color(sum / n_channels_ / kErrorMapScale);
-    std::copy(color.begin(), color.end(), colors_.begin() + 3 * i);
-  }
+  color_errors(predicted, target, n_pixels, n_channels_, clip_, colors_.data());
   writer_.write_rows(n_rows, colors_.data());
 }
 
@@ -94,13 +95,13 @@ ImageEvaluation write_reconstruction(Executor& executor, const Image& image, con
 }
 
 int64_t preview_pixels(const Image& image) {
-  const PreviewSize size = preview_size(image);
+  const PictureSize size = preview_size(image);
   return int64_t{size.width} * size.height;
 }
 
 void write_preview(Executor& executor, const Image& image, const std::string& image_path,
                    const std::string& error_path) {
-  const PreviewSize size = preview_size(image);
+  const PictureSize size = preview_size(image);
   const int n_channels = image.n_channels();
   const PixelType type = image.type() == PixelType::U16 ? PixelType::U16 : PixelType::U8;
   ImageWriter preview(image_path, size.width, size.height, n_channels, type, image.color_space);

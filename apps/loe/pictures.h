@@ -10,6 +10,7 @@
 #include "loe/io/image_file.h"
 #include "loe/signal/image.h"
 #include "loe/task/image_task.h"
+#include "parse.h"
 
 namespace loe::app {
 
@@ -22,6 +23,11 @@ std::array<float, 3> error_color(double t);
 
 /// Values that stand for value / max: predictions outside [0, 1] are clipped before they are shown or compared.
 bool is_integer_picture(PixelType type);
+
+/// Colours of |prediction - target| averaged over the channels: predicted, target [n_pixels, n_channels], colors
+/// [n_pixels, 3]. clip: predictions are clipped to [0, 1] first.
+void color_errors(const float* predicted, const float* target, int64_t n_pixels, int n_channels, bool clip,
+                  float* colors);
 
 /// Streams |prediction - target| averaged over the channels, in colours, to a picture file.
 class ErrorMapWriter {
@@ -50,6 +56,10 @@ ImageEvaluation write_reconstruction(Executor& executor, const Image& image, con
 
 /// Longest side of a preview in pixels.
 inline constexpr int kMaxPreviewSide = 1024;
+/// width x height scaled down, in proportion, until its longest side is at most max_side.
+PictureSize fit_into(int width, int height, int max_side);
+/// Pixel of the source under the centre of pixel j of an axis shrunk to `out_size`.
+int source_pixel(int j, int out_size, int size);
 /// Pixels that a preview of this picture evaluates.
 int64_t preview_pixels(const Image& image);
 /// Small versions of reconstruction and error map for watching a training, as PNG.

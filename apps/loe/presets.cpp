@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -9,27 +10,35 @@
 #include "commands.h"
 #include "loe/io/config_file.h"
 #include "loe/task/image_presets.h"
+#include "loe/task/video_presets.h"
 
 namespace loe::app {
 namespace {
 
 int print_presets(bool json) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
-  for (const PresetInfo& preset : image_presets()) {
-    if (json) {
-      list.push_back(
-          {{"name", preset.name}, {"task", "image"}, {"summary", preset.summary}, {"expected", preset.expected}});
-    } else {
-      fmt::print("{:<8} image  {}\n                {}\n", preset.name, preset.summary, preset.expected);
+  const auto add = [&](const char* task, const std::vector<PresetInfo>& presets) {
+    for (const PresetInfo& preset : presets) {
+      if (json) {
+        list.push_back(
+            {{"name", preset.name}, {"task", task}, {"summary", preset.summary}, {"expected", preset.expected}});
+      } else {
+        fmt::print("{:<8} {:<6} {}\n                {}\n", preset.name, task, preset.summary, preset.expected);
+      }
     }
-  }
+  };
+  add("image", image_presets());
+  add("video", video_presets());
   if (json) std::puts(list.dump().c_str());
   return 0;
 }
 
 /// As a config to start from.
 int print_preset(const std::string& name) {
-  fmt::print("{}", config_to_toml(image_preset(name)));
+  const std::vector<PresetInfo> of_videos = video_presets();
+  const bool is_of_video = name != "auto" && std::any_of(of_videos.begin(), of_videos.end(),
+                                                         [&](const PresetInfo& preset) { return preset.name == name; });
+  fmt::print("{}", config_to_toml(is_of_video ? video_preset(name) : image_preset(name)));
   return 0;
 }
 

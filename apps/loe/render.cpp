@@ -1,4 +1,4 @@
-// `loe render`: a model back to a picture, whole, cropped or at another size.
+// `loe render`: a model back to a picture or video: whole, a part, at another size or frame rate.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -14,24 +14,11 @@
 #include "loe/task/image_task.h"
 #include "machine.h"
 #include "model_source.h"
-#include "parse.h"
 #include "progress.h"
+#include "render.h"
 
 namespace loe::app {
 namespace {
-
-struct RenderFlags {
-  std::string source;
-  std::string out;
-  std::string region;
-  std::string size;
-  std::string depth;
-  std::string device = "auto";
-  std::string threads;
-  std::string precision = "f32";
-  std::string progress = "auto";
-  bool quiet = false;
-};
 
 /// The depth that the user did not choose: the source's, or the nearest that this kind of file can hold.
 PixelType default_depth(const std::string& path, PixelType source) {
@@ -46,6 +33,29 @@ PixelType default_depth(const std::string& path, PixelType source) {
   return source;
 }
 
+void render_picture(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter) {
+  for (const auto& [name, text] :
+       {std::pair{"--frames", flags.frames}, {"--fps", flags.fps}, {"--quality", flags.quality}}) {
+    if (!text.empty()) {
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[flags] {}: is for models of videos, got one of a picture; leave it out", name));
+    }
+  }
+  const Region region = chosen_region(flags, signal);
+  const PictureSize size = chosen_size(flags, region);
+  const PixelType depth = chosen_picture_depth(flags, signal);
+  ImageWriter writer(flags.out, size.width, size.height, executor.spec().n_out(), depth, signal.color_space);
+  decode_image(executor, signal.width, signal.height, region, size.width, size.height,
+               [&](int first_row, int n_rows, const float* values) {
+                 check_not_stopped(flags);
+                 writer.write_rows(n_rows, values);
+                 reporter.job("rendering", static_cast<double>(first_row + n_rows) / size.height);
+               });
+  writer.close();
+  reporter.end_line();
+  if (!flags.quiet) fmt::print("{}  {} x {}, {}\n", flags.out, size.width, size.height, to_string(depth));
+}
+
 int render(const RenderFlags& flags) {
   const Precision precision = precision_from_string(flags.precision);
   const int threads = flags.threads.empty() ? 0 : static_cast<int>(parse_int("--threads", flags.threads, 0, 1024));
@@ -53,53 +63,66 @@ int render(const RenderFlags& flags) {
   Reporter reporter(progress_mode(flags.progress), flags.quiet ? Verbosity::Quiet : Verbosity::Normal);
   const ModelSource source = open_model(flags.source);
   const SignalInfo& signal = source.model.signal;
-  if (signal.task != "image") {
-    throw Error(ErrorKind::Unsupported, fmt::format("[render] {}: expected a model of a picture, got one of task '{}'",
-                                                    source.model_path, signal.task));
+  if (signal.task != "image" && signal.task != "video") {
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("[render] {}: expected a model of a picture or video, got one of task '{}'",
+                            source.model_path, signal.task));
   }
-  Region region{0, 0, signal.width, signal.height};
-  if (!flags.region.empty()) region = parse_region("--region", flags.region);
+  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.network, precision, threads);
+  executor->set_params(source.model.params);
+  // The guard lets the writers remove their temporary files when the user stops a long rendering.
+  const InterruptGuard guard;
+  signal.task == "video" ? render_video(flags, signal, *executor, reporter)
+                         : render_picture(flags, signal, *executor, reporter);
+  return 0;
+}
+
+}  // namespace
+
+Region chosen_region(const RenderFlags& flags, const SignalInfo& signal) {
+  if (flags.region.empty()) return {0, 0, signal.width, signal.height};
+  const Region region = parse_region("--region", flags.region);
   // 64 bits: x + width of a hostile flag must not wrap.
   if (int64_t{region.x} + region.width > signal.width || int64_t{region.y} + region.height > signal.height) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[flags] --region: expected a rectangle inside {} x {} pixels, got {}", signal.width,
                             signal.height, flags.region));
   }
-  PictureSize size{region.width, region.height};
-  if (!flags.size.empty()) size = parse_size("--size", flags.size);
-  const PixelType depth = flags.depth.empty() ? default_depth(flags.out, pixel_type_from_string(signal.pixel_type))
-                                              : pixel_type_from_string(flags.depth);
-
-  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.network, precision, threads);
-  executor->set_params(source.model.params);
-  ImageWriter writer(flags.out, size.width, size.height, source.model.network.n_out(), depth, signal.color_space);
-  // The guard lets the writer remove its temporary file when the user stops a long rendering.
-  const InterruptGuard guard;
-  decode_image(*executor, signal.width, signal.height, region, size.width, size.height,
-               [&](int first_row, int n_rows, const float* values) {
-                 if (InterruptGuard::requested().load()) {
-                   throw Error(ErrorKind::Cancelled, fmt::format("[render] {}: stopped, nothing written", flags.out));
-                 }
-                 writer.write_rows(n_rows, values);
-                 reporter.job("rendering", static_cast<double>(first_row + n_rows) / size.height);
-               });
-  writer.close();
-  reporter.end_line();
-  if (!flags.quiet) fmt::print("{}  {} x {}, {}\n", flags.out, size.width, size.height, to_string(depth));
-  return 0;
+  return region;
 }
 
-}  // namespace
+PictureSize chosen_size(const RenderFlags& flags, const Region& region) {
+  return flags.size.empty() ? PictureSize{region.width, region.height} : parse_size("--size", flags.size);
+}
+
+PixelType chosen_picture_depth(const RenderFlags& flags, const SignalInfo& signal) {
+  return flags.depth.empty() ? default_depth(flags.out, pixel_type_from_string(signal.pixel_type))
+                             : pixel_type_from_string(flags.depth);
+}
+
+void check_not_stopped(const RenderFlags& flags) {
+  if (!InterruptGuard::requested().load()) return;
+  throw Error(ErrorKind::Cancelled, fmt::format("[render] {}: stopped, nothing written", flags.out));
+}
 
 void add_render_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("render", "turn a model back into a picture");
+  CLI::App* command = app.add_subcommand("render", "turn a model back into a picture or video");
   auto flags = std::make_shared<RenderFlags>();
   command->add_option("RUN", flags->source, "a run folder, model.safetensors, or a run's checkpoint")->required();
-  command->add_option("-o,--out", flags->out, "picture to write; its extension is the format")
+  command
+      ->add_option("-o,--out", flags->out,
+                   "file to write; its extension is the format (a video may be a folder of frames: NAME/)")
       ->required()
       ->type_name("FILE");
   command->add_option("--region", flags->region, "x,y,width,height in pixels of the source")->type_name("X,Y,W,H");
   command->add_option("--size", flags->size, "size of the output (default: the region's own)")->type_name("WxH");
+  command
+      ->add_option("--frames", flags->frames, "of a video: a:b, or one frame T for a picture file; 12.5 lies between")
+      ->type_name("A:B");
+  command->add_option("--fps", flags->fps, "of a video: frames per second to write, more give frames in between")
+      ->type_name("RATE");
+  command->add_option("--quality", flags->quality, "of a compressed video: 0 (best) to 51 (default 12)")
+      ->type_name("Q");
   command->add_option("--depth", flags->depth, "u8, u16, f16, f32 (default: the source's)")->type_name("TYPE");
   command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");

@@ -219,7 +219,7 @@ void check_png_header(const std::vector<int>& header, const ReadHandle& file, co
   }
 }
 
-/// The signature and IHDR: what libpng needs to open a file.
+/// The signature and IHDR.
 void check_png_start(const ReadHandle& file, const std::string& path) {
   ByteStream bytes(file);
   bytes.skip(8);
@@ -239,7 +239,9 @@ void check_png_start(const ReadHandle& file, const std::string& path) {
   check_png_header(header, file, path);
 }
 
-void check_png(const ReadHandle& file, const std::string& path) {
+/// All chunks, or unless `whole` those before the first IDAT: what libpng reads to open a file, printing to stderr if it
+/// ends there.
+void check_png(const ReadHandle& file, const std::string& path, bool whole) {
   ByteStream bytes(file);
   bytes.skip(8);
   for (;;) {
@@ -255,6 +257,9 @@ void check_png(const ReadHandle& file, const std::string& path) {
       crc.add(byte);
       if (i < 4) {
         type[i] = static_cast<char>(byte);
+      }
+      if (i == 3 && !whole && std::strcmp(type, "IDAT") == 0) {
+        return;
       }
     }
     const int64_t stored = bytes.next_number(4);
@@ -423,9 +428,7 @@ const ImageFormat& output_format(const std::string& path, int width, int height,
 void check_content(const ImageFormat& format, const ReadHandle& file, const std::string& path, bool whole) {
   if (std::strcmp(format.name, "png") == 0) {
     check_png_start(file, path);
-    if (whole) {
-      check_png(file, path);
-    }
+    check_png(file, path, whole);
   } else if (std::strcmp(format.name, "jpeg") == 0) {
     check_jpeg(file, path, whole);
   }

@@ -160,16 +160,43 @@ std::string signal_to_json(const SignalInfo& signal) {
   json["width"] = signal.width;
   json["height"] = signal.height;
   json["pixel_type"] = signal.pixel_type;
-  json["color_space"] = signal.color_space;
+  if (signal.task == "video") {
+    json["n_frames"] = signal.n_frames;
+    json["frame_rate"] = {signal.frame_rate.numerator, signal.frame_rate.denominator};
+    json["color"] = {{"matrix", signal.color.matrix},
+                     {"range", signal.color.range},
+                     {"primaries", signal.color.primaries},
+                     {"transfer", signal.color.transfer}};
+  } else {
+    json["color_space"] = signal.color_space;
+  }
   return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+}
+
+void read_video_signal(const JsonObject& object, SignalInfo& signal) {
+  constexpr int kMaxRate = 1000000000;
+  signal.n_frames = object.get_int("n_frames", 1, kMaxSide);
+  const nlohmann::json& rate = object.get_list("frame_rate", 2);
+  const std::string field = object.path_of("frame_rate");
+  signal.frame_rate.numerator = json_to_int(rate[0], 1, kMaxRate, object.origin(), field);
+  signal.frame_rate.denominator = json_to_int(rate[1], 1, kMaxRate, object.origin(), field);
+  const JsonObject color = object.get_object("color", {"matrix", "range", "primaries", "transfer"});
+  signal.color.matrix = printable(color.get_string("matrix"));
+  signal.color.range = printable(color.get_string("range"));
+  signal.color.primaries = printable(color.get_string("primaries"));
+  signal.color.transfer = printable(color.get_string("transfer"));
 }
 
 SignalInfo signal_from_json(const std::string& text, const std::string& path) {
   const nlohmann::json json = parse_small_json(text, path);
-  const JsonObject object(json, path, "signal", {"task", "width", "height", "pixel_type", "color_space"});
+  const bool is_video = json.is_object() && json.contains("task") && json["task"] == "video";
+  const JsonObject object(
+      json, path, "signal",
+      is_video ? std::vector<std::string>{"task", "width", "height", "pixel_type", "n_frames", "frame_rate", "color"}
+               : std::vector<std::string>{"task", "width", "height", "pixel_type", "color_space"});
   SignalInfo signal;
   signal.task = printable(object.get_string("task"));
-  const int min_side = signal.task == "image" ? 1 : 0;
+  const int min_side = signal.task == "image" || is_video ? 1 : 0;
   signal.width = object.get_int("width", min_side, kMaxSide);
   signal.height = object.get_int("height", min_side, kMaxSide);
   signal.pixel_type = object.get_string("pixel_type");
@@ -178,7 +205,11 @@ SignalInfo signal_from_json(const std::string& text, const std::string& path) {
     throw_json_error(path, "signal.pixel_type", "u8, u16, f16 or f32",
                      fmt::format("'{}'", printable(signal.pixel_type)));
   }
-  signal.color_space = printable(object.get_string("color_space"));
+  if (is_video) {
+    read_video_signal(object, signal);
+  } else {
+    signal.color_space = printable(object.get_string("color_space"));
+  }
   return signal;
 }
 

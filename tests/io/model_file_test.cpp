@@ -64,7 +64,10 @@ Model test_model() {
   Model model;
   model.network = test_network();
   model.params = ramp(model.network, -1.0F);
-  model.signal = {"image", 640, 480, "u16", "Linear"};
+  model.signal.width = 640;
+  model.signal.height = 480;
+  model.signal.pixel_type = "u16";
+  model.signal.color_space = "Linear";
   return model;
 }
 
@@ -247,6 +250,30 @@ TEST(ModelFile, RoundTripIsExact) {
   EXPECT_EQ(file.tensors[0].name, "levels.0.weight");
   EXPECT_EQ(file.tensors[0].shape, (std::vector<int64_t>{6, 5, 12}));
   EXPECT_EQ(file.tensors[3].name, "head.bias");
+}
+
+TEST(ModelFile, VideoSignalsKeepTheirTimeAndColours) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Model model = test_model();
+  model.signal.task = "video";
+  model.signal.n_frames = 120;
+  model.signal.frame_rate = {30000, 1001};
+  model.signal.color = {"bt601", "full", "smpte170m", "unknown"};
+  write_model(path, model);
+  const SignalInfo back = read_model(path).signal;
+  EXPECT_EQ(back.task, "video");
+  EXPECT_EQ(back.width, 640);
+  EXPECT_EQ(back.n_frames, 120);
+  EXPECT_EQ(back.frame_rate, (FrameRate{30000, 1001}));
+  EXPECT_EQ(back.color, model.signal.color);
+  const TensorFile whole = read_safetensors(path);
+  for (const auto& [from, to] :
+       {std::pair{"120", "0"}, {"120", "70000"}, {"1001", "0"}, {"1001", "1,2"}, {"\"full\"", "7"}}) {
+    TensorFile file = whole;
+    file.metadata["signal"] = replaced(file.metadata["signal"], from, to);
+    EXPECT_THROW(model_from_tensors(file, "x"), Error) << from << " " << to;
+  }
 }
 
 TEST(ModelFile, EmbeddingRoundTripIsExact) {

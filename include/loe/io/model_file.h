@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "loe/backend/network_spec.h"
+#include "loe/signal/video.h"
 #include "loe/train/run_state.h"
 
 namespace loe {
@@ -15,11 +16,14 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
 
 /// What a model says about the signal it stands for.
 struct SignalInfo {
-  std::string task = "image";
+  std::string task = "image";  ///< "image" or "video"
   int width = 0;
   int height = 0;
-  std::string pixel_type = "u8";  ///< depth of the source, the default depth of the output
-  std::string color_space = "sRGB";
+  int n_frames = 0;                  ///< "video" only
+  FrameRate frame_rate;              ///< "video" only
+  VideoColor color;                  ///< "video" only
+  std::string pixel_type = "u8";     ///< depth of the source, the default depth of the output
+  std::string color_space = "sRGB";  ///< "image" only
 };
 
 struct Model {

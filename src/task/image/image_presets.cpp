@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "loe/base/error.h"
+#include "task/auto_plan.h"
 #include "task/fit_config_internal.h"
 
 namespace loe {
@@ -77,6 +78,11 @@ Settings image_preset(const std::string& name) {
   throw Error(ErrorKind::NotFound,
               fmt::format("[preset] name: expected one of auto, toy, pluto, got \"{}\"; {}", name,
                           match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+}
+
+Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
+                       double gflops) {
+  return plan_auto({2, {width, height, 1}, n_channels}, max_seconds, n_params, precision, gflops);
 }
 
 }  // namespace loe

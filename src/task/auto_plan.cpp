@@ -1,5 +1,5 @@
-// Preset "auto". Every number that is a choice and not arithmetic stands at the top, with its reason; the measurements
-// behind them are in docs/dev/auto_preset.md.
+// The preset "auto" of all tasks. Every number that is a choice and not arithmetic stands at the top, with its reason;
+// the measurements behind them are in docs/dev/auto_preset.md.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 #include "loe/base/error.h"
 #include "loe/base/thread_pool.h"
-#include "loe/task/image_presets.h"
+#include "task/auto_plan.h"
 #include "task/fit_config_internal.h"
 
 namespace loe {
@@ -98,10 +98,11 @@ std::vector<int> deal_bits(int n_bits) {
 
 /// Grids and tiles, finest level first (measured: 0.2 to 1.2 dB over coarse to fine; the paper's Table 5 has 1.85 dB).
 /// An axis shorter than the tile's reach at a coarse level gets only the experts that occur on it.
-NetworkConfig plan_levels(int width, int height, int n_channels) {
+NetworkConfig plan_levels(const SignalSize& signal) {
   NetworkConfig network;
-  network.n_channels = n_channels;
-  const int n_bits = index_bits(std::max(width, height));
+  network.n_dims = signal.n_dims;
+  network.n_channels = signal.n_channels;
+  const int n_bits = index_bits(*std::max_element(signal.size.begin(), signal.size.end()));
   network.input.n_frequencies = std::max(1, n_bits);
   network.output_range = {-1, 1};
   int shift = n_bits;
@@ -111,8 +112,14 @@ NetworkConfig plan_levels(int width, int height, int n_channels) {
     const auto n_experts = [&](int size) {
       return std::min(1 << bits, static_cast<int>(std::ceil(static_cast<double>(size) / pitch)));
     };
-    network.tiles.push_back(Tile{{n_experts(width), n_experts(height), 1, 1}});
-    network.layout.resolutions.push_back({width / pitch, height / pitch, 1, 1});
+    Tile tile;
+    Resolution resolution = {1, 1, 1, 1};
+    for (int axis = 0; axis < signal.n_dims; ++axis) {
+      tile.n[axis] = n_experts(signal.size[axis]);
+      resolution[axis] = signal.size[axis] / pitch;
+    }
+    network.tiles.push_back(tile);
+    network.layout.resolutions.push_back(resolution);
   }
   // The layout reverses the resolutions, which are listed coarse to fine, but not the tiles.
   network.layout.kind = LayoutKind::FineToCoarse;
@@ -148,7 +155,7 @@ NetworkSpec within_params(NetworkConfig& network, int64_t n_params) {
   const int64_t smallest = with_width(network, 1).n_params();
   if (smallest > n_params) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[auto] params: expected at least {} for a picture of this size, got {}; raise the budget",
+                fmt::format("[auto] params: expected at least {} for a signal of this size, got {}; raise the budget",
                             smallest, n_params));
   }
   const auto limit = static_cast<double>(n_params);
@@ -172,11 +179,14 @@ void plan_batches(FitConfig& config, double n_pixels, double n_visits) {
   config.train.max_steps = static_cast<int64_t>(std::clamp(n_steps, double{kMinSteps}, double{kMaxSteps}));
 }
 
-void check(int width, int height, int n_channels, double max_seconds, int64_t n_params, double gflops) {
+void check(const SignalSize& signal, double max_seconds, int64_t n_params, double gflops) {
+  constexpr int kMaxSize = 65536;
   const auto fail = [](const std::string& message) { throw Error(ErrorKind::InvalidArgument, "[auto] " + message); };
-  if (width < 1 || height < 1 || width > 65536 || height > 65536 || n_channels < 1 || n_channels > 4) {
-    fail(fmt::format("picture: expected 1x1 to 65536x65536 with 1 to 4 channels, got {}x{} with {}", width, height,
-                     n_channels));
+  const bool is_size_good =
+      std::all_of(signal.size.begin(), signal.size.end(), [](int size) { return size >= 1 && size <= kMaxSize; });
+  if (!is_size_good || signal.n_channels < 1 || signal.n_channels > 4) {
+    fail(fmt::format("signal: expected 1..{} along each axis with 1 to 4 channels, got {} with {}", kMaxSize,
+                     fmt::join(signal.size.begin(), signal.size.begin() + signal.n_dims, "x"), signal.n_channels));
   }
   if (!std::isfinite(max_seconds) || max_seconds < 0 || n_params < 0 || !std::isfinite(gflops) || gflops < 0) {
     fail(fmt::format("budget: expected seconds, parameters and GFLOP/s of at least 0 (0: none given), got {}, {}, {}",
@@ -186,15 +196,14 @@ void check(int width, int height, int n_channels, double max_seconds, int64_t n_
 
 }  // namespace
 
-Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
-                       double gflops) {
-  check(width, height, n_channels, max_seconds, n_params, gflops);
-  const double n_pixels = static_cast<double>(width) * height;
+Settings plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops) {
+  check(signal, max_seconds, n_params, gflops);
+  const double n_pixels = double{1} * signal.size[0] * signal.size[1] * signal.size[2];
   const double scale = n_pixels / kReferencePixels;
   FitConfig config;
   config.preset = "auto";
   config.precision = precision;
-  config.network = plan_levels(width, height, n_channels);
+  config.network = plan_levels(signal);
 
   const double rate = 1e9 * (gflops > 0 ? gflops : assumed_gflops_per_core(precision) * n_usable_cores());
   const double seconds = max_seconds > 0 ? max_seconds : kDefaultSeconds * std::pow(scale, kSecondsExponent);

@@ -1,0 +1,79 @@
+#include "fit_signal.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <vector>
+
+#include "loe/base/error.h"
+#include "loe/io/image_edit.h"
+#include "loe/io/image_file.h"
+#include "loe/io/video_file.h"
+#include "pictures.h"
+
+namespace loe::app {
+namespace {
+
+/// A NaN in a picture would end the training much later and far away from its cause.
+void check_finite(const Image& image, const std::string& path) {
+  if (is_integer_picture(image.type())) return;
+  std::vector<float> row(static_cast<std::size_t>(image.width()) * image.n_channels());
+  for (int y = 0; y < image.height(); ++y) {
+    image.read_row(0, y, image.width(), row.data());
+    const auto bad = std::find_if(row.begin(), row.end(), [](float value) { return !std::isfinite(value); });
+    if (bad == row.end()) continue;
+    const auto index = static_cast<int>(bad - row.begin());
+    throw Error(ErrorKind::Format, fmt::format("[image] {}: expected finite values, got {} at x={}, y={}, channel {}; "
+                                               "repair the picture first",
+                                               path, *bad, index / image.n_channels(), y, index % image.n_channels()));
+  }
+}
+
+Image read_picture(const std::string& path, const SignalEdit& edit) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[image] {}: expected a picture, a video or a folder of frames, got a folder without pictures",
+                    path));
+  }
+  if (edit.frames[0] != 0 || edit.frames[1] != 0) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[image] {}: expected a video for data.frames, got a picture; leave data.frames out", path));
+  }
+  Image image = read_image(path);
+  if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
+  if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
+  check_finite(image, path);
+  return image;
+}
+
+Video read_clip(const std::string& path, const SignalEdit& edit,
+                const std::function<void(const std::string&)>& on_warning) {
+  const VideoFileInfo info = read_video_info(path);
+  if (info.has_alpha) on_warning(fmt::format("{}: transparency is left out, colours are kept", path));
+  if (info.is_variable_rate) {
+    on_warning(
+        fmt::format("{}: has a variable frame rate; its frames are taken in order, evenly spaced, at the average "
+                    "of {:.4g} a second",
+                    path, info.frame_rate.value()));
+  }
+  return read_video(path, edit);
+}
+
+}  // namespace
+
+std::string task_of_data(const std::string& path) {
+  return is_video(path) ? "video" : "image";
+}
+
+std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const SignalEdit& edit,
+                                       const std::function<void(const std::string&)>& on_warning) {
+  if ((task.empty() ? task_of_data(path) : task) == "video") return video_signal(read_clip(path, edit, on_warning));
+  return picture_signal(read_picture(path, edit));
+}
+
+}  // namespace loe::app

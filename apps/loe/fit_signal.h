@@ -1,0 +1,80 @@
+// What the program does differently for each kind of signal: one interface, an implementation per task.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "loe/backend/backend.h"
+#include "loe/base/settings.h"
+#include "loe/io/model_file.h"
+#include "loe/signal/image.h"
+#include "loe/task/fit_config.h"
+#include "loe/train/trainer.h"
+
+namespace loe::app {
+
+/// Metrics of a whole signal.
+struct Evaluation {
+  double psnr_db = 0;
+  double ssim = 0;
+  double ssim_gaussian = 0;
+  nlohmann::ordered_json more = nlohmann::ordered_json::object();  ///< what only this kind of signal has
+};
+
+/// Called with the share that is done; may throw to give up.
+using OnShare = std::function<void(double)>;
+
+/// A signal in memory, and what `fit`, `eval` and `paper` need to know about its kind.
+class FitSignal {
+ public:
+  virtual ~FitSignal() = default;
+
+  virtual const char* noun() const = 0;  ///< "picture", "video": key of the results, word of messages
+  virtual int n_dims() const = 0;
+  virtual int n_channels() const = 0;
+  virtual int64_t n_pixels() const = 0;
+  virtual int64_t n_bytes() const = 0;
+  /// "512 x 512, 1 channels, u8"
+  virtual std::string describe() const = 0;
+  /// width, height, channels and whatever else counts the signal, for results and environments.
+  virtual nlohmann::ordered_json shape() const = 0;
+  /// What the model file says about the signal.
+  virtual SignalInfo info() const = 0;
+  /// The picture, if it is one.
+  virtual const Image* picture() const { return nullptr; }
+
+  virtual Settings preset(const std::string& name) const = 0;
+  /// See auto_settings of the task.
+  virtual Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
+  virtual std::string config_hash(const FitConfig& config) const = 0;
+  virtual std::unique_ptr<Problem> problem(const FitConfig& config) const = 0;
+
+  virtual Evaluation evaluate(Executor& executor, const OnShare& on_share) const = 0;
+  /// Evaluates, and writes reconstruction and error map into `folder`; no file appears if on_share throws.
+  virtual Evaluation write_reconstruction(Executor& executor, const std::string& folder,
+                                          const OnShare& on_share) const = 0;
+  virtual std::string reconstruction_name() const = 0;
+  virtual std::string error_name() const = 0;
+
+  /// Pixels that a preview evaluates.
+  virtual int64_t preview_pixels() const = 0;
+  /// Small versions of reconstruction and error map for watching a training, as PNG.
+  virtual void write_preview(Executor& executor, const std::string& image_path,
+                             const std::string& error_path) const = 0;
+};
+
+/// Task of the data at `path`: "image" or "video", by its content. A path that does not exist counts as a picture.
+std::string task_of_data(const std::string& path);
+
+/// Reads and edits the signal at `path`. `task`: "image", "video" or "" (task_of_data). on_warning receives what the
+/// user should know about the file (alpha dropped, variable frame rate). All errors of the readers.
+std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const SignalEdit& edit,
+                                       const std::function<void(const std::string&)>& on_warning);
+
+/// The implementations.
+std::unique_ptr<FitSignal> picture_signal(Image image);
+std::unique_ptr<FitSignal> video_signal(Video video);
+
+}  // namespace loe::app

@@ -1,0 +1,79 @@
+#include <fmt/format.h>
+
+#include "fit_signal.h"
+#include "loe/task/image_presets.h"
+#include "loe/task/image_task.h"
+#include "pictures.h"
+
+namespace loe::app {
+namespace {
+
+class PictureSignal : public FitSignal {
+ public:
+  explicit PictureSignal(Image image) : image_(std::move(image)) {}
+
+  const char* noun() const override { return "picture"; }
+  int n_dims() const override { return 2; }
+  int n_channels() const override { return image_.n_channels(); }
+  int64_t n_pixels() const override { return image_.n_pixels(); }
+  int64_t n_bytes() const override { return static_cast<int64_t>(image_.n_bytes()); }
+  const Image* picture() const override { return &image_; }
+
+  std::string describe() const override {
+    return fmt::format("{} x {}, {} channels, {}", image_.width(), image_.height(), n_channels(),
+                       to_string(image_.type()));
+  }
+  nlohmann::ordered_json shape() const override {
+    return {{"width", image_.width()}, {"height", image_.height()}, {"channels", n_channels()}};
+  }
+  SignalInfo info() const override {
+    SignalInfo info;
+    info.width = image_.width();
+    info.height = image_.height();
+    info.pixel_type = to_string(image_.type());
+    info.color_space = image_.color_space;
+    return info;
+  }
+
+  Settings preset(const std::string& name) const override { return image_preset(name); }
+  Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
+    return auto_settings(image_.width(), image_.height(), n_channels(), max_seconds, n_params, precision, gflops);
+  }
+  std::string config_hash(const FitConfig& config) const override { return image_config_hash(config, image_); }
+  std::unique_ptr<Problem> problem(const FitConfig& config) const override {
+    return std::make_unique<ImageProblem>(image_, config);
+  }
+
+  Evaluation evaluate(Executor& executor, const OnShare& on_share) const override {
+    return evaluation(evaluate_image(executor, image_, [&](int first_row, int n_rows, const float*, const float*) {
+      on_share(static_cast<double>(first_row + n_rows) / image_.height());
+    }));
+  }
+  Evaluation write_reconstruction(Executor& executor, const std::string& folder,
+                                  const OnShare& on_share) const override {
+    return evaluation(app::write_reconstruction(executor, image_, folder + "/" + reconstruction_name(),
+                                                folder + "/" + error_name(), on_share));
+  }
+  std::string reconstruction_name() const override { return app::reconstruction_name(image_.type()); }
+  std::string error_name() const override { return "error.png"; }
+
+  int64_t preview_pixels() const override { return app::preview_pixels(image_); }
+  void write_preview(Executor& executor, const std::string& image_path, const std::string& error_path) const override {
+    app::write_preview(executor, image_, image_path, error_path);
+  }
+
+ private:
+  static Evaluation evaluation(const ImageEvaluation& found) {
+    return {found.psnr_db, found.ssim, found.ssim_gaussian, nlohmann::ordered_json::object()};
+  }
+
+  Image image_;
+};
+
+}  // namespace
+
+std::unique_ptr<FitSignal> picture_signal(Image image) {
+  return std::make_unique<PictureSignal>(std::move(image));
+}
+
+}  // namespace loe::app

@@ -1,0 +1,125 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+#include <vector>
+
+#include "loe/base/error.h"
+#include "loe/io/image_file.h"
+#include "loe/io/video_file.h"
+#include "loe/task/video_task.h"
+#include "render.h"
+
+namespace loe::app {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+bool is_picture_name(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::vector<std::string> pictures = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".webp"};
+  return std::find(pictures.begin(), pictures.end(), extension) != pictures.end();
+}
+
+/// What --frames, --fps, --region and --size ask for, and the rate of the result.
+struct Rendering {
+  ClipView view;
+  FrameRate rate;
+};
+
+Rendering plan_rendering(const RenderFlags& flags, const SignalInfo& signal) {
+  Rendering plan;
+  plan.view.region = chosen_region(flags, signal);
+  const PictureSize size = chosen_size(flags, plan.view.region);
+  plan.view.width = size.width;
+  plan.view.height = size.height;
+  FrameSpan span{0, static_cast<double>(signal.n_frames), false};
+  if (!flags.frames.empty()) span = parse_frames("--frames", flags.frames, signal.n_frames);
+  plan.view.first_frame = span.first;
+  plan.view.n_source_frames = span.count;
+  plan.rate = flags.fps.empty() ? signal.frame_rate : parse_frame_rate("--fps", flags.fps);
+  const double n_frames = span.is_single ? 1 : std::round(span.count * plan.rate.value() / signal.frame_rate.value());
+  plan.view.n_frames = static_cast<int>(std::clamp(n_frames, 1.0, 1e6));
+  return plan;
+}
+
+/// Frames between those that were trained may meet experts that never saw a sample.
+void warn_about_frames_between(const ClipView& view, const SignalInfo& signal, const NetworkSpec& network,
+                               Reporter& reporter) {
+  const bool is_between = view.n_source_frames != view.n_frames || view.first_frame != std::floor(view.first_frame);
+  const double frames_per_cell = frames_per_finest_cell(network, signal.n_frames);
+  if (!is_between || frames_per_cell >= 1) return;
+  reporter.warning(
+      fmt::format("frames in between: the finest grid has {:.2g} cells per frame, so some of its experts saw no sample "
+                  "and those frames may be wrong; the preset auto has at most one cell per frame",
+                  1 / frames_per_cell));
+}
+
+void render_frame(const RenderFlags& flags, const SignalInfo& signal, const ClipView& view, Executor& executor,
+                  Reporter& reporter) {
+  const PixelType depth = chosen_picture_depth(flags, signal);
+  ImageWriter writer(flags.out, view.width, view.height, executor.spec().n_out(), depth, "sRGB");
+  const VideoShape shape{signal.width, signal.height, signal.n_frames};
+  decode_video(executor, shape, view, [&](int, int first_row, int n_rows, const float* values) {
+    check_not_stopped(flags);
+    writer.write_rows(n_rows, values);
+    reporter.job("rendering", static_cast<double>(first_row + n_rows) / view.height);
+  });
+  writer.close();
+  reporter.end_line();
+  if (!flags.quiet) fmt::print("{}  {} x {}, {}\n", flags.out, view.width, view.height, to_string(depth));
+}
+
+VideoOptions video_options(const RenderFlags& flags, const SignalInfo& signal, const FrameRate& rate) {
+  VideoOptions options;
+  options.rate = rate;
+  options.color = signal.color;
+  options.type = pixel_type_from_string(flags.depth.empty() ? signal.pixel_type : flags.depth);
+  if (!flags.quality.empty()) options.quality = parse_double("--quality", flags.quality, 0, 51);
+  return options;
+}
+
+}  // namespace
+
+void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter) {
+  const auto [view, rate] = plan_rendering(flags, signal);
+  warn_about_frames_between(view, signal, executor.spec(), reporter);
+  if (is_picture_name(flags.out)) {
+    if (view.n_frames != 1) {
+      throw Error(
+          ErrorKind::InvalidArgument,
+          fmt::format("[flags] --frames: expected one frame for the picture {}, got {} frames; give --frames T or "
+                      "the name of a video",
+                      flags.out, view.n_frames));
+    }
+    return render_frame(flags, signal, view, executor, reporter);
+  }
+  const int n_channels = executor.spec().n_out();
+  VideoWriter writer(flags.out, view.width, view.height, n_channels, video_options(flags, signal, rate));
+  std::vector<float> frame(static_cast<std::size_t>(view.width) * view.height * n_channels);
+  const std::size_t row_size = static_cast<std::size_t>(view.width) * n_channels;
+  double writing_seconds = 0;
+  const Clock::time_point start = Clock::now();
+  const VideoShape shape{signal.width, signal.height, signal.n_frames};
+  decode_video(executor, shape, view, [&](int index, int first_row, int n_rows, const float* values) {
+    check_not_stopped(flags);
+    const Clock::time_point decoded = Clock::now();
+    std::copy_n(values, n_rows * row_size, frame.begin() + static_cast<std::ptrdiff_t>(first_row * row_size));
+    if (first_row + n_rows == view.height) writer.write_frame(frame.data());
+    reporter.job("rendering", (index + static_cast<double>(first_row + n_rows) / view.height) / view.n_frames);
+    writing_seconds += std::chrono::duration<double>(Clock::now() - decoded).count();
+  });
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count() - writing_seconds;
+  writer.close();
+  reporter.end_line();
+  if (flags.quiet) return;
+  fmt::print("{}  {} x {}, {} frames at {:.4g} a second; decoded at {:.4g} frames a second\n", flags.out, view.width,
+             view.height, view.n_frames, rate.value(), view.n_frames / seconds);
+}
+
+}  // namespace loe::app

@@ -1,0 +1,21 @@
+// The preset "auto": a network and a training from a signal's size and a budget. What it does: auto_settings in
+// image_presets.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "loe/backend/backend.h"
+#include "loe/base/settings.h"
+
+namespace loe {
+
+struct SignalSize {
+  int n_dims = 2;
+  std::array<int, 3> size = {1, 1, 1};  ///< width, height, frames; 1 beyond n_dims
+  int n_channels = 3;
+};
+
+Settings plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops);
+
+}  // namespace loe

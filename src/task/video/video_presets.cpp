@@ -1,0 +1,70 @@
+#include "loe/task/video_presets.h"
+
+#include <fmt/format.h>
+
+#include "loe/base/error.h"
+#include "task/auto_plan.h"
+#include "task/fit_config_internal.h"
+
+namespace loe {
+namespace {
+
+void add_level(NetworkConfig& network, int width, int tile, double resolution) {
+  network.widths.push_back(width);
+  network.tiles.push_back(Tile{{tile, tile, tile, 1}});
+  network.layout.resolutions.push_back({resolution, resolution, resolution, 1});
+}
+
+/// Table 2, row "Ours".
+FitConfig table_2() {
+  FitConfig config;
+  config.preset = "video";
+  config.network.n_dims = 3;
+  config.network.input.n_frequencies = 9;
+  config.network.output_range = {-1, 1};
+  add_level(config.network, 256, 2, 2);
+  for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
+    add_level(config.network, 256, 4, resolution);
+  }
+  config.sampling = PixelSampling::RandomPixels;
+  config.batch_size = 160000;
+  config.train.schedule.learning_rate = 0.01;
+  config.train.max_steps = 200000;
+  return config;
+}
+
+}  // namespace
+
+std::vector<PresetInfo> video_presets() {
+  return {
+      {"auto", "any video: network, batch and steps from its size, length and a budget",
+       "5 minutes for 176x144 and 120 frames on 2 cores, growing with the square root of the pixels of all frames"},
+      {"video",
+       "Table 2, Ours: 5 levels of 256 with tiles of 2x2x2 and 4x4x4, 160,000 random pixels a step; for 512x512 "
+       "and 300 frames",
+       "days on 2 cores; the paper has 39.98 dB"},
+  };
+}
+
+Settings video_preset(const std::string& name) {
+  if (name == "video") {
+    return config_to_settings(table_2(), "preset video");
+  }
+  if (name == "auto") {
+    throw Error(ErrorKind::InvalidArgument,
+                "[preset] name: expected a fixed preset (video), got \"auto\", which needs a video's size; use "
+                "auto_video_settings");
+  }
+  const std::string match = closest_match(name, {"auto", "video"});
+  throw Error(ErrorKind::NotFound,
+              fmt::format("[preset] name: expected one of auto, video for a video, got \"{}\"; {}", name,
+                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+}
+
+Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
+                             Precision precision, double gflops) {
+  return plan_auto({3, {shape.width, shape.height, shape.n_frames}, n_channels}, max_seconds, n_params, precision,
+                   gflops);
+}
+
+}  // namespace loe
