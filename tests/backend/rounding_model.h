@@ -2,7 +2,8 @@
 //
 // Model. A number that a backend stores with unit roundoff u becomes x (1 + u r), r uniform in [-1, 1] (a real rounding
 // has a root mean square of about 0.42 u, this one 0.58 u). Stored are: each weight once per run, so that its error is
-// shared by all samples as in a real packed copy; each activation; each gradient of a layer's output. A sum of K
+// shared by all samples as in a real packed copy; each activation and its derivative; each gradient of a layer's
+// output. A sum of K
 // products in f32 gets the error of a random walk of its partial sums (Higham and Mary, SISC 2019),
 //   u32 sqrt(K) sqrt(sum of squares of the products + square of the sum) r,
 // and an elementary function kFunctionUlps units of its result. u = 2^-24 for f32, 2^-8 for bf16.
@@ -104,6 +105,10 @@ class RoundedNetwork {
     std::vector<double> grads = reference::signal_of({spec_.output.scale, 0}, output_grads);
     for (int i = static_cast<int>(spec_.layers.size()) - 1; i >= 0; --i) {
       reference::activation_backward(spec_.layers[i].activation, pass.sums[i], pass.values[i + 1], grads);
+      // A derivative other than LeakyReLU's is stored like a gradient before it is multiplied: one more rounding.
+      if (derivative_is_stored(spec_.layers[i].activation.kind)) {
+        round(units_.backward, grads);
+      }
       round(units_.backward + kFunctionUlps * kUnitF32, grads);
       grads = layer_backward(i, pass, grads, param_grads);
     }
@@ -116,6 +121,10 @@ class RoundedNetwork {
   }
 
  private:
+  static bool derivative_is_stored(ActivationKind kind) {
+    return kind != ActivationKind::Identity && kind != ActivationKind::LeakyRelu && kind != ActivationKind::Relu;
+  }
+
   static std::vector<double> squared(std::span<const double> values) {
     std::vector<double> squares(values.begin(), values.end());
     for (double& value : squares) {

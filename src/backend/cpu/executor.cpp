@@ -46,8 +46,7 @@ struct CpuExecutor::Workspace {
   std::vector<AlignedBuffer<bf16>> out16;
   std::vector<AlignedBuffer<float>> grad32;
   std::vector<AlignedBuffer<bf16>> grad16;
-  std::vector<std::vector<AlignedBuffer<float>>> pre32;  ///< [worker][layer]
-  std::vector<AlignedBuffer<float>> worker32;            ///< [worker]: input and two layers' outputs in turn
+  std::vector<AlignedBuffer<float>> worker32;  ///< [worker]: input and two layers' outputs in turn
   std::vector<AlignedBuffer<bf16>> worker16;
 
   int64_t n_bytes() const {
@@ -58,9 +57,6 @@ struct CpuExecutor::Workspace {
     for (const auto& b : grad16) bytes += b.n_bytes();
     for (const auto& b : worker32) bytes += b.n_bytes();
     for (const auto& b : worker16) bytes += b.n_bytes();
-    for (const auto& list : pre32) {
-      for (const auto& b : list) bytes += b.n_bytes();
-    }
     for (const auto& list : groups) {
       for (const auto& g : list) bytes += g.n_bytes();
     }
@@ -209,13 +205,8 @@ void CpuExecutor::prepare_training(int n_tiles) {
       space->grad32[l].resize(rows * layer.stride);
     }
   }
-  space->pre32.resize(pool_.n_threads());
   space->worker32.resize(pool_.n_threads());
   for (int w = 0; w < pool_.n_threads(); ++w) {
-    space->pre32[w].resize(n_layers);
-    for (std::size_t l = 0; l < n_layers; ++l) {
-      if (plan_.layers[l].needs_input) space->pre32[w][l].resize(plan_.tile_rows * plan_.layers[l].stride);
-    }
     // Mixed: the f32 activations live only while the tile runs; their bf16 copies are kept for the backward pass.
     if (plan_.precision == Precision::Mixed) space->worker32[w].resize(3 * plan_.tile_rows * plan_.max_stride);
   }
@@ -245,7 +236,6 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
     rows.out16 = at16(space.out16[l], stride);
     rows.grad32 = at32(space.grad32[l], stride);
     rows.grad16 = at16(space.grad16[l], stride);
-    rows.pre32 = space.pre32[worker][l].size() == 0 ? nullptr : space.pre32[worker][l].data();
   }
 }
 

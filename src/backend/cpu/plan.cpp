@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "loe/backend/activation.h"
 #include "loe/backend/routing.h"
 
 namespace loe::cpu {
@@ -58,7 +57,6 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   plan.slope = kind == ActivationKind::Identity ? 1.0F
                : kind == ActivationKind::Relu   ? 0.0F
                                                 : static_cast<float>(layer.activation.slope);
-  plan.needs_input = derivative_needs_input(kind);
   if (plan.n_blended > 1) {
     for (int e = 0; e < plan.n_experts; ++e) plan.blends.push_back(blend_experts(layer, spec.n_dims, e));
   }

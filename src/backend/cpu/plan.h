@@ -23,7 +23,6 @@ struct LayerPlan {
   int n_blended = 1;                     ///< experts per sample; > 1: Linear
   bool is_dot = false;                   ///< last layer, few outputs: dot products, f32
   bool is_fused = false;                 ///< activation done in the GEMM's epilogue (identity, ReLU, LeakyReLU)
-  bool needs_input = false;              ///< its activation's derivative reads the pre-activation
   float slope = 1;                       ///< of the fused activation
   std::vector<std::vector<int>> blends;  ///< Linear: [dual cell][node] -> expert
   int grad_column = 0;                   ///< first input whose gradient is wanted: layer 0 skips the encoding

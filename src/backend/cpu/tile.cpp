@@ -32,6 +32,7 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
       outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.last().n_out),
       signal_(outputs_.size()),
       encoded_(plan.input_width),
+      slopes_(plan.max_stride),
       scratch_(plan.tile_rows * plan.max_stride) {
   const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
   scaled32_.resize(scaled);
@@ -177,36 +178,50 @@ void TileWorker::forward_hidden(Tile& tile, int l) {
     set_ones(tile, to, layer.stride, layer.n_out);
     return;
   }
-  args.c32 = to.pre32 != nullptr ? to.pre32 : scratch_.data();
+  args.c32 = !is_last && to.out32 != nullptr ? to.out32 : scratch_.data();
   run_groups(tile, l, args, plan_->forward_bf16, true);
-  activate_rows(tile, l, args.c32, layer.stride);
+  activate_rows(tile, l, args.c32);
 }
 
-void TileWorker::activate_rows(Tile& tile, int l, const float* pre, int64_t pre_stride) {
+void TileWorker::activate_row(int l, float* row, bf16* y16, float* dy32, bf16* dy16) {
   const LayerPlan& layer = plan_->layers[l];
   const Activation& activation = plan_->spec.layers[l].activation;
-  const LayerRows& to = tile.layers[l];
-  if (l + 1 == static_cast<int>(plan_->layers.size())) {
-    for (int i = 0; i < tile.n; ++i) {
-      float* out = outputs_.data() + int64_t{i} * layer.n_out;
-      for (int j = 0; j < layer.n_out; ++j) out[j] = activate(activation, pre[i * pre_stride + j]);
-    }
+  std::fill(row + layer.n_out, row + layer.n_padded, 0.0F);
+  if (activation.kind == ActivationKind::Sine) {
+    kernels_->sine({row, static_cast<float>(activation.omega), layer.n_padded, row, y16, dy32, dy16});
     return;
   }
-  for (int i = 0; i < tile.n; ++i) {
-    float* row = to.out32 != nullptr ? to.out32 + i * layer.stride : scratch_.data() + i * layer.stride;
-    for (int j = 0; j < layer.n_out; ++j) row[j] = activate(activation, pre[i * pre_stride + j]);
-    std::fill(row + layer.n_out, row + layer.n_padded, 0.0F);
-    if (to.out16 != nullptr) kernels_->to_bf16(row, layer.n_padded, to.out16 + i * layer.stride);
+  float* const slopes = dy32 != nullptr ? dy32 : dy16 != nullptr ? slopes_.data() : nullptr;
+  for (int j = 0; j < layer.n_out; ++j) {
+    const float x = row[j];
+    row[j] = activate(activation, x);
+    if (slopes != nullptr) slopes[j] = activation_derivative(activation, x, row[j]);
   }
-  set_ones(tile, to, layer.stride, layer.n_out);
+  if (slopes != nullptr) std::fill(slopes + layer.n_out, slopes + layer.n_padded, 0.0F);
+  if (y16 != nullptr) kernels_->to_bf16(row, layer.n_padded, y16);
+  if (dy16 != nullptr) kernels_->to_bf16(slopes, layer.n_padded, dy16);
+}
+
+void TileWorker::activate_rows(Tile& tile, int l, float* sums) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& to = tile.layers[l];
+  const bool is_last = l + 1 == static_cast<int>(plan_->layers.size());
+  const bool keeps_slopes = tile.is_training && !layer.is_fused;
+  const auto row_of = [&](auto* rows, int i) { return rows == nullptr ? nullptr : rows + i * layer.stride; };
+  for (int i = 0; i < tile.n; ++i) {
+    float* const row = sums + i * layer.stride;
+    activate_row(l, row, is_last ? nullptr : row_of(to.out16, i), keeps_slopes ? row_of(to.grad32, i) : nullptr,
+                 keeps_slopes ? row_of(to.grad16, i) : nullptr);
+    if (is_last) std::copy_n(row, layer.n_out, outputs_.data() + int64_t{i} * layer.n_out);
+  }
+  if (!is_last) set_ones(tile, to, layer.stride, layer.n_out);
 }
 
 void TileWorker::forward_dot(Tile& tile, int l) {
   const LayerPlan& layer = plan_->layers[l];
   const LayerRows& from = l == 0 ? tile.input : tile.layers[l - 1];
   const int64_t a_stride = plan_->input_stride_of(l);
-  float* pre = tile.layers[l].pre32 != nullptr ? tile.layers[l].pre32 : scratch_.data();
+  float* const pre = scratch_.data();
   const float* bias = weights_->bias(l);
   const LevelGroups& groups = tile.groups[l];
   for (const Group& group : groups.groups()) {
@@ -234,7 +249,7 @@ void TileWorker::forward_dot(Tile& tile, int l) {
       }
     }
   }
-  activate_rows(tile, l, pre, layer.stride);
+  activate_rows(tile, l, pre);
 }
 
 void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
@@ -253,11 +268,14 @@ void TileWorker::output_gradient(Tile& tile, const float* grads) {
   const LayerRows& rows = tile.layers[l];
   const auto scale = static_cast<float>(plan_->spec.output.scale);
   for (int i = 0; i < tile.n; ++i) {
-    float* grad = rows.grad32 != nullptr ? rows.grad32 + i * layer.stride : scratch_.data();
+    const int64_t at = i * layer.stride;
+    float* grad = rows.grad32 != nullptr ? rows.grad32 + at : scratch_.data();
     for (int j = 0; j < layer.n_out; ++j) {
       const float y = outputs_[int64_t{i} * layer.n_out + j];
-      const float x = rows.pre32 != nullptr ? rows.pre32[i * layer.stride + j] : 0.0F;
-      grad[j] = scale * grads[int64_t{i} * layer.n_out + j] * activation_derivative(activation, x, y);
+      const float slope = layer.is_fused           ? activation_derivative(activation, 0.0F, y)
+                          : rows.grad32 != nullptr ? rows.grad32[at + j]
+                                                   : widen_bf16(rows.grad16[at + j]);
+      grad[j] = scale * grads[int64_t{i} * layer.n_out + j] * slope;
     }
     std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
     if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
@@ -275,12 +293,18 @@ void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
     args.a_stride = layer.stride;
     args.depth = plan_->backward_bf16 ? round_up(layer.n_out, 2) : layer.n_out;
     args.n = width;
-    if (l > 0 && plan_->layers[l - 1].is_fused) {
+    if (l > 0) {
       const LayerRows& below = tile.layers[l - 1];
-      args.epilogue = Epilogue::MaskLeaky;
-      args.slope = plan_->layers[l - 1].slope;
-      args.mask32 = below.out16 == nullptr ? below.out32 : nullptr;
-      args.mask16 = below.out16;
+      if (plan_->layers[l - 1].is_fused) {
+        args.epilogue = Epilogue::MaskLeaky;
+        args.slope = plan_->layers[l - 1].slope;
+        args.mask32 = below.out16 == nullptr ? below.out32 : nullptr;
+        args.mask16 = below.out16;
+      } else {
+        args.epilogue = Epilogue::Multiply;
+        args.mask32 = below.grad32;
+        args.mask16 = below.grad16;
+      }
       args.mask_stride = plan_->layers[l - 1].stride;
       args.c32 = below.grad32;
       args.c16 = below.grad16;
@@ -299,7 +323,7 @@ void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
     }
     return;
   }
-  through_activation(tile, l - 1, scratch_.data(), plan_->max_stride);
+  through_activation(tile, l - 1, scratch_.data());
 }
 
 void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
@@ -324,31 +348,20 @@ void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
   }
 }
 
-void TileWorker::through_activation(Tile& tile, int l, const float* dx, int64_t dx_stride) {
+void TileWorker::through_activation(Tile& tile, int l, const float* dx) {
   const LayerPlan& layer = plan_->layers[l];
-  const Activation& activation = plan_->spec.layers[l].activation;
   const LayerRows& rows = tile.layers[l];
-  if (layer.is_fused) {
-    for (int64_t i = 0; i < tile.n; ++i) {
-      const int64_t at = i * layer.stride;
-      if (rows.grad16 != nullptr) {
-        kernels_->mask_leaky_bf16(dx + i * dx_stride, rows.out16 + at, layer.slope, layer.n_padded, rows.grad16 + at);
-      } else {
-        kernels_->mask_leaky_f32(dx + i * dx_stride, rows.out32 + at, layer.slope, layer.n_padded, rows.grad32 + at);
-      }
+  for (int64_t i = 0; i < tile.n; ++i, dx += plan_->max_stride) {
+    const int64_t at = i * layer.stride;
+    if (layer.is_fused && rows.grad16 != nullptr) {
+      kernels_->mask_leaky_bf16(dx, rows.out16 + at, layer.slope, layer.n_padded, rows.grad16 + at);
+    } else if (layer.is_fused) {
+      kernels_->mask_leaky_f32(dx, rows.out32 + at, layer.slope, layer.n_padded, rows.grad32 + at);
+    } else if (rows.grad16 != nullptr) {
+      kernels_->multiply_bf16(dx, rows.grad16 + at, layer.n_padded, rows.grad16 + at);
+    } else {
+      kernels_->multiply_f32(dx, rows.grad32 + at, layer.n_padded, rows.grad32 + at);
     }
-    return;
-  }
-  std::vector<float> row(layer.n_padded);
-  for (int i = 0; i < tile.n; ++i) {
-    float* grad = rows.grad32 != nullptr ? rows.grad32 + i * layer.stride : row.data();
-    for (int j = 0; j < layer.n_padded; ++j) {
-      const int64_t at = i * layer.stride + j;
-      const float y = rows.out16 != nullptr ? widen_bf16(rows.out16[at]) : rows.out32[at];
-      const float x = rows.pre32 != nullptr ? rows.pre32[at] : 0.0F;
-      grad[j] = dx[i * dx_stride + j] * activation_derivative(activation, x, y);
-    }
-    if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
   }
 }
 

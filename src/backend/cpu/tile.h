@@ -20,8 +20,9 @@ namespace loe::cpu {
 struct LayerRows {
   float* out32 = nullptr;  ///< phi(W x + b), f32
   bf16* out16 = nullptr;
-  float* pre32 = nullptr;   ///< W x + b, for activations whose derivative needs it
-  float* grad32 = nullptr;  ///< dL / d(W x + b)
+  /// dL / d(W x + b). Until the backward pass writes it, phi'(W x + b), if phi is not one of LayerPlan::is_fused: the
+  /// row is needed then anyway, and the product that computes the gradient multiplies in place.
+  float* grad32 = nullptr;
   bf16* grad16 = nullptr;
 };
 
@@ -72,12 +73,15 @@ class TileWorker {
   /// scaled[i][node][k] = coefficient(row i, node) * A[row i][k]
   void scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroups& groups, const uint16_t* rows, int n,
                   int n_blended);
-  void activate_rows(Tile& tile, int layer, const float* pre, int64_t pre_stride);
+  /// Rows of the layer from its sums, which it overwrites (they may be the rows themselves).
+  void activate_rows(Tile& tile, int layer, float* sums);
+  /// phi of the n_out values in `row`, in place, zeros behind them; y16: a copy; phi' to dy32 or dy16 if given.
+  void activate_row(int layer, float* row, bf16* y16, float* dy32, bf16* dy16);
   void output_gradient(Tile& tile, const float* grads);
   void backward_layer(Tile& tile, int layer, float* input_grads);
   void backward_dot(const Tile& tile, int layer, float* dx);
   /// grad(layer) = dx * phi'(layer), rounding to the stored type.
-  void through_activation(Tile& tile, int layer, const float* dx, int64_t dx_stride);
+  void through_activation(Tile& tile, int layer, const float* dx);
   /// Ones behind the `width` values of each row: for the bias gradient, and as the padding of an odd width in bf16.
   void set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width);
 
@@ -89,6 +93,7 @@ class TileWorker {
   std::vector<float> outputs_;  ///< [tile_rows, n_out] of the last layer
   std::vector<float> signal_;   ///< [tile_rows, n_out] offset + scale * outputs_
   std::vector<float> encoded_;
+  std::vector<float> slopes_;      ///< phi' of one row, before it is rounded
   AlignedBuffer<float> scratch_;   ///< [tile_rows, max_stride]
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
   AlignedBuffer<bf16> scaled16_;

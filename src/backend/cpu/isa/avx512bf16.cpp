@@ -58,6 +58,13 @@ LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column,
         const __mmask16 positive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
         acc[i][j] = _mm512_mask_blend_ps(positive, _mm512_mul_ps(acc[i][j], slope), acc[i][j]);
       }
+    } else if (epilogue == Epilogue::Multiply) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const __m512 factor =
+            mask32 != nullptr ? _mm512_loadu_ps(mask32 + mask_at + j * kLanes) : widen(mask16 + mask_at + j * kLanes);
+        acc[i][j] = _mm512_mul_ps(acc[i][j], factor);
+      }
     }
     if (c32 != nullptr) {
 #pragma GCC unroll 4

@@ -73,6 +73,13 @@ HWY_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, VF (
                                        : load_bf16(d, mask16 + mask_at + j * kLanes);
         acc[i][j] = hn::Mul(acc[i][j], hn::IfThenElse(hn::Gt(y, zero), one, slope));
       }
+    } else if (epilogue == Epilogue::Multiply) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const VF factor = mask32 != nullptr ? hn::LoadU(d, mask32 + mask_at + j * kLanes)
+                                            : load_bf16(d, mask16 + mask_at + j * kLanes);
+        acc[i][j] = hn::Mul(acc[i][j], factor);
+      }
     }
     if (c32 != nullptr) {
 #pragma GCC unroll 4

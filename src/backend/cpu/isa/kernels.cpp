@@ -2,6 +2,8 @@
 // tables this machine can run.
 #include "backend/cpu/isa/kernels.h"
 
+#include <cmath>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/isa/kernels.cpp"
 // SSSE3 alone (2006 to 2008) is served by the portable table.
@@ -9,10 +11,13 @@
 #include "backend/cpu/isa/blocking.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+// After highway.h: compiled once per target like the files below.
+#include "hwy/contrib/math/math-inl.h"
 
 #include "backend/cpu/isa/gemm-inl.h"
 #include "backend/cpu/isa/grad-inl.h"
 #include "backend/cpu/isa/rows-inl.h"
+#include "backend/cpu/isa/sine-inl.h"
 #include "backend/cpu/isa/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -47,6 +52,9 @@ void fill_table(KernelTable* table) {
   table->weighted_rows = weighted_rows;
   table->mask_leaky_f32 = mask_leaky_f32;
   table->mask_leaky_bf16 = mask_leaky_bf16;
+  table->multiply_f32 = multiply_f32;
+  table->multiply_bf16 = multiply_bf16;
+  table->sine = sine;
   table->to_bf16 = to_bf16;
   table->adam = adam;
   table->transpose = transpose;

@@ -24,6 +24,7 @@ enum class Epilogue : uint8_t {
   Store,      ///< c = sum
   BiasLeaky,  ///< c = max(v, slope v), v = sum + bias; slope 1 is the identity, 0 is ReLU
   MaskLeaky,  ///< c = sum * (mask > 0 ? 1 : slope): backward of LeakyRelu, its sign read from the stored output
+  Multiply,   ///< c = sum * mask: backward of any other activation, its derivative left there; mask may be c itself
 };
 
 /// C[row] = epilogue(sum over segments s, depth k of A[row][s * k_depth + k] * B_s[k][:]).
@@ -48,7 +49,7 @@ struct GemmArgs {
   float* c32 = nullptr;  ///< either or both of c32 and c16
   bf16* c16 = nullptr;
   int64_t c_stride = 0;           ///< in elements, of both
-  const float* mask32 = nullptr;  ///< one of them for MaskLeaky
+  const float* mask32 = nullptr;  ///< one of them for MaskLeaky and Multiply
   const bf16* mask16 = nullptr;
   int64_t mask_stride = 0;
   const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
@@ -79,6 +80,21 @@ struct GradPairsArgs {
   int64_t d_stride = 0;
 };
 
+/// y[i] = sin(omega x[i]) and dy[i] = omega cos(omega x[i]), each as f32, bf16, both or (null) not at all.
+///
+/// Error of sine and cosine: at most 3 units of 2^-24 for |omega x| up to 39,000 (Highway's vector functions, measured
+/// 2.4); vectors with a larger argument, an infinity or a NaN go through the C library one by one. The product omega x
+/// is rounded to f32 before, as activate<float>() does.
+struct SineArgs {
+  const float* x = nullptr;
+  float omega = 1;
+  int n = 0;             ///< multiple of kPadding
+  float* y32 = nullptr;  ///< may be x
+  bf16* y16 = nullptr;
+  float* dy32 = nullptr;
+  bf16* dy16 = nullptr;
+};
+
 struct KernelTable {
   std::string isa;  ///< "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
   int panel = 0;    ///< columns of a packed panel
@@ -107,6 +123,10 @@ struct KernelTable {
   /// out = dx * (y > 0 ? 1 : slope), into f32 or bf16: y and out have the same type. n multiple of kPadding.
   void (*mask_leaky_f32)(const float* dx, const float* y, float slope, int n, float* out) = nullptr;
   void (*mask_leaky_bf16)(const float* dx, const bf16* y, float slope, int n, bf16* out) = nullptr;
+  /// out = dx * factor; factor and out have the same type and may be the same row. n multiple of kPadding.
+  void (*multiply_f32)(const float* dx, const float* factor, int n, float* out) = nullptr;
+  void (*multiply_bf16)(const float* dx, const bf16* factor, int n, bf16* out) = nullptr;
+  void (*sine)(const SineArgs&) = nullptr;
   void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
   void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
   /// out[c][r] = in[r][c]

@@ -107,6 +107,18 @@ void mask_leaky_bf16(const float* dx, const bf16* y, float slope, int n, bf16* o
   mask_leaky(dx, y, slope, n, out);
 }
 
+template <typename T>
+void multiply(const float* dx, const T* factor, int n, T* out) {
+  const DF d;
+  for (int i = 0; i < n; i += kLanes) store_any(d, hn::Mul(hn::LoadU(d, dx + i), load_any(d, factor + i)), out + i);
+}
+void multiply_f32(const float* dx, const float* factor, int n, float* out) {
+  multiply(dx, factor, n, out);
+}
+void multiply_bf16(const float* dx, const bf16* factor, int n, bf16* out) {
+  multiply(dx, factor, n, out);
+}
+
 void adam(const AdamScalars& c, const float* grad, int64_t n, float* params, float* m, float* v) {
   const DF d;
   const VF beta1 = hn::Set(d, c.beta1);
