@@ -30,7 +30,8 @@ template <class T>
 void encode(const NetworkSpec& spec, const float* p, T* out) {
   if (spec.input.include_coordinates) {
     for (int d = 0; d < spec.n_dims; ++d) {
-      store(p[d], out++);
+      const auto [low, high] = spec.input.coordinate_range;
+      store(static_cast<float>(low + (high - low) * static_cast<double>(p[d])), out++);
     }
   }
   for (int d = 0; d < spec.n_dims; ++d) {

@@ -13,8 +13,9 @@ void encode(const InputSpec& input, int n_dims, const float* p, float* out) {
     return;
   }
   if (input.include_coordinates) {
+    const auto [low, high] = input.coordinate_range;
     for (int d = 0; d < n_dims; ++d) {
-      *out++ = p[d];
+      *out++ = static_cast<float>(low + (high - low) * static_cast<double>(p[d]));
     }
   }
   for (int d = 0; d < n_dims; ++d) {

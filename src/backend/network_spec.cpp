@@ -89,6 +89,12 @@ void validate_input(const InputSpec& input) {
               "input.frequency_scale", "a finite number of at most 2^30", input.frequency_scale);
       require(input.include_coordinates || input.n_frequencies > 0, "input",
               "coordinates or at least one frequency (an encoding of width 0 says nothing)", "neither");
+      for (const double end : input.coordinate_range) {
+        require(std::isfinite(end) && std::abs(end) <= kMaxGridEntry, "input.coordinate_range",
+                "finite numbers of at most 2^30", end);
+      }
+      require(input.coordinate_range[0] < input.coordinate_range[1], "input.coordinate_range", "low < high",
+              fmt::format("{} and {}", input.coordinate_range[0], input.coordinate_range[1]));
       return;
     case InputKind::Constant:
       return;

@@ -21,6 +21,7 @@ namespace {
 
 constexpr const char* kPlainVersion = "1";     ///< what all readers know
 constexpr const char* kExtendedVersion = "2";  ///< with an embedding or an output mapping
+constexpr const char* kRangeVersion = "3";     ///< with a range of the coordinates
 constexpr int kMaxSide = 65536;
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
@@ -60,13 +61,14 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  if (version != kPlainVersion && version != kExtendedVersion) {
-    fail(path, "metadata 'version'", fmt::format("{} or {}", kPlainVersion, kExtendedVersion),
+  if (version != kPlainVersion && version != kExtendedVersion && version != kRangeVersion) {
+    fail(path, "metadata 'version'", fmt::format("{}, {} or {}", kPlainVersion, kExtendedVersion, kRangeVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
 const char* version_of(const NetworkSpec& network) {
+  if (network.input.coordinate_range != InputSpec{}.coordinate_range) return kRangeVersion;
   return network.input.has_embedding() || network.output != OutputSpec{} ? kExtendedVersion : kPlainVersion;
 }
 

@@ -52,7 +52,8 @@ auto read_enum(const JsonObject& object, const std::string& key, const Parse& pa
   }
 }
 
-/// Only in the file if there is one: a network without reads as it always did.
+/// Embedding and range of the coordinates are only in the file if they say something: a network without them reads as
+/// it always did.
 Json input_to_json(const InputSpec& input, int n_dims) {
   Json json{{"kind", to_string(input.kind)},
             {"n_frequencies", input.n_frequencies},
@@ -67,6 +68,9 @@ Json input_to_json(const InputSpec& input, int n_dims) {
     json["embedding"] = Json{{"resolution", std::move(resolution)},
                              {"n_channels", input.embedding.n_channels},
                              {"init_bound", input.embedding.init_bound}};
+  }
+  if (input.coordinate_range != InputSpec{}.coordinate_range) {
+    json["coordinate_range"] = input.coordinate_range;
   }
   return json;
 }
@@ -93,6 +97,12 @@ InputSpec read_input(const JsonObject& object, int n_dims) {
   if (object.has("embedding")) {
     input.embedding =
         read_embedding(object.get_object("embedding", {"resolution", "n_channels", "init_bound"}), n_dims);
+  }
+  if (object.has("coordinate_range")) {
+    const nlohmann::json& range = object.get_list("coordinate_range", 2);
+    for (std::size_t end = 0; end < 2; ++end) {
+      input.coordinate_range[end] = json_to_double(range[end], object.origin(), object.path_of("coordinate_range"));
+    }
   }
   return input;
 }
@@ -170,7 +180,7 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
   NetworkSpec spec;
   spec.n_dims = object.get_int("n_dims", 1, kMaxDims);
   spec.input = read_input(object.get_object("input", {"kind", "n_frequencies", "frequency_scale", "include_coordinates",
-                                                      "n_features", "embedding"}),
+                                                      "n_features", "embedding", "coordinate_range"}),
                           spec.n_dims);
   const nlohmann::json& layers = object.at("layers");
   if (!layers.is_array() || layers.empty() || layers.size() > static_cast<std::size_t>(kMaxLayers)) {

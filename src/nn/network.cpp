@@ -21,6 +21,16 @@ void check_range(const std::string& name, int64_t value, int64_t min, int64_t ma
   }
 }
 
+void check_span(const std::string& name, const std::array<double, 2>& range) {
+  const auto [low, high] = range;
+  if (!(std::isfinite(low) && std::isfinite(high) && low < high)) {
+    fail(
+        fmt::format("{}: expected two finite numbers, the first one smaller, got {} and {}; [0, 1] and [-1, 1] are "
+                    "usual",
+                    name, low, high));
+  }
+}
+
 void check_input(const InputSpec& input) {
   check_range("embedding.n_channels", input.embedding.n_channels, 0, kMaxWidth);  // validate() does the rest
   if (input.kind == InputKind::Features) {
@@ -34,6 +44,7 @@ void check_input(const InputSpec& input) {
     fail(fmt::format("frequency_scale: expected a finite number above 0, got {}; pi is the default",
                      input.frequency_scale));
   }
+  check_span("coordinate_range", input.coordinate_range);
   if (input.n_frequencies == 0 && !input.include_coordinates) {
     fail("input: expected frequencies or coordinates, got neither; raise n_frequencies or include the coordinates");
   }
@@ -83,13 +94,7 @@ void check_config(const NetworkConfig& config) {
                      config.node_offset));
   }
   check_activation(config.activation);
-  const auto [low, high] = config.output_range;
-  if (!(std::isfinite(low) && std::isfinite(high) && low < high)) {
-    fail(
-        fmt::format("output_range: expected two finite numbers, the first one smaller, got {} and {}; [0, 1] and "
-                    "[-1, 1] are usual",
-                    low, high));
-  }
+  check_span("output_range", config.output_range);
 }
 
 /// How the weights and bias of one layer are drawn: U(-bound, bound).

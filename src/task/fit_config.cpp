@@ -28,6 +28,7 @@ const std::vector<std::string>& known_keys() {
                                                 "model.n_frequencies",
                                                 "model.frequency_scale",
                                                 "model.include_coordinates",
+                                                "model.coordinate_range",
                                                 "model.embedding",
                                                 "model.embedding_resolution",
                                                 "model.embedding_channels",
@@ -231,6 +232,11 @@ void read_model(const Settings& settings, NetworkConfig& network) {
   input.n_frequencies = static_cast<int>(settings.get_int("model.n_frequencies", input.n_frequencies, 0, 24));
   input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
   input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
+  const std::vector<double> coordinates = settings.get_list("model.coordinate_range", {0, 1});
+  if (coordinates.size() != 2) {
+    fail(settings, "model.coordinate_range", "two numbers [low, high]", static_cast<double>(coordinates.size()));
+  }
+  input.coordinate_range = {coordinates[0], coordinates[1]};
   read_embedding(settings, network.n_dims, input.embedding);
   network.interpolation =
       get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
@@ -367,6 +373,8 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   set("model.n_frequencies", int64_t{network.input.n_frequencies});
   set("model.frequency_scale", network.input.frequency_scale);
   set("model.include_coordinates", network.input.include_coordinates);
+  set("model.coordinate_range",
+      std::vector<double>(network.input.coordinate_range.begin(), network.input.coordinate_range.end()));
   const EmbeddingSpec& embedding = network.input.embedding;
   set("model.embedding", network.input.has_embedding());
   set("model.embedding_resolution",

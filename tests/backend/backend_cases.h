@@ -71,15 +71,54 @@ inline void add_network_cases(CaseList& list) {
   list.add("linear_1x4", {.widths = {24}, .tile = {{1, 4, 1, 1}}, .interpolation = Linear});
   list.add("linear_1d", {.n_dims = 1, .widths = {65}, .tile = {{2, 1, 1, 1}}, .interpolation = Linear});
   list.add("linear_3d", {.n_dims = 3, .widths = {20, 9}, .tile = {{2, 2, 2, 1}}, .interpolation = Linear}, 60);
+  list.add("dims_3_tiles_of_table_2", {.n_dims = 3, .widths = {20, 18}, .tile = {{4, 4, 4, 1}}, .first_scale = 8}, 900);
+  list.add("dims_3_tile_4x4x2", {.n_dims = 3, .widths = {24, 17}, .tile = {{4, 4, 2, 1}}, .first_scale = 4}, 200);
+  list.add("dims_3_tile_1x2x3", {.n_dims = 3, .widths = {18}, .tile = {{1, 2, 3, 1}}, .affine = true});
+  list.add("dims_3_one_cell", {.n_dims = 3, .widths = {24}, .tile = {{4, 4, 4, 1}}}, 150, OneCell);
+  list.add("linear_3d_tile_4",
+           {.n_dims = 3, .widths = {18, 9}, .tile = {{4, 4, 4, 1}}, .first_scale = 4, .interpolation = Linear}, 120);
+  list.add("linear_3d_tile_4x4x2_centred",
+           {.n_dims = 3, .widths = {17}, .tile = {{4, 4, 2, 1}}, .interpolation = Linear, .node_offset = 0.5}, 120);
+  list.add("linear_3d_tile_1x2x3", {.n_dims = 3, .widths = {17}, .tile = {{1, 2, 3, 1}}, .interpolation = Linear}, 60);
   list.add("linear_affine", {.widths = {24}, .interpolation = Linear, .affine = true});
   list.add("linear_one_cell", {.widths = {24}, .interpolation = Linear}, 150, OneCell);
   list.add("linear_head", {.widths = {24}, .head_tile = {{2, 2, 1, 1}}, .interpolation = Linear});
+}
+
+/// SIREN's networks at its own frequency, with and without experts, and sines at the end of a network.
+inline void add_sine_cases(CaseList& list) {
+  using enum Interpolation;
+  const InputSpec centred = {.n_frequencies = 0, .coordinate_range = {-1, 1}};
+  const Activation siren = {ActivationKind::Sine, 0.2, 30};
+  const double scale = 1 / siren.omega;
+  list.add(
+      "siren",
+      {.n_dims = 3, .input = centred, .widths = {48, 33, 48}, .tile = {}, .activation = siren, .param_scale = scale},
+      300);
+  list.add("siren_experts",
+           {.input = centred, .widths = {32, 48}, .tile = {{4, 4, 1, 1}}, .activation = siren, .param_scale = scale},
+           300);
+  list.add("siren_linear",
+           {.input = centred, .widths = {32, 17}, .interpolation = Linear, .activation = siren, .param_scale = scale});
+  list.add("siren_wide_head",
+           {.input = centred, .widths = {32}, .n_out = 19, .tile = {}, .activation = siren, .param_scale = scale});
+  const Activation slow = {ActivationKind::Sine, 0.2, 2.5};
+  list.add("head_sine", {.widths = {24}, .activation = slow, .head_activation = ActivationKind::Sine});
+  list.add("head_sine_wide",
+           {.widths = {24}, .n_out = 20, .activation = slow, .head_activation = ActivationKind::Sine});
+  list.add("head_sine_features", {.input = {.kind = InputKind::Features, .n_features = 9},
+                                  .widths = {},
+                                  .n_out = 18,
+                                  .head_tile = {{2, 2, 1, 1}},
+                                  .activation = slow,
+                                  .head_activation = ActivationKind::Sine});
 }
 
 /// Batch sizes, where the samples lie, activations, heads and inputs.
 inline void add_batch_and_function_cases(CaseList& list) {
   using enum Interpolation;
   using enum Placement;
+  using enum ActivationKind;
   for (const int n_samples : {0, 1, 2, 7, 63, 64, 65, 1000}) {
     list.add("batch_" + std::to_string(n_samples), {.widths = {33, 17}}, n_samples);
   }
@@ -93,6 +132,10 @@ inline void add_batch_and_function_cases(CaseList& list) {
     const Activation activation{static_cast<ActivationKind>(kind), 0.1, 2.5};
     list.add(std::string("activation_") + to_string(activation.kind), {.widths = {24, 25}, .activation = activation});
   }
+  add_sine_cases(list);
+  list.add("head_sigmoid", {.widths = {24}, .activation = {ActivationKind::Tanh}, .head_activation = Sigmoid});
+  list.add("head_softplus_wide",
+           {.widths = {24}, .n_out = 20, .activation = {ActivationKind::Tanh}, .head_activation = Softplus});
   list.add("leaky_relu_of_slope_0", {.widths = {24}, .activation = {ActivationKind::LeakyRelu, 0.0}});
   for (const int n_out : {1, 3, 4}) {
     list.add("head_" + std::to_string(n_out), {.widths = {31}, .n_out = n_out});
@@ -108,6 +151,7 @@ inline void add_batch_and_function_cases(CaseList& list) {
   list.add("features_70_linear",
            {.input = {.kind = InputKind::Features, .n_features = 70}, .widths = {24}, .interpolation = Linear});
   list.add("features_head_only", {.input = {.kind = InputKind::Features, .n_features = 9}, .widths = {}});
+  list.add("coordinates_moved", {.input = {.n_frequencies = 2, .coordinate_range = {-3, 5}}, .widths = {24}});
   list.add("coordinates_only", {.input = {.n_frequencies = 0}, .widths = {24}});
   list.add("frequencies_only", {.input = {.n_frequencies = 5, .include_coordinates = false}, .widths = {24}});
   list.add("many_frequencies", {.input = {.n_frequencies = 13, .frequency_scale = 6.25}, .widths = {24}});
@@ -123,6 +167,16 @@ inline void add_embedding_cases(CaseList& list) {
   list.add("embedding", {.input = input({{9, 7}, 8, 1}), .widths = {32, 17}}, 300);
   list.add("embedding_1d", {.n_dims = 1, .input = input({{11}, 5, 1}), .widths = {24}, .tile = {{2, 1, 1, 1}}});
   list.add("embedding_3d", {.n_dims = 3, .input = input({{4, 3, 5}, 16, 1}), .widths = {24}, .tile = {{2, 2, 2, 1}}});
+  list.add("embedding_3d_linear", {.n_dims = 3,
+                                   .input = input({{7, 2, 4}, 9, 1}),
+                                   .widths = {17},
+                                   .tile = {{2, 2, 2, 1}},
+                                   .interpolation = Linear});
+  list.add(
+      "embedding_3d_tiles_of_table_2",
+      {.n_dims = 3, .input = input({{6, 9, 3}, 24, 1}), .widths = {24, 18}, .tile = {{4, 4, 4, 1}}, .first_scale = 8},
+      500);
+  list.add("embedding_3d_thin", {.n_dims = 3, .input = input({{5, 1, 8}, 17, 1}), .widths = {}, .n_out = 12}, 200);
   list.add("embedding_4d", {.n_dims = 4, .input = input({{2, 3, 2, 2}, 3, 1}), .widths = {16}, .tile = {}});
   list.add("embedding_one_node", {.input = input({{1, 1}, 4, 1}), .widths = {24}});
   list.add("embedding_1x6", {.input = input({{1, 6}, 33, 1}), .widths = {24}});
@@ -154,6 +208,9 @@ class DrawnCase {
  public:
   explicit DrawnCase(const BackendCase& backend_case)
       : spec(make_network(backend_case.recipe)), n_samples(backend_case.n_samples), params(random_params(spec, 1)) {
+    for (float& param : params) {
+      param *= static_cast<float>(backend_case.recipe.param_scale);
+    }
     const std::vector<double> exact_params(params.begin(), params.end());
     Uniform uniform(2);
     const size_t n_features = spec.input.kind == InputKind::Features ? spec.input.n_features : 0;

@@ -122,6 +122,15 @@ TEST(SameBits, Features) {
       3000);
 }
 
+TEST(SameBits, Sine) {
+  const InputSpec input = {.n_frequencies = 0, .coordinate_range = {-1, 1}};
+  const Activation sine = {ActivationKind::Sine, 0.2, 3};
+  expect_same_bits_for_any_thread_count(
+      {.n_dims = 3, .input = input, .widths = {32, 17}, .tile = {}, .activation = sine}, 3000);
+  expect_same_bits_for_any_thread_count(
+      {.n_dims = 3, .input = input, .widths = {24}, .tile = {{4, 4, 4, 1}}, .activation = sine}, 3000);
+}
+
 TEST(SameBits, Embedding) {
   expect_same_bits_for_any_thread_count(
       {.input = {.n_frequencies = 3, .embedding = {{14, 17}, 12}}, .widths = {32, 24}, .tile = {{4, 4, 1, 1}}}, 3000);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -44,6 +45,21 @@ TEST(Encoding, StaysAccurateAtTheHighestFrequency) {
   // whole radians.
   EXPECT_NEAR(out[46], -1, 1e-6);
   EXPECT_NEAR(out[47], 0, 1e-8);
+}
+
+TEST(Encoding, CoordinateRangeMovesTheRawCoordinatesAlone) {
+  InputSpec input = {.n_frequencies = 2, .frequency_scale = 2.0};
+  const float p[2] = {0.3F, -0.75F};
+  float plain[10];
+  encode(input, 2, p, plain);
+  input.coordinate_range = {-1, 1};
+  float moved[10];
+  encode(input, 2, p, moved);
+  for (int d = 0; d < 2; ++d) {
+    EXPECT_EQ(plain[d], p[d]);
+    EXPECT_EQ(moved[d], static_cast<float>(-1 + 2 * static_cast<double>(p[d])));
+  }
+  EXPECT_TRUE(std::equal(plain + 2, plain + 10, moved + 2));
 }
 
 TEST(Encoding, ConstantInput) {

@@ -45,6 +45,8 @@ struct NetworkRecipe {
   Interpolation interpolation = Interpolation::Nearest;
   double node_offset = 0;
   Activation activation = {ActivationKind::LeakyRelu};
+  ActivationKind head_activation = ActivationKind::Identity;
+  double param_scale = 1;  ///< of random_params(): 1 / omega gives SIREN's weights
   OutputSpec output = {};
   bool affine = false;  ///< grids with random entries everywhere
 };
@@ -73,6 +75,8 @@ inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   head.name = "head";
   head.n_in = n_in;
   head.n_out = recipe.n_out;
+  head.activation = recipe.activation;
+  head.activation.kind = recipe.head_activation;
   head.tile = recipe.head_tile;
   head.grid = scaled_grid(recipe.n_dims, scale);
   head.interpolation = recipe.interpolation;

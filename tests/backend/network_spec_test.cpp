@@ -127,6 +127,9 @@ TEST(NetworkSpec, ValidateNamesLayerAndField) {
   expect_refused("n_frequencies", [](NetworkSpec& s) { s.input.n_frequencies = 25; });
   expect_refused("frequency_scale", [](NetworkSpec& s) { s.input.frequency_scale = std::nan(""); });
   expect_refused("input", [](NetworkSpec& s) { s.input = {.n_frequencies = 0, .include_coordinates = false}; });
+  for (const auto& range : {std::array<double, 2>{1, 1}, {2, -1}, {0, HUGE_VAL}, {std::nan(""), 1}, {-1e300, 1e300}}) {
+    expect_refused("input.coordinate_range", [&](NetworkSpec& s) { s.input.coordinate_range = range; });
+  }
   expect_refused("n_features", [](NetworkSpec& s) { s.input = {.kind = InputKind::Features}; });
   const auto with_table = [](const EmbeddingSpec& embedding) {
     return [embedding](NetworkSpec& s) {

@@ -317,6 +317,40 @@ TEST(ModelFile, EmbeddingRoundTripIsExact) {
           [](TensorFile& f) { f.metadata["network"] = replaced(f.metadata["network"], "[4,3]", "[65536,3]"); });
 }
 
+TEST(ModelFile, CoordinateRangeRoundTripIsExact) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Model model = test_model();
+  EXPECT_EQ(network_to_json(model.network).find("coordinate_range"), std::string::npos);
+  model.network.input.coordinate_range = {-1, kThird};
+  write_model(path, model);
+  EXPECT_EQ(read_safetensors(path).metadata.at("version"), "3");
+  EXPECT_EQ(read_model(path).network, model.network);
+  write_checkpoint(folder.file("c.safetensors"), model.network, test_state());
+  EXPECT_EQ(read_safetensors(folder.file("c.safetensors")).metadata.at("version"), "3");
+  read_checkpoint(folder.file("c.safetensors"), model.network);
+
+  const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
+    write_model(path, model);
+    rewrite(path, change);
+    expect_error(ErrorKind::Format, part, [&] { read_model(path); });
+  };
+  refused("'version': expected 3 for this network, got '2'", [](TensorFile& f) { f.metadata["version"] = "2"; });
+  const auto with_range = [&](const std::string& part, const std::string& range) {
+    refused(part, [&](TensorFile& f) {
+      std::string& network = f.metadata["network"];
+      const std::size_t at = network.find("[", network.find("\"coordinate_range\""));
+      network.replace(at, network.find("]", at) + 1 - at, range);
+    });
+  };
+  with_range("input.coordinate_range: expected low < high", "[1,-1]");
+  with_range("input.coordinate_range: expected finite numbers of at most 2^30", "[0,1e30]");
+  with_range("coordinate_range", "[0]");
+  with_range("coordinate_range", "[0,1,2]");
+  with_range("coordinate_range", "[0,\"1\"]");
+  with_range("'version': expected 2 for this network, got '3'", "[0,1]");
+}
+
 TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   const TempFolder folder;
   const std::string path = folder.file("model.safetensors");
@@ -327,7 +361,7 @@ TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   };
   refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
   refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
-  refused("'version': expected 1 or 2, got '3'", [](TensorFile& f) { f.metadata["version"] = "3"; });
+  refused("'version': expected 1, 2 or 3, got '4'", [](TensorFile& f) { f.metadata["version"] = "4"; });
   refused("'version': expected 2 for this network", [](TensorFile& f) { f.metadata["version"] = "1"; });
   refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
   refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });

@@ -93,6 +93,9 @@ TEST(NetworkCounts, Table2) {
   }
   expect_counts(config, 16896003, 277504);
   expect_counts(plain(config), 278787, 277504);
+  NetworkConfig embedded = plain(config);
+  embedded.input.embedding = {{64, 64, 64}, 64};
+  expect_counts(embedded, 17072387, 293888);
 }
 
 TEST(NetworkCounts, Table2Siren) {
@@ -185,6 +188,14 @@ TEST(BuildNetwork, ContradictionsNameTheField) {
       {[](NetworkConfig& c) { c.input.n_frequencies = 25; }, {"n_frequencies", "0..24", "got 25"}},
       {[](NetworkConfig& c) { c.input.n_frequencies = 1 << 30; }, {"n_frequencies", "got 1073741824"}},
       {[&](NetworkConfig& c) { c.input.frequency_scale = nan; }, {"frequency_scale", "nan"}},
+      {[](NetworkConfig& c) {
+         c.input.coordinate_range = {1, 1};
+       },
+       {"coordinate_range", "1 and 1"}},
+      {[&](NetworkConfig& c) {
+         c.input.coordinate_range = {0, nan};
+       },
+       {"coordinate_range", "nan"}},
       {[](NetworkConfig& c) {
          c.input = {InputKind::Encoding, 0, 1, false, 0};
        },

@@ -49,6 +49,7 @@ Settings unusual_settings() {
   s.set("model.n_frequencies", int64_t{3}, origin);
   s.set("model.frequency_scale", 6.5, origin);
   s.set("model.include_coordinates", false, origin);
+  s.set("model.coordinate_range", std::vector<double>{-1, 2.5}, origin);
   s.set("model.interpolation", std::string("linear"), origin);
   s.set("model.node_offset", 0.5, origin);
   s.set("model.activation", std::string("sine"), origin);
@@ -224,6 +225,7 @@ TEST(ImageConfig, MistakesNameKeyPlaceAndRemedy) {
                                                          {"train.until_psnr_db", std::string("40dB")},
                                                          {"model.tiles", 2.5},
                                                          {"model.output_range", std::vector<double>{1}},
+                                                         {"model.coordinate_range", std::vector<double>{0, 1, 2}},
                                                          {"data.crop", std::vector<double>{0, 0, 8}},
                                                          {"data.crop", std::vector<double>{0, 0, 8, 0}},
                                                          {"data.size", std::vector<double>{0, 8}},
@@ -241,6 +243,7 @@ TEST(ImageConfig, ContradictionsAreFoundBeforeTraining) {
   EXPECT_NE(error_of("model.node_offset", 1.0).find("node_offset"), std::string::npos);
   EXPECT_NE(error_of("train.milestones", std::vector<double>{0.7, 0.2}).find("milestones"), std::string::npos);
   EXPECT_NE(error_of("model.output_range", std::vector<double>{1, 1}).find("output_range"), std::string::npos);
+  EXPECT_NE(error_of("model.coordinate_range", std::vector<double>{1, -1}).find("coordinate_range"), std::string::npos);
   EXPECT_NE(error_of("train.learning_rate", 0.0).find("learning_rate"), std::string::npos);
 }
 
@@ -277,6 +280,9 @@ TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
   FitConfig other_range = config;
   other_range.network.output_range = {0, 1};
   EXPECT_NE(image_config_hash(other_range, image), hash);
+  ImageFitConfig other_coordinates = config;
+  other_coordinates.network.input.coordinate_range = {0, 1};
+  EXPECT_NE(image_config_hash(other_coordinates, image), hash);
   for (const std::size_t byte : {std::size_t{0}, image.n_bytes() - 1}) {
     Image other = image;
     other.data()[byte] ^= std::byte{1};

@@ -71,7 +71,7 @@ struct EmbeddingSpec {
 
 /// What the first layer reads.
 ///
-/// Encoding: gamma(p) = [p_0 .. p_{D-1} if include_coordinates,
+/// Encoding: gamma(p) = [low + (high - low) p_0 .. low + (high - low) p_{D-1} if include_coordinates,
 ///   then for d in 0..D-1, for k in 0..L-1: sin(2^k c p_d), cos(2^k c p_d)], width D + 2 D L (paper.md section 1.3),
 ///   then the features of the embedding, if there is one.
 struct InputSpec {
@@ -81,6 +81,9 @@ struct InputSpec {
   bool include_coordinates = true;
   int n_features = 0;            ///< Features only
   EmbeddingSpec embedding = {};  ///< Encoding only
+  /// low and high: where the raw coordinates 0 and 1 go, finite, low < high, at most 2^30 in size. Sines, routing and
+  /// embedding read p itself. SIREN works on [-1, 1].
+  std::array<double, 2> coordinate_range = {0, 1};
   bool has_embedding() const { return embedding.n_channels > 0; }
   /// Numbers per sample; `encoding_width` leaves out the features of the embedding.
   int width(int n_dims) const { return encoding_width(n_dims) + embedding.n_channels; }
