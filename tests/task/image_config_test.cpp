@@ -280,7 +280,7 @@ TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
   FitConfig other_range = config;
   other_range.network.output_range = {0, 1};
   EXPECT_NE(image_config_hash(other_range, image), hash);
-  ImageFitConfig other_coordinates = config;
+  FitConfig other_coordinates = config;
   other_coordinates.network.input.coordinate_range = {0, 1};
   EXPECT_NE(image_config_hash(other_coordinates, image), hash);
   for (const std::size_t byte : {std::size_t{0}, image.n_bytes() - 1}) {
