@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "io/libav_frame.h"
 #include "io/libav_input.h"
@@ -14,54 +16,88 @@
 namespace loe {
 namespace {
 
-/// The frames that an index lists and that are to be shown: MP4 has an entry for each, edit lists applied.
+/// The frames that an index lists and that are to be shown: MP4 has an entry for each, edit lists applied. Empty chunks
+/// of an AVI do not count.
 int64_t count_index(const AVStream& stream) {
   auto* mutable_stream = const_cast<AVStream*>(&stream);  // the getter takes no const
   const int n_entries = avformat_index_get_entries_count(mutable_stream);
   int64_t n_shown = 0;
   for (int i = 0; i < n_entries; ++i) {
     const AVIndexEntry* entry = avformat_index_get_entry(mutable_stream, i);
-    n_shown += entry != nullptr && (entry->flags & AVINDEX_DISCARD_FRAME) == 0 ? 1 : 0;
+    n_shown += entry != nullptr && (entry->flags & AVINDEX_DISCARD_FRAME) == 0 && entry->size > 0 ? 1 : 0;
   }
   return n_shown;
 }
 
-/// Whether steps between frames differ by more than a clock's rounding: 2 ticks or an eighth of the mean.
-bool index_is_uneven(const AVStream& stream) {
-  auto* mutable_stream = const_cast<AVStream*>(&stream);
-  const int n_entries = avformat_index_get_entries_count(mutable_stream);
-  double shortest = INFINITY;
-  double longest = 0;
-  double sum = 0;
-  int n_steps = 0;
-  // The last frame's own duration is not in the index.
-  for (int i = 1; i < n_entries; ++i) {
-    const AVIndexEntry* before = avformat_index_get_entry(mutable_stream, i - 1);
-    const AVIndexEntry* entry = avformat_index_get_entry(mutable_stream, i);
-    if (((before->flags | entry->flags) & AVINDEX_DISCARD_FRAME) != 0) {
-      continue;
+/// Time stamps of frames, in ticks of the stream, in the order of showing.
+struct TimeStamps {
+  std::vector<int64_t> ticks;
+
+  double step(std::size_t i) const { return static_cast<double>(ticks[i + 1]) - static_cast<double>(ticks[i]); }
+  /// Whether steps differ by more than a clock's rounding: 2 ticks or an eighth of their mean.
+  bool is_uneven() const {
+    double shortest = INFINITY;
+    double longest = 0;
+    double sum = 0;
+    for (std::size_t i = 0; i + 1 < ticks.size(); ++i) {
+      shortest = std::min(shortest, step(i));
+      longest = std::max(longest, step(i));
+      sum += step(i);
     }
-    const double step = static_cast<double>(entry->timestamp) - static_cast<double>(before->timestamp);
-    shortest = std::min(shortest, step);
-    longest = std::max(longest, step);
-    sum += step;
-    ++n_steps;
+    return ticks.size() > 2 && longest - shortest > std::max(2.0, sum / static_cast<double>(ticks.size() - 1) / 8);
   }
-  return n_steps > 0 && longest - shortest > std::max(2.0, sum / n_steps / 8);
+};
+
+/// Of an index that has all frames (MP4).
+TimeStamps index_time_stamps(const AVStream& stream) {
+  auto* mutable_stream = const_cast<AVStream*>(&stream);
+  TimeStamps stamps;
+  for (int i = 0; i < avformat_index_get_entries_count(mutable_stream); ++i) {
+    const AVIndexEntry* entry = avformat_index_get_entry(mutable_stream, i);
+    if (entry != nullptr && (entry->flags & AVINDEX_DISCARD_FRAME) == 0) {
+      stamps.ticks.push_back(entry->timestamp);
+    }
+  }
+  return stamps;
+}
+
+/// Of the first packets of a file, which is opened once more for it. Empty if there are none.
+TimeStamps first_time_stamps(const std::string& path) {
+  constexpr std::size_t kMaxPackets = 120;
+  TimeStamps stamps;
+  try {
+    LibavInput input(path);
+    input.open();
+    const PacketPtr packet(av_packet_alloc());
+    require_allocated(packet.get());
+    if (!input.find_video()) {
+      return {};
+    }
+    while (stamps.ticks.size() < kMaxPackets && input.read_packet(*packet, static_cast<int64_t>(stamps.ticks.size()))) {
+      const int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
+      if (time == AV_NOPTS_VALUE) {
+        return {};
+      }
+      stamps.ticks.push_back(time);
+    }
+  } catch (const Error&) {
+    // Damage is reported when frames are decoded.
+  }
+  std::sort(stamps.ticks.begin(), stamps.ticks.end());
+  if (stamps.ticks.size() > 8) {
+    stamps.ticks.resize(stamps.ticks.size() - 4);  // frames shown before the last ones may not have been read yet
+  }
+  return stamps;
 }
 
 bool is_sensible(AVRational rate) {
   return rate.num > 0 && rate.den > 0 && av_q2d(rate) >= 1e-3 && av_q2d(rate) <= 1e6;
 }
 
-/// Where a stream has no index of all frames: FFmpeg's guess of the rate that all time stamps fit is far from the mean.
-bool rates_differ(const AVStream& stream) {
-  if (!is_sensible(stream.avg_frame_rate) || !is_sensible(stream.r_frame_rate)) {
-    return false;
-  }
-  const double ratio = av_q2d(stream.r_frame_rate) / av_q2d(stream.avg_frame_rate);
-  // 2: the rate of fields.
-  return std::abs(ratio - 1) > 0.02 && std::abs(ratio - 2) > 0.02;
+FrameRate reduced(AVRational rate) {
+  AVRational result{};
+  av_reduce(&result.num, &result.den, rate.num, rate.den, INT32_MAX);
+  return {result.num, result.den};
 }
 
 class LibavSource final : public VideoSource {
@@ -175,19 +211,31 @@ void LibavSource::read_rate() {
   const AVStream& stream = input_.stream();
   for (const AVRational rate : {stream.avg_frame_rate, stream.r_frame_rate}) {
     if (is_sensible(rate)) {
-      AVRational reduced{};
-      av_reduce(&reduced.num, &reduced.den, rate.num, rate.den, INT32_MAX);
-      info_.frame_rate = {reduced.num, reduced.den};
+      info_.frame_rate = reduced(rate);
       break;
     }
   }
-  const bool has_index = info_.format == "mp4" && stream.nb_frames > 0;
-  if (has_index) {
-    info_.n_frames = std::min(stream.nb_frames, count_index(stream));
-    info_.is_variable_rate = index_is_uneven(stream);
-  } else {
-    info_.n_frames = info_.format == "yuv4mpegpipe" ? count_y4m_frames() : std::max<int64_t>(stream.nb_frames, 0);
-    info_.is_variable_rate = rates_differ(stream);
+  const int64_t n_indexed = count_index(stream);
+  const bool is_mp4 = info_.format == "mp4" && stream.nb_frames > 0;
+  if (is_mp4) {
+    info_.n_frames = std::min(stream.nb_frames, n_indexed);
+    info_.is_variable_rate = index_time_stamps(stream).is_uneven();
+    return;
+  }
+  const bool is_avi = info_.format == "avi";
+  if (info_.format == "yuv4mpegpipe") {
+    info_.n_frames = count_y4m_frames();
+  } else if (!is_avi || n_indexed == stream.nb_frames) {
+    // An AVI may count empty chunks, which stand for frames shown once more.
+    info_.n_frames = std::max<int64_t>(stream.nb_frames, 0);
+  }
+  const TimeStamps stamps = first_time_stamps(path_);
+  info_.is_variable_rate = stamps.is_uneven();
+  if (is_avi && stamps.ticks.size() > 2 && !info_.is_variable_rate) {
+    // Every other chunk is empty where the header tells the rate of fields.
+    const AVRational rate = {stream.time_base.den, stream.time_base.num};
+    const AVRational stepped = av_div_q(rate, {static_cast<int>(std::clamp(stamps.step(0), 1.0, 1e6)), 1});
+    info_.frame_rate = is_sensible(stepped) ? reduced(stepped) : info_.frame_rate;
   }
 }
 
