@@ -318,12 +318,16 @@ void FrameToImage::place(Image& image) const {
 
 ImageToFrame::ImageToFrame(int width, int height, AVPixelFormat format, PixelType type, const ColorMatrix& matrix,
                            bool full_range)
-    : result_(make_frame(width, height, format)) {
-  if (format == AV_PIX_FMT_GRAY8) {
-    return;  // swscale takes grey for full range whatever it is told
+    : matrix_(matrix), full_range_(full_range), deep_(type == PixelType::U16) {
+  // swscale takes grey for full range whatever it is told, so grey is copied.
+  const bool copied = format == AV_PIX_FMT_GRAY8 || format == AV_PIX_FMT_YUV444P10;
+  const AVPixelFormat input = copied ? format : deep_ ? AV_PIX_FMT_YUV444P10 : AV_PIX_FMT_RGB24;
+  source_ = make_frame(width, height, input);
+  if (copied) {
+    return;
   }
-  source_ = make_frame(width, height, packed_format(3, type));
-  const SwsSide from = {packed_format(3, type), true, {}};
+  result_ = make_frame(width, height, format);
+  const SwsSide from = {input, full_range || !deep_, {}};
   const SwsSide to = {format, full_range, chroma_place(format, AVCHROMA_LOC_LEFT, full_range)};
   sws_ = make_sws(width, height, from, to, matrix.sws);
   if (!sws_) {
@@ -335,28 +339,62 @@ ImageToFrame::ImageToFrame(int width, int height, AVPixelFormat format, PixelTyp
 }
 
 AVFrame* ImageToFrame::convert(const Image& image) {
-  if (av_frame_make_writable(result_.get()) < 0) {
+  AVFrame* result = sws_ ? result_.get() : source_.get();
+  if (av_frame_make_writable(result) < 0) {
     require_allocated(nullptr);
   }
-  const std::size_t value_bytes = static_cast<std::size_t>(bytes_per_value(image.type()));
-  AVFrame& target = source_ ? *source_ : *result_;
-  const int n_copies = source_ && image.n_channels() == 1 ? 3 : 1;
+  if (deep_) {
+    apply_matrix(image, *source_);
+  } else {
+    copy_rgb(image, *source_);
+  }
+  if (sws_) {
+    sws_scale(sws_.get(), source_->data, source_->linesize, 0, image.height(), result->data, result->linesize);
+  }
+  return result;
+}
+
+void ImageToFrame::copy_rgb(const Image& image, AVFrame& target) const {
+  const int n_copies = target.format == AV_PIX_FMT_RGB24 && image.n_channels() == 1 ? 3 : 1;
   for (int y = 0; y < image.height(); ++y) {
     uint8_t* row = target.data[0] + static_cast<std::ptrdiff_t>(y) * target.linesize[0];
     const std::byte* values = image.row(y);
     if (n_copies == 1) {
-      std::memcpy(row, values, value_bytes * static_cast<std::size_t>(image.width() * image.n_channels()));
+      std::memcpy(row, values, static_cast<std::size_t>(image.width() * image.n_channels()));
       continue;
     }
     for (int i = 0; i < image.width() * n_copies; ++i) {
-      std::memcpy(row + static_cast<std::size_t>(i) * value_bytes,
-                  values + static_cast<std::size_t>(i / n_copies) * value_bytes, value_bytes);
+      row[i] = static_cast<uint8_t>(values[i / n_copies]);
     }
   }
-  if (sws_) {
-    sws_scale(sws_.get(), source_->data, source_->linesize, 0, image.height(), result_->data, result_->linesize);
+}
+
+void ImageToFrame::apply_matrix(const Image& image, AVFrame& target) const {
+  // u = (B - y) / (2 (1 - kb)), v = (R - y) / (2 (1 - kr)): the inverse of FrameToImage::apply_matrix.
+  const float black = full_range_ ? 0 : 64;
+  const float y_scale = full_range_ ? 1023 : 876;
+  const float uv_scale = full_range_ ? 1023 : 896;
+  const auto k_red = static_cast<float>(matrix_.k_red);
+  const auto k_blue = static_cast<float>(matrix_.k_blue);
+  const auto store = [](float value) { return static_cast<uint16_t>(std::min(std::max(value + 0.5F, 0.0F), 1023.0F)); };
+  const int n = image.n_channels();
+  for (int row = 0; row < image.height(); ++row) {
+    const auto* values = reinterpret_cast<const uint16_t*>(image.row(row));
+    uint16_t* out[3];
+    for (int plane = 0; plane < 3; ++plane) {
+      out[plane] =
+          reinterpret_cast<uint16_t*>(target.data[plane] + static_cast<std::ptrdiff_t>(row) * target.linesize[plane]);
+    }
+    for (int x = 0; x < image.width(); ++x) {
+      const float red = static_cast<float>(values[x * n]) / 65535.0F;
+      const float green = static_cast<float>(values[x * n + n / 2]) / 65535.0F;
+      const float blue = static_cast<float>(values[x * n + n - 1]) / 65535.0F;
+      const float luma = k_red * red + (1 - k_red - k_blue) * green + k_blue * blue;
+      out[0][x] = store(black + y_scale * luma);
+      out[1][x] = store(512 + uv_scale * (blue - luma) / (2 * (1 - k_blue)));
+      out[2][x] = store(512 + uv_scale * (red - luma) / (2 * (1 - k_red)));
+    }
   }
-  return result_.get();
 }
 
 }  // namespace loe

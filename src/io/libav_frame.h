@@ -54,7 +54,10 @@ class FrameToImage {
   int table_depth_ = 0;
 };
 
-/// Pictures to frames of `format`, YUV or grey, of the matrix and range in `color`.
+/// Pictures to frames of `format`: GRAY8, YUV of 8 bits (through swscale) or of 10, by the matrix and range given.
+///
+/// The matrix for 10 bits is ours for the reason above (swscale's mean luma was found to be off by 1.3 levels of 10
+/// bits); swscale only averages the chroma.
 class ImageToFrame {
  public:
   ImageToFrame(int width, int height, AVPixelFormat format, PixelType type, const ColorMatrix& matrix, bool full_range);
@@ -62,8 +65,14 @@ class ImageToFrame {
   AVFrame* convert(const Image& image);
 
  private:
-  SwsPtr sws_;
-  FramePtr source_;
+  void copy_rgb(const Image& image, AVFrame& target) const;
+  void apply_matrix(const Image& image, AVFrame& target) const;
+
+  ColorMatrix matrix_;
+  bool full_range_;
+  bool deep_;
+  SwsPtr sws_;       ///< null: source_ is the result
+  FramePtr source_;  ///< RGB24, or YUV444P10 if deep
   FramePtr result_;
 };
 

@@ -227,11 +227,13 @@ void LibavSink::set_quality() {
     av_opt_set(encoder_->priv_data, "deadline", "good", 0);
     av_opt_set_int(encoder_->priv_data, "cpu-used", 3, 0);
     av_opt_set_int(encoder_->priv_data, "crf", std::lround(factor), 0);
+    av_opt_set_int(encoder_->priv_data, "lossless", factor == 0 ? 1 : 0, 0);
     encoder_->bit_rate = 0;
     return;
   }
   av_opt_set(encoder_->priv_data, "preset", "medium", 0);
-  av_opt_set_double(encoder_->priv_data, "crf", factor, 0);
+  // A factor of 0 is lossless with 8 bits only, a quantiser of 0 with any.
+  av_opt_set_double(encoder_->priv_data, factor == 0 ? "qp" : "crf", factor, 0);
 }
 
 void LibavSink::open_container() {
