@@ -10,6 +10,7 @@
 #include "loe/io/image_file.h"
 #include "loe/io/model_file.h"
 #include "loe/io/safetensors.h"
+#include "loe/io/video_file.h"
 
 namespace {
 
@@ -63,6 +64,18 @@ void write_pictures(const std::string& folder) {
   loe::write_image(folder + "/p.jpg", image);
 }
 
+void write_videos(const std::string& folder) {
+  for (const bool deep : {false, true}) {
+    loe::Video video(6, 4, deep ? 1 : 3, deep ? loe::PixelType::U16 : loe::PixelType::U8);
+    for (int t = 0; t < 2; ++t) video.append(loe::Image(6, 4, video.n_channels(), video.type()));
+    const std::string name = folder + (deep ? "/u16" : "/u8");
+    loe::write_video(name + ".npy", video);
+    loe::write_video(name + ".mp4", video);
+    loe::write_video(name + ".mkv", video);
+    if (!deep) loe::write_video(name + ".y4m", video);
+  }
+}
+
 }  // namespace
 
 int main(int n_arguments, char** arguments) {
@@ -72,13 +85,14 @@ int main(int n_arguments, char** arguments) {
   }
   try {
     const std::string folder = arguments[1];
-    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture"}) {
+    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video"}) {
       std::filesystem::create_directories(folder + name);
     }
     write_models(folder + "/fuzz_model", "", false);
     write_models(folder + "/fuzz_model", "_embedding", true);
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
+    write_videos(folder + "/fuzz_video");
   } catch (const loe::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -100,6 +100,33 @@ uint64_t matroska_end(const ReadHandle& file) {
   return 0;
 }
 
+/// Where the last of the boxes at the top level ends by its own word; 0 if it is the rest of the file.
+uint64_t mp4_end(const ReadHandle& file) {
+  constexpr int kMaxBoxes = 1 << 20;  // fragmented files have two for each fragment
+  uint64_t position = 0;
+  for (int i = 0; i < kMaxBoxes && position + 16 <= file.size(); ++i) {
+    std::array<unsigned char, 16> bytes{};
+    file.read_at(position, bytes.data(), bytes.size());
+    const auto number = [&](std::size_t at, std::size_t n) {
+      uint64_t value = 0;
+      for (std::size_t k = at; k < at + n; ++k) {
+        value = value << 8 | bytes[k];
+      }
+      return value;
+    };
+    uint64_t size = number(0, 4);
+    size = size == 1 ? number(8, 8) : size;
+    if (size < 8) {
+      return 0;
+    }
+    if (size > file.size() - position) {
+      return size > UINT64_MAX - position ? UINT64_MAX : position + size;
+    }
+    position += size;
+  }
+  return 0;
+}
+
 uint64_t avi_end(const ReadHandle& file) {
   const std::vector<unsigned char> head = head_of(file, 8);
   if (head.size() < 8) {
@@ -278,7 +305,10 @@ bool LibavInput::read_packet(AVPacket& packet, int64_t n_before) {
 }
 
 void require_whole_container(const std::string& path, const std::string& format, const ReadHandle& file) {
-  const uint64_t end = format == "matroska" ? matroska_end(file) : format == "avi" ? avi_end(file) : 0;
+  const uint64_t end = format == "mp4"        ? mp4_end(file)
+                       : format == "matroska" ? matroska_end(file)
+                       : format == "avi"      ? avi_end(file)
+                                              : 0;
   if (end > file.size()) {
     fail_video(ErrorKind::Format, path, fmt::format("{} bytes, as its header says", end),
                fmt::format("{}", file.size()),

@@ -57,7 +57,7 @@ class LibavInput {
   AVStream* stream_ = nullptr;
 };
 
-/// Error(Format) if the file ends before its container says it does: Matroska and AVI state their length.
+/// Error(Format) if the file ends before its container says it does: MP4, Matroska and AVI state their length.
 void require_whole_container(const std::string& path, const std::string& format, const ReadHandle& file);
 
 }  // namespace loe

@@ -7,6 +7,7 @@
 extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/opt.h>
 }
 
 #include <algorithm>
@@ -121,6 +122,7 @@ struct EncodedClip {
   std::function<void(AVFrame&, int t)> fill;                          ///< else all bytes are 100
   std::function<int64_t(int t)> time = [](int t) { return t * 40; };  ///< in ms
   std::function<void(AVStream&)> edit_stream;
+  bool index_first = false;  ///< MP4 for streaming
 };
 
 /// A file by FFmpeg's libraries alone; the container by its name.
@@ -140,6 +142,11 @@ inline void encode_clip(const std::string& path, const EncodedClip& clip) {
   encoder->colorspace = clip.space;
   encoder->thread_count = 1;
   if ((container->oformat->flags & AVFMT_GLOBALHEADER) != 0) encoder->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  if (std::string(clip.encoder) == "ffv1") {
+    encoder->level = 3;
+    ASSERT_GE(av_opt_set_int(encoder->priv_data, "slicecrc", 1, 0), 0);
+  }
+  if (clip.index_first) av_opt_set(container->priv_data, "movflags", "faststart", 0);
   ASSERT_GE(avcodec_open2(encoder, nullptr, nullptr), 0);
   AVStream* stream = avformat_new_stream(container, nullptr);
   stream->time_base = encoder->time_base;
