@@ -1,5 +1,7 @@
 #include "bench.h"
 
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -31,7 +33,8 @@ void add_measure_options(CLI::App& app, const std::shared_ptr<BenchOptions>& opt
 }
 
 void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
-  app.add_option("--workload", options->workloads, "toy, pluto, pluto-constant, separated by commas")
+  app.add_option("--workload", options->workloads,
+                 fmt::format("{}, separated by commas", fmt::join(workload_names(), ", ")))
       ->delimiter(',')
       ->check(CLI::IsMember(workload_names()))
       ->capture_default_str();
@@ -48,7 +51,7 @@ void add_precision_option(CLI::App& app, const std::shared_ptr<BenchOptions>& op
 
 void add_batch_option(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
   app.add_option("--batch", options->batch,
-                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; pluto: 65536 random pixels)")
+                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; others: 65536 random pixels)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
 }
 
@@ -96,7 +99,10 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
   add_batch_option(*step_app, step);
   step_app->add_flag("!--no-rivals", step->rivals, "Skip the rivals");
   step_app->add_flag("!--no-plain", step->plain, "Skip the plain twin (one expert a layer)");
-  step_app->add_flag("--bilinear", step->bilinear, "Measure the bilinear twin too");
+  step_app->add_flag("--bilinear", step->bilinear, "Measure the bilinear (video: trilinear) twin too");
+  step_app->add_option("--order", step->order, "Order of the samples in a batch: morton, raster, random (as drawn)")
+      ->check(CLI::IsMember({"morton", "raster", "random"}))
+      ->capture_default_str();
 
   const auto decode = std::make_shared<BenchOptions>();
   CLI::App* decode_app = add_command(*bench, invocation, decode, "decode",
@@ -105,7 +111,8 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
   add_network_options(*decode_app, decode);
   add_precision_option(*decode_app, decode);
   decode_app
-      ->add_option("--size", decode->size, "Side of the window in pixels; 0: 512 of 512 (toy), 2048 of 8192 (others)")
+      ->add_option("--size", decode->size,
+                   "Side of the window in pixels; 0: 512 of 512 (toy; video: of one frame), 2048 of 8192 (pluto)")
       ->check(CLI::Range(0, 8192));
 
   const auto dump = std::make_shared<BenchOptions>();

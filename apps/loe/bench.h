@@ -23,8 +23,9 @@ struct BenchOptions {
   bool rivals = true;
   bool plain = true;
   bool bilinear = false;
+  std::string order = "morton";
   // decode only
-  int size = 0;  ///< side of the decoded window; 0: 512 (toy), 2048 (pluto)
+  int size = 0;  ///< side of the decoded window; 0: 512 (toy, video), 2048 (pluto)
   // dump only
   std::string out;
 };

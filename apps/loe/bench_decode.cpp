@@ -14,6 +14,7 @@
 #include "loe/backend/peak.h"
 #include "loe/base/error.h"
 #include "loe/task/image_task.h"
+#include "loe/task/video_task.h"
 
 namespace loe::app {
 namespace {
@@ -49,7 +50,7 @@ class FeatureTwin final : public Executor {
   std::vector<float> ones_;
 };
 
-/// A square in the middle of the workload's picture.
+/// A square in the middle of the workload's picture, or of the middle frame of its video.
 struct Window {
   const Workload& workload;
   Region region;
@@ -61,12 +62,20 @@ struct Window {
   uint64_t decode(Executor& executor, bool with_hash) const {
     uint64_t hash = 0xcbf29ce484222325U;
     const int64_t row_size = int64_t{region.width} * executor.spec().n_out();
-    decode_image(executor, workload.width, workload.height, region, region.width, region.height,
-                 [&](int, int n_rows, const float* values) {
-                   for (int64_t i = 0; with_hash && i < n_rows * row_size; ++i) {
-                     hash = (hash ^ std::bit_cast<uint32_t>(values[i])) * 0x100000001b3U;
-                   }
-                 });
+    const auto add_rows = [&](int n_rows, const float* values) {
+      for (int64_t i = 0; with_hash && i < n_rows * row_size; ++i) {
+        hash = (hash ^ std::bit_cast<uint32_t>(values[i])) * 0x100000001b3U;
+      }
+    };
+    if (workload.n_frames > 1) {
+      const int frame = workload.n_frames / 2;
+      decode_video(executor, {workload.width, workload.height, workload.n_frames},
+                   {region, region.width, region.height, static_cast<double>(frame), 1, 1},
+                   [&](int, int, int n_rows, const float* values) { add_rows(n_rows, values); });
+    } else {
+      decode_image(executor, workload.width, workload.height, region, region.width, region.height,
+                   [&](int, int n_rows, const float* values) { add_rows(n_rows, values); });
+    }
     return hash;
   }
 };
@@ -121,6 +130,9 @@ nlohmann::ordered_json decode_record(const Workload& workload, Precision precisi
                                    {"memory_bytes", executor->memory_bytes()},
                                    {"hash", fmt::format("{:016x}", hash)},
                                    {"repeats", options.repeats}};
+  if (workload.n_frames > 1) {
+    record["frames_per_second"] = n_pixels / seconds.median() / (static_cast<double>(workload.width) * workload.height);
+  }
   if (twin != nullptr) {
     record["sample_by_sample_seconds"] = twin_seconds.median();
     record["sample_by_sample_ratio"] = twin_seconds.median() / seconds.median();
@@ -137,10 +149,11 @@ int bench_decode(const BenchOptions& options) {
       records.push_back(decode_record(find_workload(workload), precision_from_string(precision), options));
     }
   }
-  print_records(records,
-                {"workload", "precision", "size", "threads", "seconds", "pixels_per_second", "peak_gflops",
-                 "floor_seconds", "ratio_to_floor", "sample_by_sample_seconds", "sample_by_sample_ratio"},
-                options.json);
+  print_records(
+      records,
+      {"workload", "precision", "size", "threads", "seconds", "pixels_per_second", "frames_per_second", "peak_gflops",
+       "floor_seconds", "ratio_to_floor", "sample_by_sample_seconds", "sample_by_sample_ratio"},
+      options.json);
   return 0;
 }
 

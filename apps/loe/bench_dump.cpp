@@ -17,7 +17,7 @@ int bench_dump(const BenchOptions& options) {
   const Workload workload = find_workload(options.workloads.front());
   const int64_t batch = options.batch > 0 ? options.batch : workload.batch;
   const NetworkSpec spec = build_network(workload.network);
-  const LatticeSource source(workload.width, workload.height, workload.network.n_channels, batch);
+  const LatticeSource source(workload, batch);
   const auto executor = compile_for(options, spec, Precision::F32);
   const std::vector<float> params = initial_params(spec, 7);
   executor->set_params(params);

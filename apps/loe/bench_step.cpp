@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "bench.h"
@@ -152,10 +153,17 @@ class StepBench {
       : workload_(workload),
         precision_(precision),
         batch_(options.batch > 0 ? options.batch : workload.batch),
-        source_(workload.width, workload.height, workload.network.n_channels, batch_),
+        order_(options.order),
+        source_(workload, batch_, sample_order_from_string(options.order)),
         ours_(workload.network, options, precision),
         peaks_(ours_.executor().n_threads()) {
-    if (options.plain) {
+    // Without experts there is no plain twin; what a network of sines costs is told by its twin without them.
+    const bool has_experts = std::any_of(ours_.spec().layers.begin(), ours_.spec().layers.end(),
+                                         [](const LayerSpec& layer) { return layer.n_experts() > 1; });
+    if (options.plain && workload.network.activation.kind == ActivationKind::Sine) {
+      leaky_ = std::make_unique<Side>(leaky_relu_twin(workload.network), options, precision);
+    }
+    if (options.plain && has_experts) {
       plain_ = std::make_unique<Side>(plain_twin(workload.network), options, precision);
     }
     if (options.bilinear) {
@@ -178,10 +186,12 @@ class StepBench {
   Workload workload_;
   Precision precision_;
   int64_t batch_;
+  std::string order_;
   LatticeSource source_;
   Side ours_;
   Peaks peaks_;
   std::unique_ptr<Side> plain_;
+  std::unique_ptr<Side> leaky_;
   std::unique_ptr<Side> bilinear_;
   std::unique_ptr<RivalSide> rival_;
   Series draw_seconds_;
@@ -190,7 +200,7 @@ class StepBench {
 // Sides and peak take turns within each repeat, so that other programs on the machine disturb all of them alike.
 void StepBench::run(int n_repeats) {
   std::vector<Side*> sides = {&ours_};
-  for (Side* side : {plain_.get(), bilinear_.get()}) {
+  for (Side* side : {plain_.get(), leaky_.get(), bilinear_.get()}) {
     if (side != nullptr) {
       sides.push_back(side);
     }
@@ -250,6 +260,10 @@ void StepBench::add_twins(nlohmann::ordered_json& record) const {
     record["plain_seconds_per_step"] = plain_->seconds().median();
     record["overhead_vs_plain"] = ours_.seconds().median() / plain_->seconds().median();
   }
+  if (leaky_) {
+    record["leaky_relu_seconds_per_step"] = leaky_->seconds().median();
+    record["sine_vs_leaky_relu"] = ours_.seconds().median() / leaky_->seconds().median();
+  }
   if (bilinear_) {
     record["bilinear_seconds_per_step"] = bilinear_->seconds().median();
     record["bilinear_ratio"] = bilinear_->seconds().median() / ours_.seconds().median();
@@ -260,6 +274,7 @@ nlohmann::ordered_json StepBench::record() {
   nlohmann::ordered_json record = {{"workload", workload_.name},
                                    {"precision", to_string(precision_)},
                                    {"batch", batch_},
+                                   {"order", order_},
                                    {"threads", ours_.executor().n_threads()}};
   add_own_speed(record);
   add_rival(record);
@@ -286,8 +301,8 @@ int bench_step(const BenchOptions& options) {
   }
   print_records(records,
                 {"workload", "precision", "batch", "threads", "seconds_per_step", "gflops", "peak_gflops",
-                 "share_of_peak", "share_of_peak_best", "overhead_vs_plain", "bilinear_ratio", "baseline",
-                 "baseline_seconds_per_step", "speedup_over_baseline"},
+                 "share_of_peak", "share_of_peak_best", "overhead_vs_plain", "sine_vs_leaky_relu", "bilinear_ratio",
+                 "baseline", "baseline_seconds_per_step", "speedup_over_baseline"},
                 options.json);
   return all_agree ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <cmath>
 
 #include "loe/base/error.h"
@@ -11,50 +12,13 @@
 #include "loe/signal/image.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
+#include "signal/morton.h"
+#include "signal/radix_sort.h"
 
 namespace loe::app {
 namespace {
 
 constexpr uint64_t kSeed = 1;
-
-/// The even bits of `key`, packed.
-uint32_t even_bits(uint32_t key) {
-  key &= 0x55555555U;
-  key = (key | (key >> 1)) & 0x33333333U;
-  key = (key | (key >> 2)) & 0x0F0F0F0FU;
-  key = (key | (key >> 4)) & 0x00FF00FFU;
-  return (key | (key >> 8)) & 0x0000FFFFU;
-}
-
-/// The reverse: bit i goes to bit 2 i.
-uint32_t spread_bits(uint32_t value) {
-  value = (value | (value << 8)) & 0x00FF00FFU;
-  value = (value | (value << 4)) & 0x0F0F0F0FU;
-  value = (value | (value << 2)) & 0x33333333U;
-  return (value | (value << 1)) & 0x55555555U;
-}
-
-uint32_t morton_key(uint32_t x, uint32_t y) {
-  return spread_bits(x) | (spread_bits(y) << 1);
-}
-
-/// Least-significant-digit radix sort, 11 bits a pass.
-void sort_keys(std::vector<uint32_t>& keys, std::vector<uint32_t>& scratch) {
-  scratch.resize(keys.size());
-  for (int shift = 0; shift < 32; shift += 11) {
-    std::array<std::size_t, 2049> first{};
-    for (uint32_t key : keys) {
-      ++first[((key >> shift) & 2047U) + 1];
-    }
-    for (std::size_t digit = 0; digit < 2048; ++digit) {
-      first[digit + 1] += first[digit];
-    }
-    for (uint32_t key : keys) {
-      scratch[first[(key >> shift) & 2047U]++] = key;
-    }
-    keys.swap(scratch);
-  }
-}
 
 std::vector<float> pixel_centres(int size) {
   std::vector<float> centres(size);
@@ -77,10 +41,36 @@ std::vector<float> waves(const std::vector<float>& coords) {
   return values;
 }
 
+/// Table 2, "Ours".
+NetworkConfig video_network() {
+  NetworkConfig network;
+  network.n_dims = 3;
+  network.input.n_frequencies = 9;
+  network.widths.assign(5, 256);
+  network.tiles.assign(5, Tile{{4, 4, 4, 1}});
+  network.tiles.front() = Tile{{2, 2, 2, 1}};
+  for (const double resolution : {2, 8, 32, 128, 512}) {
+    network.layout.resolutions.push_back({resolution, resolution, resolution, 1});
+  }
+  return network;
+}
+
+/// Table 2, "SIREN" (256) and "SIREN-L" (1024).
+NetworkConfig siren_network(int width) {
+  NetworkConfig network;
+  network.n_dims = 3;
+  network.input.coordinate_range = {-1, 1};
+  network.widths.assign(5, width);
+  network.tiles.assign(5, Tile{});
+  network.activation.kind = ActivationKind::Sine;
+  network.output_range = {-1, 1};
+  return network;
+}
+
 }  // namespace
 
 std::vector<std::string> workload_names() {
-  return {"toy", "pluto", "pluto-constant"};
+  return {"toy", "pluto", "pluto-constant", "video", "siren", "siren-l"};
 }
 
 Workload find_workload(const std::string& name) {
@@ -88,15 +78,21 @@ Workload find_workload(const std::string& name) {
     return image_config_from_settings(image_preset(preset), n_channels).network;
   };
   if (name == "toy") {
-    return {name, network(name, 1), 512, 512, int64_t{512} * 512};
+    return {name, network(name, 1), 512, 512, 1, int64_t{512} * 512};
   }
   if (name == "pluto") {
-    return {name, network(name, 3), 8192, 8192, 65536};
+    return {name, network(name, 3), 8192, 8192, 1, 65536};
   }
   if (name == "pluto-constant") {
     NetworkConfig constant = network("pluto", 3);
     constant.input = {.kind = InputKind::Constant};
-    return {name, constant, 8192, 8192, 65536};
+    return {name, constant, 8192, 8192, 1, 65536};
+  }
+  if (name == "video") {
+    return {name, video_network(), 512, 512, 300, 65536};
+  }
+  if (name == "siren" || name == "siren-l") {
+    return {name, siren_network(name == "siren" ? 256 : 1024), 512, 512, 300, 65536};
   }
   throw Error(ErrorKind::InvalidArgument,
               fmt::format("[bench] workload: expected one of {}, got \"{}\"; choose one of them",
@@ -113,50 +109,93 @@ NetworkConfig bilinear_twin(NetworkConfig network) {
   return network;
 }
 
+NetworkConfig leaky_relu_twin(NetworkConfig network) {
+  network.activation = {ActivationKind::LeakyRelu, 0.2, 30};
+  return network;
+}
+
 double flops_per_step(const NetworkSpec& spec, int64_t batch) {
   const LayerSpec& first = spec.layers.front();
   const double first_macs = double{1} * first.n_in * first.n_out * n_blended(first, spec.n_dims);
   return static_cast<double>(batch) * (6 * static_cast<double>(spec.macs_per_sample()) - 2 * first_macs);
 }
 
-LatticeSource::LatticeSource(int width, int height, int n_channels, int64_t batch)
-    : all_pixels_(batch == int64_t{width} * height),
-      n_channels_(n_channels),
-      x_coords_(pixel_centres(width)),
-      y_coords_(pixel_centres(height)),
-      x_waves_(waves(x_coords_)),
-      y_waves_(waves(y_coords_)),
+SampleOrder sample_order_from_string(const std::string& name) {
+  return name == "morton" ? SampleOrder::Morton : name == "raster" ? SampleOrder::Raster : SampleOrder::Random;
+}
+
+LatticeSource::LatticeSource(const Workload& workload, int64_t batch, SampleOrder order)
+    : size_{workload.width, workload.height, workload.n_frames},
+      n_dims_(workload.network.n_dims),
+      n_channels_(workload.network.n_channels),
+      order_(order),
+      all_pixels_(batch == int64_t{workload.width} * workload.height * workload.n_frames),
       keys_(batch) {
+  for (int axis = 0; axis < n_dims_; ++axis) {
+    coords_.push_back(pixel_centres(size_[axis]));
+    waves_.push_back(waves(coords_.back()));
+  }
   if (all_pixels_) {
     for (int64_t i = 0; i < batch; ++i) {
-      keys_[i] = morton_key(static_cast<uint32_t>(i % width), static_cast<uint32_t>(i / width));
+      const int64_t row = i / size_[0];
+      keys_[i] = key_of({static_cast<uint32_t>(i % size_[0]), static_cast<uint32_t>(row % size_[1]),
+                         static_cast<uint32_t>(row / size_[1])});
     }
-    sort_keys(keys_, scratch_);
+    sort();
   } else {
     begin_step(0);
   }
+}
+
+uint64_t LatticeSource::key_of(const std::array<uint32_t, 3>& at) const {
+  if (order_ == SampleOrder::Morton) {
+    return n_dims_ == 2 ? morton_key(at[0], at[1]) : morton_key_3(at[0], at[1], at[2]);
+  }
+  return (uint64_t{at[2]} * size_[1] + at[1]) * size_[0] + at[0];
+}
+
+std::array<uint32_t, 3> LatticeSource::pixel_of(uint64_t key) const {
+  if (order_ == SampleOrder::Morton) {
+    const auto low = static_cast<uint32_t>(key);
+    return n_dims_ == 2 ? std::array<uint32_t, 3>{morton_column(low), morton_row(low), 0}
+                        : std::array<uint32_t, 3>{morton_x_3(key), morton_y_3(key), morton_z_3(key)};
+  }
+  const uint64_t row = key / size_[0];
+  return {static_cast<uint32_t>(key % size_[0]), static_cast<uint32_t>(row % size_[1]),
+          static_cast<uint32_t>(row / size_[1])};
+}
+
+void LatticeSource::sort() {
+  if (order_ == SampleOrder::Random) {
+    return;
+  }
+  const auto last = [&](int axis) { return static_cast<uint32_t>(size_[axis] - 1); };
+  radix_sort(keys_, scratch_, std::bit_width(key_of({last(0), last(1), last(2)})));
 }
 
 void LatticeSource::begin_step(int64_t step) {
   if (all_pixels_) {
     return;
   }
-  const auto width = static_cast<uint32_t>(x_coords_.size());
-  const auto height = static_cast<uint32_t>(y_coords_.size());
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     const auto words = random_words(kSeed, RandomStream::Samples, step, static_cast<uint32_t>(i));
-    keys_[i] = morton_key(to_bounded(words[0], width), to_bounded(words[1], height));
+    std::array<uint32_t, 3> at{};
+    for (int axis = 0; axis < n_dims_; ++axis) {
+      at[axis] = to_bounded(words[axis], static_cast<uint32_t>(size_[axis]));
+    }
+    keys_[i] = key_of(at);
   }
-  sort_keys(keys_, scratch_);
+  sort();
 }
 
 void LatticeSource::fill(int64_t first, int64_t count, float* coords, float* targets) const {
   for (int64_t i = 0; i < count; ++i) {
-    const uint32_t x = even_bits(keys_[first + i]);
-    const uint32_t y = even_bits(keys_[first + i] >> 1);
-    coords[2 * i] = x_coords_[x];
-    coords[2 * i + 1] = y_coords_[y];
-    const float value = x_waves_[x] * y_waves_[y];
+    const std::array<uint32_t, 3> at = pixel_of(keys_[first + i]);
+    float value = 1;
+    for (int axis = 0; axis < n_dims_; ++axis) {
+      coords[i * n_dims_ + axis] = coords_[axis][at[axis]];
+      value *= waves_[axis][at[axis]];
+    }
     for (int c = 0; c < n_channels_; ++c) {
       targets[i * n_channels_ + c] = c == 1 ? 1 - value : value;
     }

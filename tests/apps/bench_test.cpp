@@ -57,6 +57,37 @@ TEST_F(BenchTest, StepWithoutRivalsSaysSo) {
   EXPECT_GT(found[0]["bilinear_ratio"].get<double>(), 0);
 }
 
+TEST_F(BenchTest, StepOfAVideoInEveryOrder) {
+  for (const char* order : {"morton", "raster", "random"}) {
+    const auto found = records({"bench", "step", "--workload", "video", "--precision", "f32", "--batch", "400",
+                                "--repeats", "1", "--json", "--no-rivals", "--no-plain", "--order", order});
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0]["order"], order);
+    // By hand: MAC = 57 256 + 4 256 256 + 256 3 = 277504, MAC of layer 0 = 57 256.
+    const double flops = 400.0 * (6 * 277504 - 2 * 57 * 256);
+    const double seconds = found[0]["seconds_per_step"];
+    EXPECT_NEAR(found[0]["gflops"].get<double>() * seconds * 1e9, flops, 1e-6 * flops);
+  }
+}
+
+TEST_F(BenchTest, SirenIsComparedWithLeakyRelu) {
+  const auto found = records(
+      {"bench", "step", "--workload", "siren", "--precision", "bf16", "--batch", "300", "--repeats", "1", "--json"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_GT(found[0]["sine_vs_leaky_relu"].get<double>(), 0);
+  EXPECT_FALSE(found[0].contains("overhead_vs_plain"));  // it is plain
+  EXPECT_EQ(found[0]["baseline"].get<std::string>().rfind("none", 0), 0U);
+}
+
+TEST_F(BenchTest, DecodeOfAVideoCountsFrames) {
+  const auto found = records(
+      {"bench", "decode", "--workload", "siren", "--precision", "f32", "--size", "32", "--repeats", "1", "--json"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_NEAR(found[0]["frames_per_second"].get<double>() * found[0]["seconds"].get<double>(), 1.0 / 256, 1e-9);
+  EXPECT_NEAR(found[0]["floor_seconds"].get<double>() * found[0]["peak_gflops"].get<double>() * 1e9,
+              2.0 * 263680 * 32 * 32, 1);
+}
+
 TEST_F(BenchTest, DecodeCountsPixelsAndFloor) {
   const auto found = records(
       {"bench", "decode", "--workload", "toy", "--precision", "f32", "--size", "40", "--repeats", "1", "--json"});
@@ -99,6 +130,7 @@ TEST_F(BenchTest, BadUsageIsRefused) {
   EXPECT_EQ(run({"bench"}).code, 2);
   EXPECT_EQ(run({"bench", "step", "--workload", "venus"}).code, 2);
   EXPECT_EQ(run({"bench", "step", "--precision", "f16"}).code, 2);
+  EXPECT_EQ(run({"bench", "step", "--order", "hilbert"}).code, 2);
   EXPECT_EQ(run({"bench", "step", "--workload", "toy", "--isa", "z80", "--batch", "1"}).code, 2);
   EXPECT_EQ(run({"bench", "dump", "--out", "x.safetensors", "--precision", "bf16"}).code, 2);
 }
