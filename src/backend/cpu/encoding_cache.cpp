@@ -31,6 +31,10 @@ const float* EncodingCache::axis_values(int axis, float coordinate) {
 }
 
 void EncodingCache::encode(const float* p, float* out) {
+  if (n_waves_ == 0) {  // nothing that is worth remembering
+    loe::encode(axis_input_, n_dims_, p, out);
+    return;
+  }
   float* waves = out + n_raw_ * n_dims_;
   for (int d = 0; d < n_dims_; ++d) {
     const float* values = axis_values(d, p[d]);

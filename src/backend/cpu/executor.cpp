@@ -10,12 +10,6 @@
 namespace loe::cpu {
 namespace {
 
-// Activations and gradients of a super-batch stay allocated between its two phases. 8192 rows amortise reading and
-// writing all weight gradients once per super-batch (37 MB for Table 1) to about 2% of the step; the byte limit keeps
-// wide networks in bounds (Table 1 in f32: 157 MB).
-constexpr int64_t kSuperBatchRows = 8192;
-constexpr int64_t kSuperBatchBytes = int64_t{160} << 20;
-
 // Networks whose gradient sums (and weights) stay in a core's L2 beside a tile's activations run chunk by chunk. Chunks
 // are cut by the batch alone; 64 of them feed as many threads, and adding up 64 sets of the toy's 0.6 MB costs about
 // 1%.
@@ -25,13 +19,6 @@ constexpr int64_t kMaxChunks = 64;
 // Fewer samples would not repay clearing and adding up their own set of sums; more would leave the threads of a small
 // batch (2,048 samples in the auto preset) without work.
 constexpr int64_t kMinChunkSamples = 512;
-
-int64_t training_bytes_per_row(const NetworkPlan& plan) {
-  const int64_t out_bytes = plan.backward_bf16 ? 2 : 4;
-  int64_t bytes = plan.input_stride * out_bytes;
-  for (const LayerPlan& layer : plan.layers) bytes += 2 * layer.stride * out_bytes;
-  return bytes;
-}
 
 }  // namespace
 
@@ -295,8 +282,7 @@ void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
 
 void CpuExecutor::run_super_batches(int64_t n_samples, const TileTask& task) {
   const int64_t n_tiles = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
-  const int64_t rows = std::min(kSuperBatchRows, kSuperBatchBytes / training_bytes_per_row(plan_));
-  const int64_t tiles_wanted = std::max<int64_t>(2 * pool_.n_threads(), rows / plan_.tile_rows);
+  const int64_t tiles_wanted = std::max<int64_t>(2 * pool_.n_threads(), plan_.super_batch_rows / plan_.tile_rows);
   prepare_training(static_cast<int>(std::clamp<int64_t>(n_tiles, 1, tiles_wanted)));
   if (n_tiles == 0) gradients_->add_tiles(pool_, {}, true);
   for (int64_t start = 0; start < n_tiles; start += training_->n_tiles) {

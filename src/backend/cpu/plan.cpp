@@ -25,19 +25,43 @@ int64_t weight_bytes(const NetworkPlan& plan) {
   return bytes;
 }
 
+int max_experts(const NetworkPlan& plan) {
+  int n_experts = 1;
+  for (const LayerPlan& layer : plan.layers) n_experts = std::max(n_experts, layer.n_experts);
+  return n_experts;
+}
+
 // Samples per tile: many enough that a block of weights is used often (random samples: tile / experts of them share
 // one), few enough that the activations of two neighbouring layers stay close. Swept on Zen 4, share of peak:
 // toy (4 experts) f32 0.78 at 256 against 0.70 at 128 and 0.67 at 512; 16 experts of 64 x 64: 0.65 at 512, 0.68 at
 // 1024, where a batch of 2,048 would leave threads idle; Table 1 in f32, whose weights stream from memory for every
-// tile: 0.80 at 2048, 0.76 at 1024.
+// tile: 0.80 at 2048, 0.76 at 1024. 64 experts share a tile of 2048 in groups of 32 rows and pass 67 MB of weights for
+// each: Table 2 in f32 66 GF per core at 512, 76 at 2048, 81 at 4096 (with super-batches of 16,384),
+// 82 at 8192, whose batch of 65,536 would feed 8 threads only (docs/performance.md).
 int choose_tile_rows(const NetworkPlan& plan) {
   constexpr int64_t kSmallWeightBytes = int64_t{4} << 20;
   constexpr int64_t kStreamedWeightBytes = int64_t{48} << 20;
-  int n_experts = 1;
-  for (const LayerPlan& layer : plan.layers) n_experts = std::max(n_experts, layer.n_experts);
+  const int n_experts = max_experts(plan);
   if (n_experts <= 4) return 256;
   const int64_t bytes = weight_bytes(plan);
-  return bytes < kSmallWeightBytes ? 512 : bytes < kStreamedWeightBytes ? 1024 : 2048;
+  if (bytes < kStreamedWeightBytes) return bytes < kSmallWeightBytes ? 512 : 1024;
+  return n_experts < 64 ? 2048 : 4096;
+}
+
+// Activations and gradients of a super-batch stay allocated between its two phases. 8,192 rows amortise reading and
+// writing all weight gradients once per super-batch (37 MB for Table 1) to about 2% of the step. With more than 32
+// experts an expert's share would fall below 256 rows, and its sums come from memory each time: for Table 2 (64
+// experts) 16,384 rows take 12% off the weight gradients. The byte limit keeps wide networks in bounds (Table 1 in f32:
+// 157 MB, Table 2: 195 MB).
+int64_t choose_super_batch_rows(const NetworkPlan& plan) {
+  constexpr int64_t kRows = 8192;
+  constexpr int64_t kRowsPerExpert = 256;
+  constexpr int64_t kMaxRows = 16384;
+  constexpr int64_t kBytes = int64_t{200} << 20;
+  const int64_t element_bytes = plan.backward_bf16 ? 2 : 4;
+  int64_t row_bytes = plan.input_stride * element_bytes;
+  for (const LayerPlan& layer : plan.layers) row_bytes += 2 * layer.stride * element_bytes;
+  return std::min(std::clamp(kRowsPerExpert * max_experts(plan), kRows, kMaxRows), kBytes / row_bytes);
 }
 
 LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
@@ -87,6 +111,7 @@ NetworkPlan make_plan(const NetworkSpec& spec, Precision precision) {
     plan.max_stride = std::max(plan.max_stride, plan.layers.back().stride);
   }
   plan.tile_rows = choose_tile_rows(plan);
+  plan.super_batch_rows = choose_super_batch_rows(plan);
   plan.n_params = spec.n_params();
   return plan;
 }

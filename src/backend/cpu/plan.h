@@ -39,7 +39,8 @@ struct NetworkPlan {
   int input_width = 0;
   int64_t input_stride = 0;
   std::vector<LayerPlan> layers;
-  int tile_rows = 256;  ///< samples that run through all layers together
+  int tile_rows = 256;              ///< samples that run through all layers together
+  int64_t super_batch_rows = 8192;  ///< samples between two passes over all weight gradients, where those are large
   int64_t max_stride = 0;
   int64_t n_params = 0;
 
