@@ -126,9 +126,9 @@ TEST(SameBits, Sine) {
   const InputSpec input = {.n_frequencies = 0, .coordinate_range = {-1, 1}};
   const Activation sine = {ActivationKind::Sine, 0.2, 3};
   expect_same_bits_for_any_thread_count(
-      {.n_dims = 3, .input = input, .widths = {32, 17}, .tile = {}, .activation = sine}, 3000);
+      {.n_dims = 3, .input = input, .widths = {32, 17}, .tile = {}, .activation = sine}, 1000);
   expect_same_bits_for_any_thread_count(
-      {.n_dims = 3, .input = input, .widths = {24}, .tile = {{4, 4, 4, 1}}, .activation = sine}, 3000);
+      {.n_dims = 3, .input = input, .widths = {24}, .tile = {{4, 4, 4, 1}}, .activation = sine}, 1000);
 }
 
 TEST(SameBits, Embedding) {

@@ -66,9 +66,4 @@ inline T activation_derivative(const Activation& activation, T x, T y) {
   return T(1);
 }
 
-/// True if activation_derivative reads the pre-activation x and not only y.
-inline bool derivative_needs_input(ActivationKind kind) {
-  return kind == ActivationKind::Sine || kind == ActivationKind::Softplus;
-}
-
 }  // namespace loe
