@@ -181,8 +181,7 @@ TEST(AutoSettings, StaysWithinATimeBudget) {
 
 TEST(AutoSettings, DefaultTimeIsAboutAMinuteAndGrowsWithThePicture) {
   const auto seconds = [](int size) {
-    const FitConfig config =
-        image_config_from_settings(auto_settings(size, size, 3, 0, 0, Precision::F32, 100), 3);
+    const FitConfig config = image_config_from_settings(auto_settings(size, size, 3, 0, 0, Precision::F32, 100), 3);
     EXPECT_EQ(config.train.max_seconds, 0);
     return flops_per_step(config) * static_cast<double>(config.train.max_steps) / 100e9;
   };
@@ -215,8 +214,7 @@ TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {
     EXPECT_EQ(config.train.max_seconds, 0);
   }
   // Both budgets: parameters decide the network, seconds the steps.
-  const FitConfig both =
-      image_config_from_settings(auto_settings(3000, 2000, 3, 60, 140000, Precision::F32, 100), 3);
+  const FitConfig both = image_config_from_settings(auto_settings(3000, 2000, 3, 60, 140000, Precision::F32, 100), 3);
   EXPECT_GT(build_network(both.network).n_params(), 80000);
   EXPECT_LE(flops_per_step(both) * static_cast<double>(both.train.max_steps), 60 * 100e9);
 }
