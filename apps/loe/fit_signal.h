@@ -10,6 +10,7 @@
 #include "loe/base/settings.h"
 #include "loe/io/model_file.h"
 #include "loe/signal/image.h"
+#include "loe/signal/video.h"
 #include "loe/task/fit_config.h"
 #include "loe/train/trainer.h"
 
@@ -44,6 +45,8 @@ class FitSignal {
   virtual SignalInfo info() const = 0;
   /// The picture, if it is one.
   virtual const Image* picture() const { return nullptr; }
+  /// The video, if it is one.
+  virtual const Video* video() const { return nullptr; }
 
   virtual Settings preset(const std::string& name) const = 0;
   /// See auto_settings of the task.

@@ -10,6 +10,7 @@
 
 #include "loe/base/error.h"
 #include "loe/io/image_file.h"
+#include "paper_video.h"
 #include "pictures.h"
 
 namespace loe::app {
@@ -98,7 +99,39 @@ SumTable make_sum_table() {
   return table;
 }
 
+/// Runs `read` and keeps what went wrong.
+void attempt(RunPictures& pictures, const std::function<void()>& read) {
+  try {
+    read();
+  } catch (const Error& error) {
+    pictures.problems.push_back(error.what());
+  }
+}
+
+/// A run without a folder, and says so.
+bool is_unknown(const std::string& folder, RunPictures& pictures) {
+  if (folder.empty()) pictures.problems.push_back("no run folder is known");
+  return folder.empty();
+}
+
+/// Longest side of a shrunk stack of frames, so that none of them is larger than kPageSide: boxes then end where
+/// frames do.
+int stack_side(const Image& stack, int n_frames) {
+  const int n = std::max(n_frames, 1);
+  const int frame_height = std::max(stack.height() / n, 1);
+  const int longest = std::max(stack.width(), stack.height());
+  if (std::max(stack.width(), frame_height) <= kPageSide) return longest;
+  // Whole pixels of a frame's height, times the number of frames.
+  const int height =
+      std::max(1, static_cast<int>(int64_t{frame_height} * kPageSide / std::max(stack.width(), frame_height)));
+  return longest == stack.height() ? height * n : kPageSide;
+}
+
 }  // namespace
+
+Image shrink_frames(const Image& stack, int n_frames) {
+  return shrink_picture(stack, stack_side(stack, n_frames));
+}
 
 Image shrink_picture(const Image& image, int max_side) {
   const Size size = shrunk_size(image.width(), image.height(), max_side);
@@ -182,29 +215,30 @@ double common_scale(const std::vector<const ErrorValues*>& maps) {
 
 RunPictures read_run_pictures(const std::string& folder) {
   RunPictures pictures;
-  const auto attempt = [&](const std::function<void()>& read) {
-    try {
-      read();
-    } catch (const Error& error) {
-      pictures.problems.push_back(error.what());
-    }
-  };
-  if (folder.empty()) {
-    pictures.problems.push_back("no run folder is known");
-    return pictures;
-  }
+  if (is_unknown(folder, pictures)) return pictures;
   const std::filesystem::path path = folder;
-  attempt([&] {
+  attempt(pictures, [&] {
     std::error_code ignored;
     const std::filesystem::path png = path / reconstruction_name(PixelType::U8);
     const std::filesystem::path exr = path / reconstruction_name(PixelType::F32);
     const bool use_exr = !std::filesystem::exists(png, ignored) && std::filesystem::exists(exr, ignored);
     pictures.reconstruction = shrink_picture(read_image((use_exr ? exr : png).string()), kPageSide);
   });
-  attempt([&] {
+  attempt(pictures, [&] {
     const Image map = read_image((path / "error.png").string());
     pictures.errors = shrink_errors(map, kPageSide);
     pictures.detail = detail_errors(map);
+  });
+  return pictures;
+}
+
+RunPictures read_run_frames(const std::string& folder, int n_frames) {
+  RunPictures pictures;
+  if (is_unknown(folder, pictures)) return pictures;
+  attempt(pictures, [&] { pictures.reconstruction = shrink_frames(read_image(folder + "/" + kFramesFile), n_frames); });
+  attempt(pictures, [&] {
+    const Image map = read_image(folder + "/" + kFrameErrorsFile);
+    pictures.errors = shrink_errors(map, stack_side(map, n_frames));
   });
   return pictures;
 }

@@ -27,6 +27,9 @@ struct ErrorValues {
 /// half and float pictures are taken as linear light and become sRGB.
 Image shrink_picture(const Image& image, int max_side);
 
+/// shrink_picture for a stack of frames, one below the other: each with sides of at most kPageSide.
+Image shrink_frames(const Image& stack, int n_frames);
+
 /// The error of a colour of error_color(t): t * kErrorMapScale, to within 1% of kErrorMapScale. Channels in [0, 1].
 float error_of_color(const float* rgb);
 
@@ -54,5 +57,9 @@ struct RunPictures {
 
 /// Reads the folder's reconstruction.png (or .exr) and error.png. Never throws loe::Error.
 RunPictures read_run_pictures(const std::string& folder);
+
+/// The same of a video's run: the few frames of kFramesFile and kFrameErrorsFile, each with sides of at most kPageSide.
+/// No detail. Never throws loe::Error.
+RunPictures read_run_frames(const std::string& folder, int n_frames);
 
 }  // namespace loe::app

@@ -16,12 +16,13 @@
 #include "loe/base/error.h"
 #include "loe/base/version.h"
 #include "loe/io/file.h"
+#include "loe/io/image_file.h"
 #include "loe/io/run_folder.h"
-#include "loe/nn/network.h"
 #include "machine.h"
 #include "model_source.h"
 #include "paper_results.h"
 #include "paper_rows.h"
+#include "paper_video.h"
 #include "parse.h"
 #include "pictures.h"
 
@@ -32,6 +33,8 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kPlanFile = "paper.json";
+constexpr const char* kSourceFramesFile = "source_frames.png";
+constexpr const char* kComparisonFile = "comparison.mp4";
 
 struct PaperFlags {
   std::string table;
@@ -103,9 +106,31 @@ void check_plan(PaperPlan& plan) {
   }
 }
 
+/// Where the table's data come from, if the user gave none.
+std::string data_hint(int table) {
+  if (table == 5) return "tools/fetch_picture says where it is";
+  if (table == 2) return "any clip will do, the configs of the small scales say which part of it they take";
+  return "any picture of Pluto with 4408x4344 pixels or the paper's own will do";
+}
+
+/// --data, absolute. A signal of the other kind would train a network that is not the table's.
+std::string data_of_flags(const PaperFlags& flags, const PaperTable& table) {
+  const char* kind = table.task == "video" ? "video" : "picture";
+  if (flags.data.empty()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] --data: expected the table's {}, got none; {}", kind, data_hint(table.number)));
+  }
+  std::error_code error;
+  if (fs::exists(flags.data, error) && task_of_data(flags.data) != table.task) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] --data: expected a {} for table {}, got {}", kind, table.number, flags.data));
+  }
+  return fs::absolute(flags.data).lexically_normal().string();
+}
+
 PaperPlan plan_of_flags(const PaperFlags& flags) {
   if (flags.table.empty()) {
-    throw Error(ErrorKind::InvalidArgument, "[flags] --table: expected 1 or 5, got none");
+    throw Error(ErrorKind::InvalidArgument, "[flags] --table: expected 1, 2 or 5, got none");
   }
   PaperPlan plan;
   plan.table = static_cast<int>(parse_int("--table", flags.table, 1, 5));
@@ -113,13 +138,7 @@ PaperPlan plan_of_flags(const PaperFlags& flags) {
   plan.scale = flags.scale == "small" ? table.small_scale : flags.scale;
   plan.rows = flags.rows.empty() ? row_keys(table) : split(flags.rows);
   plan.n_seeds = static_cast<int>(parse_int("--seeds", flags.seeds, 1, 100));
-  if (flags.data.empty()) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] --data: expected the table's picture, got none; {}",
-                            plan.table == 5 ? "tools/fetch_picture says where it is"
-                                            : "any picture of Pluto with 4408x4344 pixels or the paper's own will do"));
-  }
-  plan.data = fs::absolute(flags.data).lexically_normal().string();
+  plan.data = data_of_flags(flags, table);
   plan.set = flags.set;
   check_plan(plan);
   return plan;
@@ -187,14 +206,16 @@ class PaperSession {
         ++index;
         const std::string path = run_path(folder_, row, seed);
         std::error_code error;
-        if (fs::exists(path + (table_.task == "video" ? "/result.json" : "/seams.json"), error)) continue;
+        if (fs::exists(path + "/" + last_file(), error)) continue;
         reporter_.set_label(fmt::format("{}/{} {} seed {}: ", index, n_runs, row, seed));
         const int code = run_one(row, seed, path);
         reporter_.set_label("");
         if (code != 0) return code;
         write_report();
+        has_new_runs_ = true;
       }
     }
+    if (table_.task == "video") compare_videos();
     write_report();
     return 0;
   }
@@ -202,6 +223,9 @@ class PaperSession {
   const PaperReport& report() const { return report_; }
 
  private:
+  /// What a run's folder holds once nothing is left to do in it.
+  const char* last_file() const { return table_.task == "video" ? kFrameErrorsFile : "seams.json"; }
+
   FitFlags fit_flags(const std::string& row, int seed, const std::string& path) const {
     FitFlags fit;
     fit.quiet = true;  // the table comes at the end
@@ -214,6 +238,7 @@ class PaperSession {
     }
     fit.base = row_settings(plan_.table, plan_.scale, row);
     fit.data = plan_.data;
+    fit.task = table_.task;
     fit.set = plan_.set;
     fit.seed = std::to_string(seed);
     fit.out = path;
@@ -229,20 +254,25 @@ class PaperSession {
       const int code = run_fit(job, fit, reporter_);
       if (code != 0) return code;
     }
-    if (job.signal->picture() != nullptr) measure_seams(job, *job.signal->picture(), path);
-    return 0;
-  }
-
-  void measure_seams(const FitJob& job, const Image& image, const std::string& path) {
     const ModelSource source = open_model(path);
     const std::unique_ptr<Executor> executor =
         compile(job.run.device, source.model.network, Precision::F32, job.run.threads);
     executor->set_params(source.model.params);
+    if (const Video* video = job.signal->video(); video != nullptr) {
+      write_image(folder_ + "/" + kSourceFramesFile, stack_source_frames(*video));
+      write_shown_frames(*executor, *video, path);
+    } else {
+      measure_seams(*executor, *job.signal->picture(), path);
+    }
+    return 0;
+  }
+
+  void measure_seams(Executor& executor, const Image& image, const std::string& path) {
     SeamMeter meter(image.width(), image.height(), image.n_channels(), kSeamChunks);
     const std::size_t row_size = static_cast<std::size_t>(image.width()) * image.n_channels();
     const bool clip = is_integer_picture(image.type());
     std::vector<float> clipped(row_size);
-    evaluate_image(*executor, image, [&](int first_row, int n_rows, const float* predicted, const float* target) {
+    evaluate_image(executor, image, [&](int first_row, int n_rows, const float* predicted, const float* target) {
       for (int i = 0; i < n_rows; ++i) {
         const float* row = predicted + i * row_size;
         std::transform(row, row + row_size, clipped.begin(),
@@ -254,10 +284,38 @@ class PaperSession {
     write_seams(path, meter.stats());
   }
 
+  /// Source and the first seed of every row side by side, unless that is there already.
+  void compare_videos() {
+    const std::string path = folder_ + "/" + kComparisonFile;
+    std::error_code error;
+    if (!has_new_runs_ && fs::exists(path, error)) return;
+    std::vector<ComparisonColumn> columns;
+    std::string first;
+    for (const TableRow& row : table_.rows) {
+      const std::string run = run_path(folder_, row.key, 0);
+      if (std::find(plan_.rows.begin(), plan_.rows.end(), row.key) == plan_.rows.end()) continue;
+      columns.push_back({row.title, run + "/reconstruction.mp4"});
+      if (first.empty()) first = run;
+    }
+    const ModelSource model = open_model(first);
+    const auto signal =
+        read_data_of_run(model, plan_.data, true, [&](const std::string& text) { reporter_.detail(text); });
+    const InterruptGuard guard;  // lets the writer remove its temporary file
+    write_comparison(*signal->video(), columns, path, [&](double done) {
+      if (InterruptGuard::requested().load() && done < 1) {
+        throw Error(ErrorKind::Cancelled, fmt::format("[paper] {}: stopped, not written; all rows are done, for this "
+                                                      "video continue with: loe paper --resume {}",
+                                                      path, shell_quote(folder_)));
+      }
+      reporter_.job("writing the comparison", done);
+    });
+  }
+
   /// result.json and index.html of what is there.
   void write_report() {
     report_ = PaperReport();
     report_.table = plan_.table;
+    report_.task = table_.task;
     report_.scale = plan_.scale;
     report_.title = table_.title;
     report_.notes = table_.notes;
@@ -265,9 +323,20 @@ class PaperSession {
     for (const TableRow& row : table_.rows) {
       if (std::find(plan_.rows.begin(), plan_.rows.end(), row.key) != plan_.rows.end()) add_row(row);
     }
+    if (table_.task == "video") describe_videos();
     write_text_file(folder_ + "/result.json",
                     report_to_json(report_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     write_paper_page(report_, folder_ + "/index.html");
+  }
+
+  void describe_videos() {
+    std::error_code error;
+    const std::string source = folder_ + "/" + kSourceFramesFile;
+    if (fs::exists(source, error)) report_.source_frames = source;
+    if (!fs::exists(folder_ + "/" + kComparisonFile, error)) return;
+    report_.comparison = kComparisonFile;
+    report_.comparison_columns = {"source"};
+    for (const PaperRow& row : report_.rows) report_.comparison_columns.push_back(row.title);
   }
 
   void add_row(const TableRow& table_row) {
@@ -297,19 +366,20 @@ class PaperSession {
     const Json result = Json::parse(read_text_file(path + "/result.json"));
     report_.width = model.signal.width;
     report_.height = model.signal.height;
+    report_.n_frames = model.signal.n_frames;
     report_.max_steps = result.value("max_steps", int64_t{0});
     report_.picture = fmt::format("{}, {} channels", fs::path(plan_.data).filename().string(), row.network.n_out());
     report_.machine = fmt::format("{}, {} threads, {}, loe {} ({})", cpu_name(), result.value("threads", 0),
                                   result.value("precision", ""), version(), result.value("commit", ""));
   }
 
-  /// For a row that has no run yet; the picture's channels are those of the rows that have one.
+  /// For a row that has no run yet; the channels are those of the rows that have one.
   NetworkSpec planned_network(const std::string& row) const {
-    int n_channels = 1;
+    int n_channels = table_.task == "video" ? 3 : 1;
     for (const PaperRow& other : report_.rows) {
       if (!other.runs.empty()) n_channels = other.network.n_out();
     }
-    return build_network(image_config_from_settings(row_settings(plan_.table, plan_.scale, row), n_channels).network);
+    return row_network(plan_.table, plan_.scale, row, n_channels);
   }
 
   const PaperFlags& flags_;
@@ -318,6 +388,7 @@ class PaperSession {
   const std::string folder_;
   Reporter& reporter_;
   PaperReport report_;
+  bool has_new_runs_ = false;
 };
 
 std::string make_folder(const PaperFlags& flags, const PaperPlan& plan) {
@@ -339,7 +410,7 @@ std::string make_folder(const PaperFlags& flags, const PaperPlan& plan) {
 void check_resume_flags(const PaperFlags& flags) {
   if (!flags.table.empty() || !flags.rows.empty() || !flags.data.empty() || !flags.set.empty() || !flags.out.empty()) {
     throw Error(ErrorKind::InvalidArgument,
-                "[flags] --resume: goes on with the folder's own table, rows, picture and settings; leave out --table, "
+                "[flags] --resume: goes on with the folder's own table, rows, data and settings; leave out --table, "
                 "--rows, --data, --set and --out");
   }
 }
@@ -362,6 +433,8 @@ int paper(const PaperFlags& flags) {
   } else if (!flags.quiet) {
     fmt::print("{}page         {}/index.html\nall results  {}/result.json\n", report_to_text(session.report()), folder,
                folder);
+    const std::string& comparison = session.report().comparison;
+    if (!comparison.empty()) fmt::print("comparison   {}/{}\n", folder, comparison);
   }
   return 0;
 }
@@ -371,9 +444,12 @@ int paper(const PaperFlags& flags) {
 void add_paper_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("paper", "repeat a table of the paper");
   auto flags = std::make_shared<PaperFlags>();
-  command->add_option("--table", flags->table, "1 (a picture of Pluto) or 5 (layouts)")->type_name("N");
-  command->add_option("--data", flags->data, "the picture")->type_name("PICTURE");
-  command->add_option("--scale", flags->scale, "full, small, or a name: pluto-2048, pluto-1024, toy-256, toy-128, tiny")
+  command->add_option("--table", flags->table, "1 (a picture of Pluto), 2 (a video) or 5 (layouts)")->type_name("N");
+  command->add_option("--data", flags->data, "the picture; for table 2 the video")->type_name("FILE");
+  command
+      ->add_option("--scale", flags->scale,
+                   "full, small, or a name: pluto-2048, pluto-1024, video-128, toy-256, toy-128, tiny")
+
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--rows", flags->rows, "only these rows: pe_mlp,ours (default: all)")->type_name("LIST");

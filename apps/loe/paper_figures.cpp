@@ -3,12 +3,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "html.h"
 #include "layout_picture.h"
+#include "loe/base/error.h"
+#include "loe/io/image_file.h"
 #include "page_pictures.h"
 #include "paper_sections.h"
+#include "paper_video.h"
 #include "pictures.h"
+#include "progress.h"
 #include "svg_chart.h"
 
 namespace loe::app {
@@ -21,22 +26,31 @@ std::vector<ChartPoint> chart_points(const std::vector<CurvePoint>& curve) {
   return points;
 }
 
-bool same_steps(const std::vector<CurvePoint>& a, const std::vector<CurvePoint>& b) {
+/// PSNR against the frame's number.
+std::vector<ChartPoint> frame_points(const PaperRun& run) {
+  std::vector<ChartPoint> points;
+  points.reserve(run.frame_psnr_db.size());
+  for (const double psnr_db : run.frame_psnr_db) points.push_back({static_cast<double>(points.size()), psnr_db});
+  return points;
+}
+
+using PointsOf = std::function<std::vector<ChartPoint>(const PaperRun&)>;
+
+bool same_x(const std::vector<ChartPoint>& a, const std::vector<ChartPoint>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](const CurvePoint& p, const CurvePoint& q) { return p.step == q.step; });
+                    [](const ChartPoint& p, const ChartPoint& q) { return p.x == q.x; });
 }
 
 /// The mean of the seeds if all report at the same steps, else the first seed; each seed faintly behind.
-ChartLine row_line(const PaperReport& report, std::size_t i) {
+ChartLine row_line(const PaperReport& report, std::size_t i, const PointsOf& points_of) {
   const PaperRow& row = report.rows[i];
   const RowStyle style = row_style(report, i);
-  ChartLine line{row.title, style.color, style.dashes, chart_points(row.runs.front().curve), {}};
+  ChartLine line{row.title, style.color, style.dashes, points_of(row.runs.front()), {}};
   const auto runs = static_cast<double>(row.runs.size());
   if (row.runs.size() == 1) return line;
-  for (const PaperRun& run : row.runs) line.thin.push_back(chart_points(run.curve));
-  const bool is_common = std::all_of(row.runs.begin(), row.runs.end(), [&](const PaperRun& run) {
-    return same_steps(run.curve, row.runs.front().curve);
-  });
+  for (const PaperRun& run : row.runs) line.thin.push_back(points_of(run));
+  const bool is_common = std::all_of(line.thin.begin(), line.thin.end(),
+                                     [&](const std::vector<ChartPoint>& thin) { return same_x(thin, line.points); });
   if (!is_common) {
     line.thin.erase(line.thin.begin());
     return line;
@@ -66,11 +80,16 @@ struct RowPictures {
   uint64_t seed;
 };
 
+RunPictures read_pictures(const PaperReport& report, const PaperRun& run) {
+  if (report.task != "video") return read_run_pictures(run.folder);
+  return read_run_frames(run.folder, static_cast<int>(shown_frames(report.n_frames).size()));
+}
+
 /// The first run that has everything, else the first.
 RowPictures read_row_pictures(const PaperReport& report, std::size_t row) {
   RowPictures first{row, {}, 0};
   for (const PaperRun& run : report.rows[row].runs) {
-    RowPictures found{row, read_run_pictures(run.folder), run.seed};
+    RowPictures found{row, read_pictures(report, run), run.seed};
     const bool is_complete = found.pictures.problems.empty();
     if (is_complete || &run == &report.rows[row].runs.front()) first = std::move(found);
     if (is_complete) break;
@@ -95,11 +114,10 @@ std::string row_figure(const PaperReport& report, const RowPictures& found, doub
   const auto absent = [](const char* what) { return fmt::format("<span class=\"absent\">no {}</span>\n", what); };
   html += pictures.reconstruction ? picture_tag("Reconstruction, " + row.title, *pictures.reconstruction, false) + "\n"
                                   : absent("reconstruction");
-  if (pictures.errors && pictures.detail) {
-    html += picture_tag("Error map, " + row.title, color_errors(*pictures.errors, scale), false) + "\n";
+  html += pictures.errors ? picture_tag("Error map, " + row.title, color_errors(*pictures.errors, scale), false) + "\n"
+                          : absent("error map");
+  if (pictures.detail) {
     html += picture_tag("Detail of the error map, " + row.title, color_errors(*pictures.detail, scale), true) + "\n";
-  } else {
-    html += absent("error map");
   }
   return html + "</figure>\n";
 }
@@ -130,6 +148,84 @@ std::string pictures_text(const std::vector<RowPictures>& found, double scale) {
       side, scale_bar(scale));
 }
 
+std::string frames_text(const PaperReport& report, double scale) {
+  std::vector<std::string> numbers;
+  for (const int frame : shown_frames(report.n_frames)) numbers.push_back(format_integer(frame));
+  return fmt::format(
+      "<p>From top to bottom: frame {} (the first is 0), then their mean absolute errors over the channels. Pixel "
+      "values "
+      "lie in 0..1; one scale for all. Large frames are box-averaged.</p>\n{}",
+      fmt::join(numbers, ", "), scale_bar(scale));
+}
+
+std::string source_figure(const PaperReport& report) {
+  std::string html = "<figure>\n<figcaption><strong>Source</strong><br/>&#160;</figcaption>\n";
+  try {
+    const auto n_frames = static_cast<int>(shown_frames(report.n_frames).size());
+    html += picture_tag("Frames of the source", shrink_frames(read_image(report.source_frames), n_frames), false);
+  } catch (const Error& error) {
+    html += fmt::format("<span class=\"absent\">left out: {}</span>", escape_html(error.what()));
+  }
+  return html + "\n</figure>\n";
+}
+
+/// What the folders of all rows hold.
+struct FoundPictures {
+  std::vector<RowPictures> rows;
+  std::vector<std::size_t> missing;  ///< rows that have not run
+  double scale = 0;                  ///< of all error maps
+};
+
+FoundPictures find_pictures(const PaperReport& report) {
+  FoundPictures found;
+  for (std::size_t i = 0; i < report.rows.size(); ++i) {
+    if (report.rows[i].runs.empty()) {
+      found.missing.push_back(i);
+    } else {
+      found.rows.push_back(read_row_pictures(report, i));
+    }
+  }
+  std::vector<const ErrorValues*> maps;
+  for (const RowPictures& row : found.rows) {
+    if (row.pictures.errors) maps.push_back(&*row.pictures.errors);
+  }
+  found.scale = common_scale(maps);
+  return found;
+}
+
+std::string picture_problems(const PaperReport& report, const FoundPictures& found) {
+  std::string html;
+  for (const RowPictures& row : found.rows) {
+    for (const std::string& problem : row.pictures.problems) {
+      html += fmt::format("<p class=\"soft\">Left out, {}: {}</p>\n", escape_html(report.rows[row.row].title),
+                          escape_html(problem));
+    }
+  }
+  return html;
+}
+
+/// A chart with a line for each row that has run, and which have not.
+std::string chart_section(const PaperReport& report, const char* title, const char* text, LineChart chart,
+                          const PointsOf& points_of) {
+  std::vector<std::size_t> missing;
+  bool has_seeds = false;
+  for (std::size_t i = 0; i < report.rows.size(); ++i) {
+    const PaperRow& row = report.rows[i];
+    if (row.runs.empty()) {
+      missing.push_back(i);
+    } else {
+      chart.lines.push_back(row_line(report, i, points_of));
+      has_seeds = has_seeds || row.runs.size() > 1;
+    }
+  }
+  std::string html = fmt::format("<section>\n<h2>{}</h2>\n<p>{}", title, text);
+  if (has_seeds) html += " Strong lines: the mean over seeds; faint lines: each seed.";
+  const std::string svg = svg_line_chart(chart);
+  html +=
+      "</p>\n" + (svg.empty() ? "<p class=\"soft\">No curves yet.</p>\n" : "<div class=\"scroll\">" + svg + "</div>\n");
+  return html + left_out(report, missing, "Not run yet") + "</section>\n";
+}
+
 bool has_experts(const PaperRow& row) {
   return std::any_of(row.network.layers.begin(), row.network.layers.end(),
                      [](const LayerSpec& layer) { return layer.n_experts() > 1; });
@@ -152,55 +248,45 @@ std::string layout_figures(const PaperRow& row) {
 }  // namespace
 
 std::string curves_section(const PaperReport& report) {
-  LineChart chart{"PSNR against training steps, one line per layout",
-                  "training step",
-                  "PSNR (dB)",
-                  static_cast<double>(report.max_steps),
-                  {}};
-  std::vector<std::size_t> missing;
-  bool has_seeds = false;
-  for (std::size_t i = 0; i < report.rows.size(); ++i) {
-    const PaperRow& row = report.rows[i];
-    if (row.runs.empty()) {
-      missing.push_back(i);
-    } else {
-      chart.lines.push_back(row_line(report, i));
-      has_seeds = has_seeds || row.runs.size() > 1;
-    }
-  }
-  std::string html = "<section>\n<h2>Training curves</h2>\n<p>PSNR of the training batches.";
-  if (has_seeds) html += " Strong lines: the mean over seeds; faint lines: each seed.";
-  const std::string svg = svg_line_chart(chart);
-  html +=
-      "</p>\n" + (svg.empty() ? "<p class=\"soft\">No curves yet.</p>\n" : "<div class=\"scroll\">" + svg + "</div>\n");
-  return html + left_out(report, missing, "Not run yet") + "</section>\n";
+  const LineChart chart{"PSNR against training steps, one line per row",
+                        "training step",
+                        "PSNR (dB)",
+                        static_cast<double>(report.max_steps),
+                        {}};
+  return chart_section(report, "Training curves", "PSNR of the training batches.", chart,
+                       [](const PaperRun& run) { return chart_points(run.curve); });
+}
+
+std::string frame_curves_section(const PaperReport& report) {
+  LineChart chart{"PSNR of each frame, one line per row", "frame", "PSNR (dB)", report.n_frames - 1.0, {}};
+  chart.settling = 0;  // the first frame is as good as any
+  return chart_section(report, "Frame by frame", "PSNR of each frame.", chart, frame_points);
 }
 
 std::string pictures_section(const PaperReport& report) {
-  std::vector<RowPictures> found;
-  std::vector<std::size_t> missing;
-  for (std::size_t i = 0; i < report.rows.size(); ++i) {
-    if (report.rows[i].runs.empty()) {
-      missing.push_back(i);
-    } else {
-      found.push_back(read_row_pictures(report, i));
-    }
-  }
-  std::vector<const ErrorValues*> maps;
-  for (const RowPictures& row : found) {
-    if (row.pictures.errors) maps.push_back(&*row.pictures.errors);
-  }
-  const double scale = common_scale(maps);
+  const FoundPictures found = find_pictures(report);
   std::string html = "<section>\n<h2>Error maps</h2>\n";
-  if (!found.empty()) html += pictures_text(found, scale) + "<div class=\"maps\">\n";
-  for (const RowPictures& row : found) html += row_figure(report, row, scale);
-  if (!found.empty()) html += "</div>\n";
-  html += left_out(report, missing, "Not run yet");
-  for (const RowPictures& row : found) {
-    for (const std::string& problem : row.pictures.problems) {
-      html += fmt::format("<p class=\"soft\">Left out, {}: {}</p>\n", escape_html(report.rows[row.row].title),
-                          escape_html(problem));
-    }
+  if (!found.rows.empty()) {
+    html += pictures_text(found.rows, found.scale) + "<div class=\"maps\">\n";
+    for (const RowPictures& row : found.rows) html += row_figure(report, row, found.scale);
+    html += "</div>\n";
+  }
+  return html + left_out(report, found.missing, "Not run yet") + picture_problems(report, found) + "</section>\n";
+}
+
+std::string frames_section(const PaperReport& report) {
+  const FoundPictures found = find_pictures(report);
+  std::string html = "<section>\n<h2>Frames and error maps</h2>\n";
+  if (!found.rows.empty()) {
+    html += frames_text(report, found.scale) + "<div class=\"maps frames\">\n" + source_figure(report);
+    for (const RowPictures& row : found.rows) html += row_figure(report, row, found.scale);
+    html += "</div>\n";
+  }
+  html += left_out(report, found.missing, "Not run yet") + picture_problems(report, found);
+  if (!report.comparison.empty()) {
+    html += fmt::format(
+        "<p>All frames: <code>{}</code> beside this page shows, line by line from left to right, {}.</p>\n",
+        escape_html(report.comparison), escape_html(fmt::format("{}", fmt::join(report.comparison_columns, ", "))));
   }
   return html + "</section>\n";
 }
@@ -210,7 +296,13 @@ std::string layouts_section(const PaperReport& report) {
       "<section>\n<h2>Layouts</h2>\n<p>Which expert each position selects, one square per position-dependent level, "
       "one "
       "colour per expert. &#215;16 means that the square shows the top left corner, a sixteenth of width and height. "
-      "Levels that interpolate show blended colours.</p>\n";
+      "Levels that interpolate show blended colours.";
+  if (report.task == "video") {
+    html +=
+        " The grids have three axes: what is shown is the slice at the middle of the clip, a part of each level's "
+        "experts.";
+  }
+  html += "</p>\n";
   for (std::size_t i = 0; i < report.rows.size(); ++i) {
     const PaperRow& row = report.rows[i];
     html += fmt::format("<h3><span class=\"swatch\" style=\"background:{}\"></span>{}</h3>\n",

@@ -78,6 +78,19 @@ void read_metrics(const std::string& path, double samples, PaperRun& run) {
   run.seconds_per_step = median(std::move(seconds));
 }
 
+/// What only videos have. A frame that is met exactly has no PSNR: null.
+void read_frames(const Json& json, const std::string& path, PaperRun& run) {
+  run.psnr_frame_db = number_or_nan(json, "psnr_frame_db", path);
+  const Json& frames = json["frames"];
+  const Json psnr = frames.is_object() ? frames.value("psnr_db", Json()) : Json();
+  if (!psnr.is_array()) {
+    throw Error(ErrorKind::Format, fmt::format("[paper] {}: frames.psnr_db: expected a list, found none; remove this "
+                                               "run's folder, so that it is repeated",
+                                               path));
+  }
+  for (const Json& value : psnr) run.frame_psnr_db.push_back(value.is_number() ? value.get<double>() : std::nan(""));
+}
+
 SeamStats read_seams(const std::string& path) {
   const Json json = read_json(path);
   SeamStats seams;
@@ -104,14 +117,20 @@ Json printed_to_json(const PrintedNumber& printed) {
   return json;
 }
 
-Json run_to_json(const PaperRun& run) {
-  return {{"seed", run.seed},
-          {"psnr_db", run.psnr_db},
-          {"ssim", run.ssim},
-          {"seconds", run.seconds},
-          {"seconds_per_step", run.seconds_per_step},
-          {"seams", seams_to_json(run.seams)},
-          {"run", run.folder}};
+Json run_to_json(const PaperReport& report, const PaperRun& run) {
+  Json json = {{"seed", run.seed},
+               {"psnr_db", run.psnr_db},
+               {"ssim", run.ssim},
+               {"seconds", run.seconds},
+               {"seconds_per_step", run.seconds_per_step}};
+  if (report.task == "video") {
+    json["psnr_frame_db"] = run.psnr_frame_db;
+    json["frames"] = {{"psnr_db", run.frame_psnr_db}};
+  } else {
+    json["seams"] = seams_to_json(run.seams);
+  }
+  json["run"] = run.folder;
+  return json;
 }
 
 void add_mean(Json& json, const std::string& key, const MeanAndSpread& value) {
@@ -119,7 +138,7 @@ void add_mean(Json& json, const std::string& key, const MeanAndSpread& value) {
   if (value.spread) json[key + "_std"] = *value.spread;
 }
 
-Json row_to_json(const PaperRow& row) {
+Json row_to_json(const PaperReport& report, const PaperRow& row) {
   Json json = {{"row", row.key},
                {"title", row.title},
                {"n_params", row.network.n_params()},
@@ -128,11 +147,12 @@ Json row_to_json(const PaperRow& row) {
   if (row.paper_ssim) json["paper_ssim"] = printed_to_json(*row.paper_ssim);
   if (!row.runs.empty()) {
     add_mean(json, "psnr_db", psnr_of(row));
+    if (report.task == "video") add_mean(json, "psnr_frame_db", psnr_frame_of(row));
     add_mean(json, "ssim", ssim_of(row));
     json["seconds_per_step"] = step_seconds_of(row).mean;
   }
   json["runs"] = Json::array();
-  for (const PaperRun& run : row.runs) json["runs"].push_back(run_to_json(run));
+  for (const PaperRun& run : row.runs) json["runs"].push_back(run_to_json(report, run));
   return json;
 }
 
@@ -150,6 +170,7 @@ std::optional<PaperRun> read_paper_run(const std::string& folder) {
   run.ssim = number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
   run.seconds = number(json, "seconds", path);
   read_metrics(folder + "/metrics.jsonl", number(json, "samples_per_step", path), run);
+  if (json.contains("frames")) read_frames(json, path, run);
   const std::string seams = folder + "/seams.json";
   if (std::filesystem::exists(seams, error)) run.seams = read_seams(seams);
   return run;
@@ -183,6 +204,10 @@ MeanAndSpread psnr_of(const PaperRow& row) {
   return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_db; });
 }
 
+MeanAndSpread psnr_frame_of(const PaperRow& row) {
+  return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_frame_db; });
+}
+
 MeanAndSpread ssim_of(const PaperRow& row) {
   return mean_and_spread(row, [](const PaperRun& run) { return run.ssim; });
 }
@@ -192,29 +217,41 @@ MeanAndSpread step_seconds_of(const PaperRow& row) {
 }
 
 Json report_to_json(const PaperReport& report) {
-  Json json = {{"table", report.table},     {"scale", report.scale},     {"picture", report.picture},
-               {"width", report.width},     {"height", report.height},   {"max_steps", report.max_steps},
-               {"machine", report.machine}, {"command", report.command}, {"rows", Json::array()}};
-  for (const PaperRow& row : report.rows) json["rows"].push_back(row_to_json(row));
+  const bool is_video = report.task == "video";
+  Json json = {{"table", report.table},
+               {"scale", report.scale},
+               {is_video ? "video" : "picture", report.picture},
+               {"width", report.width},
+               {"height", report.height}};
+  if (is_video) json["n_frames"] = report.n_frames;
+  json["max_steps"] = report.max_steps;
+  json["machine"] = report.machine;
+  json["command"] = report.command;
+  if (!report.comparison.empty()) json["comparison"] = report.comparison;
+  json["rows"] = Json::array();
+  for (const PaperRow& row : report.rows) json["rows"].push_back(row_to_json(report, row));
   return json;
 }
 
 std::string report_to_text(const PaperReport& report) {
-  std::string text = fmt::format("{:<24} {:>15} {:>6} {:>7} {:>12} {:>10} {:>8}\n", "row", "PSNR dB", "paper", "SSIM",
-                                 "parameters", "MACs", "s/step");
+  const bool is_video = report.task == "video";
+  const auto frame_mean = [&](const std::string& value) { return is_video ? fmt::format(" {:>10}", value) : ""; };
+  std::string text = fmt::format("{:<24} {:>15} {:>6}{} {:>7} {:>12} {:>10} {:>8}\n", "row", "PSNR dB", "paper",
+                                 frame_mean("frame mean"), "SSIM", "parameters", "MACs", "s/step");
   for (const PaperRow& row : report.rows) {
     const std::string counts = fmt::format("{:>12} {:>10}", format_integer(row.network.n_params()),
                                            format_integer(row.network.macs_per_sample()));
     if (row.runs.empty()) {
-      text +=
-          fmt::format("{:<24} {:>15} {:6.2f} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value, "-", counts, "-");
+      text += fmt::format("{:<24} {:>15} {:6.2f}{} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value,
+                          frame_mean("-"), "-", counts, "-");
       continue;
     }
     const MeanAndSpread psnr = psnr_of(row);
     const std::string spread =
         psnr.spread ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, *psnr.spread) : fmt::format("{:.2f}", psnr.mean);
-    text += fmt::format("{:<24} {:>15} {:6.2f} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value,
-                        ssim_of(row).mean, counts, step_seconds_of(row).mean);
+    text += fmt::format("{:<24} {:>15} {:6.2f}{} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value,
+                        frame_mean(fmt::format("{:.2f}", psnr_frame_of(row).mean)), ssim_of(row).mean, counts,
+                        step_seconds_of(row).mean);
   }
   return text;
 }

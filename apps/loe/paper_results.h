@@ -28,6 +28,7 @@ struct MeanAndSpread {
 };
 MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
 MeanAndSpread psnr_of(const PaperRow& row);
+MeanAndSpread psnr_frame_of(const PaperRow& row);
 MeanAndSpread ssim_of(const PaperRow& row);
 MeanAndSpread step_seconds_of(const PaperRow& row);
 

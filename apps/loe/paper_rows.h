@@ -11,7 +11,7 @@
 
 namespace loe::app {
 
-/// A row: its config is paper/table<N>/<key>.toml over that of a scale.
+/// A row: its config is paper/table<N>/<key>.toml over that of a scale; see row_settings.
 struct TableRow {
   std::string key;
   std::string title;
@@ -32,11 +32,15 @@ struct PaperTable {
   std::vector<TableRow> rows;
 };
 
-/// Tables 1 and 5. Error(InvalidArgument) lists them.
+/// Tables 1, 2 and 5. Error(InvalidArgument) lists them.
 const PaperTable& paper_table(int number);
 
-/// Settings of one row at one scale: paper/table<N>/<scale>.toml, then paper/table<N>/<key>.toml.
+/// Settings of one row at one scale: paper/table<N>/<scale>.toml, then paper/table<N>/<key>.toml, then, for what the
+/// row has at this scale only, paper/table<N>/<scale>/<key>.toml if there is one.
 Settings row_settings(int table, const std::string& scale, const std::string& key);
+
+/// The network of that row for a signal of so many channels.
+NetworkSpec row_network(int table, const std::string& scale, const std::string& key, int n_channels);
 
 /// Path below configs/ -> TOML text; compiled in.
 const std::map<std::string, std::string>& embedded_configs();

@@ -47,6 +47,7 @@ td.best small { font-weight: 400; }
 .narrow table { width: auto; min-width: 34rem; }
 svg.chart { display: block; width: 100%; min-width: 40rem; height: auto; margin-top: 0.5rem; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(11.5rem, 1fr)); gap: 1.5rem 1rem; }
+.frames { grid-template-columns: repeat(auto-fill, minmax(10.5rem, 1fr)); }
 figure { margin: 0; }
 figcaption { font-size: 0.82rem; line-height: 1.35; }
 figcaption strong { color: var(--text); }

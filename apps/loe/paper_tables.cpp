@@ -90,11 +90,13 @@ BestValues best_values(const PaperReport& report) {
 struct ResultColumns {
   BestValues best;
   bool has_paper_ssim = false;
+  bool is_video = false;
   double plain_step_seconds = 0;  ///< 0: no plain MLP to compare with
 };
 
 ResultColumns result_columns(const PaperReport& report) {
   ResultColumns columns{best_values(report)};
+  columns.is_video = report.task == "video";
   for (const PaperRow& row : report.rows) {
     columns.has_paper_ssim = columns.has_paper_ssim || row.paper_ssim.has_value();
     if (row.key == kPlainRow) columns.plain_step_seconds = std::max(step_seconds_of(row).mean, 0.0);
@@ -105,19 +107,21 @@ ResultColumns result_columns(const PaperReport& report) {
 std::string results_head(const ResultColumns& columns) {
   const bool has_ratio = columns.plain_step_seconds > 0;
   return fmt::format(
-      "<thead><tr class=\"groups\"><th></th><th></th><th></th><th class=\"group\" colspan=\"3\">PSNR (dB)</th>"
+      "<thead><tr class=\"groups\"><th></th><th></th><th></th><th class=\"group\" colspan=\"{}\">PSNR (dB)</th>"
       "<th class=\"group\" colspan=\"{}\">SSIM</th><th class=\"group\" colspan=\"{}\">time</th></tr>\n"
-      "<tr><th scope=\"col\">layout</th><th scope=\"col\">parameters</th><th scope=\"col\">MACs per pixel</th>"
-      "<th scope=\"col\">ours</th><th scope=\"col\">paper</th><th scope=\"col\">difference</th>"
+      "<tr><th scope=\"col\">{}</th><th scope=\"col\">parameters</th><th scope=\"col\">MACs per pixel</th>"
+      "<th scope=\"col\">ours</th><th scope=\"col\">paper</th><th scope=\"col\">difference</th>{}"
       "<th scope=\"col\">ours</th>{}<th scope=\"col\">per run</th><th scope=\"col\">per step</th>{}</tr></thead>\n",
-      columns.has_paper_ssim ? 2 : 1, has_ratio ? 3 : 2, columns.has_paper_ssim ? "<th scope=\"col\">paper</th>" : "",
-      has_ratio ? "<th scope=\"col\">/ PE MLP</th>" : "");
+      columns.is_video ? 4 : 3, columns.has_paper_ssim ? 2 : 1, has_ratio ? 3 : 2,
+      columns.is_video ? "network" : "layout", columns.is_video ? "<th scope=\"col\">frame mean</th>" : "",
+      columns.has_paper_ssim ? "<th scope=\"col\">paper</th>" : "", has_ratio ? "<th scope=\"col\">/ PE MLP</th>" : "");
 }
 
 /// The cells that need finished runs.
 struct MeasuredCells {
   std::string psnr;
   std::string difference;
+  std::string frame_mean;  ///< videos only
   std::string ssim;
   std::string times;
 };
@@ -126,8 +130,8 @@ MeasuredCells measured_cells(const PaperRow& row, const ResultColumns& columns) 
   const std::string missing = cell(kDash);
   const std::string no_ratio = columns.plain_step_seconds > 0 ? missing : "";
   if (row.runs.empty()) {
-    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash), missing, missing,
-            missing + missing + no_ratio};
+    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash), missing,
+            columns.is_video ? missing : "", missing, missing + missing + no_ratio};
   }
   const MeanAndSpread psnr = psnr_of(row);
   const MeanAndSpread ssim = ssim_of(row);
@@ -139,6 +143,7 @@ MeasuredCells measured_cells(const PaperRow& row, const ResultColumns& columns) 
   cells.psnr = cell(with_spread(psnr, 2, seeds), is_best);
   const double difference = psnr.mean - row.paper_psnr.value;
   cells.difference = psnr.n > 0 && std::isfinite(difference) ? cell(signed_number(difference, 2)) : missing;
+  if (columns.is_video) cells.frame_mean = cell(with_spread(psnr_frame_of(row), 2));
   cells.ssim = cell(with_spread(ssim, 4), ssim.n > 0 && fmt::format("{:.4f}", ssim.mean) == columns.best.ssim);
   cells.times = cell(seconds.n > 0 ? time_text(seconds.mean) : kDash) + cell(step.n > 0 ? step_text(step.mean) : kDash);
   if (columns.plain_step_seconds > 0) {
@@ -160,7 +165,7 @@ std::string results_line(const PaperReport& report, std::size_t i, const ResultC
   }
   html += cells.psnr;
   html += cell(printed(row.paper_psnr, 2), fmt::format("{:.2f}", row.paper_psnr.value) == columns.best.paper_psnr);
-  html += cells.difference + cells.ssim;
+  html += cells.difference + cells.frame_mean + cells.ssim;
   if (columns.has_paper_ssim) {
     html += row.paper_ssim ? cell(printed(*row.paper_ssim, 3),
                                   fmt::format("{:.3f}", row.paper_ssim->value) == columns.best.paper_ssim)
@@ -219,9 +224,9 @@ std::string results_section(const PaperReport& report) {
   html += "</tbody></table></div>\n";
   html +=
       "<p class=\"soft\"><small>&#177;: sample standard deviation over seeds; the paper's as printed. Difference: ours "
-      "minus paper. The best value of a column is shaded. Per step: the median of a run, averaged over seeds.</small>"
-      "</p>\n</section>\n";
-  return html;
+      "minus paper. The best value of a column is shaded. Per step: the median of a run, averaged over seeds.";
+  if (columns.is_video) html += " PSNR: of the squared error over all frames; frame mean: mean of the frames' PSNR.";
+  return html + "</small></p>\n</section>\n";
 }
 
 std::string seams_section(const PaperReport& report) {

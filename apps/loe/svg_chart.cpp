@@ -20,8 +20,6 @@ constexpr double kRight = 190;  // for the labels
 constexpr double kTop = 12;
 constexpr double kBottom = 48;
 constexpr double kLabelGap = 17;
-/// Share of the x axis whose values may lie below the y axis.
-constexpr double kSettling = 0.02;
 
 struct Axes {
   std::vector<double> x_ticks;
@@ -88,7 +86,7 @@ Axes make_axes(const LineChart& chart) {
   double low = std::numeric_limits<double>::infinity();
   for (const ChartPoint& point : all) {
     high = std::max(high, point.y);
-    if (point.x >= kSettling * axes.x_max) low = std::min(low, point.y);
+    if (point.x >= chart.settling * axes.x_max) low = std::min(low, point.y);
   }
   axes.y_ticks = round_ticks(std::min(low, high), high, 7);
   axes.y_min = axes.y_ticks.front();

@@ -25,6 +25,7 @@ struct LineChart {
   std::string y_label;
   double x_max = 0;  ///< the x axis is [0, x_max], or as far as points go if that is further
   std::vector<ChartLine> lines;
+  double settling = 0.02;  ///< share of the x axis at its beginning whose values may lie below the y axis
 };
 
 /// Multiples of 1, 2 or 5 times a power of ten that cover [low, high], about `n` of them: the first is <= low, the last
@@ -32,7 +33,8 @@ struct LineChart {
 std::vector<double> round_ticks(double low, double high, int n);
 
 /// An <svg> element without scripts, ids or references. The y axis starts at the lowest value of the chart after the
-/// first 2% of the x axis: a training's first steps would squeeze everything else. Empty if there is no finite point.
+/// first part of the x axis, `settling`: a training's first steps would squeeze everything else. Empty if there is no
+/// finite point.
 std::string svg_line_chart(const LineChart& chart);
 
 }  // namespace loe::app

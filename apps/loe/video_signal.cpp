@@ -113,6 +113,7 @@ class VideoSignal : public FitSignal {
     info.pixel_type = to_string(video_.type());
     return info;
   }
+  const Video* video() const override { return &video_; }
 
   Settings preset(const std::string& name) const override { return video_preset(name); }
   Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {

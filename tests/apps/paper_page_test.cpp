@@ -111,6 +111,28 @@ class PaperPage : public test::LoeTest {
     return report;
   }
 
+  /// The same rows for a clip of 8 frames: three of them, one below the other, in each run's folder.
+  PaperReport make_video_report() {
+    PaperReport report = make_report();
+    report.table = 2;
+    report.task = "video";
+    report.n_frames = 8;
+    report.height = 10;
+    report.source_frames = path(make_picture("source.png", 40, 30));
+    report.comparison = "comparison.mp4";
+    report.comparison_columns = {"source", "PE MLP", "Quad Tree"};
+    for (PaperRow& row : report.rows) {
+      for (PaperRun& run : row.runs) {
+        fs::rename(run.folder + "/reconstruction.png", run.folder + "/frames.png");
+        fs::rename(run.folder + "/error.png", run.folder + "/frames_error.png");
+        run.psnr_frame_db = run.psnr_db + 0.5;
+        run.frame_psnr_db.assign(8, run.psnr_db);
+        run.frame_psnr_db[0] = run.psnr_db - 3;
+      }
+    }
+    return report;
+  }
+
   std::string write(const PaperReport& report) {
     write_paper_page(report, path("page.html"));
     return read_all(path("page.html"));
@@ -297,6 +319,40 @@ TEST_F(PaperPage, ShowsNumbersBesideThePapers) {
   EXPECT_NE(html.find("4 &#215; 4 equal chunks"), std::string::npos);
   EXPECT_NE(html.find("One expert"), std::string::npos);
   EXPECT_NE(html.find("level 2, &#215;32"), std::string::npos);
+}
+
+TEST_F(PaperPage, VideosHaveFramesInsteadOfSeams) {
+  const std::string html = write(make_video_report());
+  EXPECT_EQ(well_formed_problem(html), "");
+  EXPECT_NE(html.find("40 &#215; 10 pixels, 8 frames"), std::string::npos);
+  EXPECT_NE(html.find("frame mean</th>"), std::string::npos);
+  EXPECT_NE(html.find("<td>40.83<small>&#177; 1.53</small></td>"), std::string::npos);
+  EXPECT_EQ(html.find("<h2>Seams</h2>"), std::string::npos);
+  // Source, two rows of frames and error maps, two rows of two levels; curves of training and of frames.
+  EXPECT_EQ(count(html, "<img"), 9U);
+  EXPECT_EQ(count(html, "<svg"), 2U);
+  EXPECT_NE(html.find("frame 1, 4, 6 (the first is 0)"), std::string::npos);
+  EXPECT_NE(html.find("<code>comparison.mp4</code>"), std::string::npos);
+  EXPECT_NE(html.find("source, PE MLP, Quad Tree."), std::string::npos);
+  EXPECT_NE(html.find("slice at the middle of the clip"), std::string::npos);
+  EXPECT_EQ(html.find("Left out"), std::string::npos);
+  // The first frame is the worst, 27 dB of the plain row, and on the chart.
+  EXPECT_NE(html.substr(html.find("Frame by frame")).find(">25</text>"), std::string::npos);
+}
+
+TEST_F(PaperPage, FramesThatCannotBeReadAreSaidSo) {
+  PaperReport report = make_video_report();
+  fs::remove(report.source_frames);
+  write_all(path("plain/frames.png"), "no picture");
+  report.comparison.clear();
+  for (PaperRun& run : report.rows[0].runs) run.frame_psnr_db = {std::nan(""), std::nan("")};
+  const std::string html = write(report);
+  EXPECT_EQ(well_formed_problem(html), "");
+  EXPECT_NE(html.find("left out: "), std::string::npos);
+  EXPECT_EQ(count(html, "Left out, PE MLP"), 1U);
+  EXPECT_EQ(html.find("comparison.mp4"), std::string::npos);
+  for (PaperRow& row : report.rows) row.runs.clear();
+  EXPECT_EQ(well_formed_problem(write(report)), "");
 }
 
 TEST_F(PaperPage, RowsThatHaveNotRunAreSaidSo) {
