@@ -77,11 +77,11 @@ PaperTable table_2() {
   table.small_scale = "video-128";
   table.scales = {"full", "video-128", "tiny"};
   table.notes = {
-      "The paper's numbers are for its own clip of 512 x 512 pixels and 300 frames, as PSNR over all frames together "
-      "or their mean: it does not say which; smaller scales keep the parameters per pixel, make a tenth of the visits "
-      "per pixel, and stop the grids at the pixel.",
-      "The paper calls PE MLP \"PE\".",
-      "The paper trains both SIREN rows at a rate of 5e-5; the smaller scales have fewer steps and a faster rate."};
+      "The paper's numbers are for its own clip of 512 x 512 pixels and 300 frames; smaller scales keep the parameters "
+      "per pixel about as they are, make a quarter of the visits per pixel or fewer at faster learning rates, and stop "
+      "the grids at the pixel.",
+      "The paper does not say whether its PSNR is over all frames or a mean over frames; differences are to the former. "
+      "It calls PE MLP \"PE\"."};
   table.rows = {
       {"pe_mlp", "PE MLP", "no experts", {27.33, 0.01}, {}, "279K", "0.28M"},
       {"pe_ce", "PE + CE", "a learned coordinate embedding beside the encoding", {35.83, 0.20}, {}, "17.1M", "0.29M"},

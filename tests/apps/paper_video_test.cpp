@@ -134,6 +134,10 @@ TEST_F(PaperVideo, ComparisonRefusesOtherVideos) {
   EXPECT_THROW(attempt("small.npy"), Error);
   EXPECT_THROW(attempt("short.npy"), Error);
   EXPECT_THROW(attempt("none.npy"), Error);
+  const auto give_up = [](double done) {
+    if (done > 0.5) throw Error(ErrorKind::Cancelled, "stopped");
+  };
+  EXPECT_THROW(write_comparison(source, {}, path("all.mp4"), give_up), Error);
   EXPECT_FALSE(fs::exists(path("all.mp4")));
   EXPECT_TRUE(temporary_files().empty());
 }
