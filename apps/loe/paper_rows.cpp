@@ -80,7 +80,8 @@ PaperTable table_2() {
       "The paper's numbers are for its own clip of 512 x 512 pixels and 300 frames; smaller scales keep the parameters "
       "per pixel about as they are, make a quarter of the visits per pixel or fewer at faster learning rates, and stop "
       "the grids at the pixel.",
-      "The paper does not say whether its PSNR is over all frames or a mean over frames; differences are to the former. "
+      "The paper does not say whether its PSNR is over all frames or a mean over frames; differences are to the "
+      "former. "
       "It calls PE MLP \"PE\"."};
   table.rows = {
       {"pe_mlp", "PE MLP", "no experts", {27.33, 0.01}, {}, "279K", "0.28M"},
