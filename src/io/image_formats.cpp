@@ -239,8 +239,8 @@ void check_png_start(const ReadHandle& file, const std::string& path) {
   check_png_header(header, file, path);
 }
 
-/// All chunks, or unless `whole` those before the first IDAT: what libpng reads to open a file, printing to stderr if it
-/// ends there.
+/// All chunks, or unless `whole` those before the first IDAT: what libpng reads to open a file, printing to stderr if
+/// it ends there.
 void check_png(const ReadHandle& file, const std::string& path, bool whole) {
   ByteStream bytes(file);
   bytes.skip(8);
