@@ -130,37 +130,6 @@ Enum get_enum(const Settings& settings, const std::string& key, Enum fallback, c
   return values[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
 }
 
-/// The same tile and resolution along every axis; 1 beyond n_dims.
-void add_level(NetworkConfig& network, int width, int n, double resolution) {
-  Tile tile;
-  Resolution r = {1, 1, 1, 1};
-  for (int axis = 0; axis < network.n_dims; ++axis) {
-    tile.n[axis] = n;
-    r[axis] = resolution;
-  }
-  network.widths.push_back(width);
-  network.tiles.push_back(tile);
-  network.layout.resolutions.push_back(r);
-}
-
-/// What a config that names no preset starts from: the network of Table 5 in two dimensions, of Table 2 in three.
-NetworkConfig default_network(int n_dims) {
-  NetworkConfig network;
-  network.n_dims = n_dims;
-  network.input.n_frequencies = n_dims == 2 ? 8 : 9;
-  if (n_dims == 2) {
-    for (int level = 1; level <= 9; ++level) {
-      add_level(network, 64, 2, std::ldexp(1.0, level));
-    }
-  } else {
-    add_level(network, 256, 2, 2);
-    for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
-      add_level(network, 256, 4, resolution);
-    }
-  }
-  return network;
-}
-
 void read_layout(const Settings& settings, FitConfig& config) {
   NetworkConfig& network = config.network;
   LayoutConfig& layout = network.layout;
@@ -297,6 +266,35 @@ void write_training(const TrainOptions& train, const std::string& origin, Settin
 }
 
 }  // namespace
+
+void add_level(NetworkConfig& network, int width, int n, double resolution) {
+  Tile tile;
+  Resolution r = {1, 1, 1, 1};
+  for (int axis = 0; axis < network.n_dims; ++axis) {
+    tile.n[axis] = n;
+    r[axis] = resolution;
+  }
+  network.widths.push_back(width);
+  network.tiles.push_back(tile);
+  network.layout.resolutions.push_back(r);
+}
+
+NetworkConfig default_network(int n_dims) {
+  NetworkConfig network;
+  network.n_dims = n_dims;
+  network.input.n_frequencies = n_dims == 2 ? 8 : 9;
+  if (n_dims == 2) {
+    for (int level = 1; level <= 9; ++level) {
+      add_level(network, 64, 2, std::ldexp(1.0, level));
+    }
+  } else {
+    add_level(network, 256, 2, 2);
+    for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
+      add_level(network, 256, 4, resolution);
+    }
+  }
+  return network;
+}
 
 SignalEdit signal_edit_from_settings(const Settings& settings) {
   constexpr int kMaxSide = 65536;

@@ -9,21 +9,12 @@
 namespace loe {
 namespace {
 
-void add_level(NetworkConfig& network, int width, int tile, double resolution) {
-  network.widths.push_back(width);
-  network.tiles.push_back(Tile{{tile, tile, 1, 1}});
-  network.layout.resolutions.push_back({resolution, resolution, 1, 1});
-}
-
 /// Table 5, row "Quad Tree".
 FitConfig toy() {
   FitConfig config;
   config.preset = "toy";
-  config.network.input.n_frequencies = 8;
+  config.network = default_network(2);
   config.network.output_range = {-1, 1};
-  for (int level = 1; level <= 9; ++level) {
-    add_level(config.network, 64, 2, static_cast<double>(1 << level));
-  }
   config.sampling = PixelSampling::AllPixels;
   config.train.schedule.learning_rate = 0.005;
   config.train.max_steps = 10000;

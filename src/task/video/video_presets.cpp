@@ -9,23 +9,12 @@
 namespace loe {
 namespace {
 
-void add_level(NetworkConfig& network, int width, int tile, double resolution) {
-  network.widths.push_back(width);
-  network.tiles.push_back(Tile{{tile, tile, tile, 1}});
-  network.layout.resolutions.push_back({resolution, resolution, resolution, 1});
-}
-
 /// Table 2, row "Ours".
 FitConfig table_2() {
   FitConfig config;
   config.preset = "video";
-  config.network.n_dims = 3;
-  config.network.input.n_frequencies = 9;
+  config.network = default_network(3);
   config.network.output_range = {-1, 1};
-  add_level(config.network, 256, 2, 2);
-  for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
-    add_level(config.network, 256, 4, resolution);
-  }
   config.sampling = PixelSampling::RandomPixels;
   config.batch_size = 160000;
   config.train.schedule.learning_rate = 0.01;
