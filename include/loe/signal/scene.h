@@ -1,0 +1,47 @@
+// Posed views of a scene: what a radiance field is fitted to. Pictures stay in their files until they are asked for.
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "loe/signal/camera.h"
+
+namespace loe {
+
+enum class Split { Train, Validation, Test };
+const char* to_string(Split split);  ///< "train", "val", "test"
+
+/// A photo and the camera that took it, in the scene's normalised coordinates.
+struct View {
+  std::string name;              ///< file name without folder: in tables
+  std::string image_path;        ///< absolute
+  std::string mask_path;         ///< grey picture; empty: none
+  bool mask_keeps_white = true;  ///< white pixels of the mask are the ones to learn from (nerfstudio); false: to be
+                                 ///< left out (instant-ngp)
+  Split split = Split::Train;
+  Intrinsics intrinsics;
+  Pose camera_to_world;
+  double near = 0;  ///< distances along the view's z axis where something may be, in normalised units; 0, 0: the bounds
+  double far = 0;
+};
+
+/// Pixels with alpha are composited over this before they are compared.
+enum class Background { None, White, Random };
+
+/// A scene scaled isotropically into [-0.5, 0.5]^3: normalised = (world - centre) * scale.
+struct Scene {
+  std::string format;  ///< "blender", "transforms", "nsvf", "llff", "colmap"
+  std::string path;    ///< folder
+  std::vector<View> views;
+  std::array<double, 3> centre{};
+  double scale = 1;
+  /// Box of what is to be reconstructed, in normalised coordinates.
+  std::array<double, 3> box_min = {-0.5, -0.5, -0.5};
+  std::array<double, 3> box_max = {0.5, 0.5, 0.5};
+  bool has_alpha = false;  ///< pictures are RGBA
+  Background background = Background::None;
+  std::vector<std::string> warnings;  ///< one line each: what was skipped or assumed
+};
+
+}  // namespace loe
