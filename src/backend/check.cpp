@@ -20,11 +20,9 @@ void check_batch(const NetworkSpec& spec, const BatchView& batch) {
                 fmt::format("[executor] n_samples: expected 0 or more, got {}", batch.n_samples));
   }
   check_size("coords", batch.n_samples * spec.n_dims, "[B, n_dims]", batch.coords.size());
-  if (spec.input.kind == InputKind::Features) {
-    check_size("features", batch.n_samples * spec.input.n_features, "[B, n_features]", batch.features.size());
-  } else {
-    check_size("features", 0, "the input of this network takes none", batch.features.size());
-  }
+  const int n_features = spec.n_features();
+  check_size("features", batch.n_samples * n_features,
+             n_features > 0 ? "[B, n_features]" : "the input of this network takes none", batch.features.size());
 }
 
 void check_backward(const NetworkSpec& spec, const BatchView& batch, std::span<const float> output_grads,
@@ -47,7 +45,7 @@ void check_source(const NetworkSpec& spec, const SampleSource& source) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[executor] source: expected at least 1 sample, got {}", source.n_samples()));
   }
-  if (spec.input.kind == InputKind::Features) {
+  if (spec.n_features() > 0) {
     throw Error(ErrorKind::InvalidArgument,
                 "[executor] source: expected a network fed by coordinates, got one with features, which a sample "
                 "source does not supply; use forward and backward");

@@ -147,8 +147,14 @@ void validate_output(const OutputSpec& output) {
           "a finite number of at most 2^30", output.offset);
 }
 
-void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims, int n_previous) {
-  require(layer.n_in == n_previous, place + " n_in", fmt::format("{}, the width before it", n_previous), layer.n_in);
+void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims, int n_read) {
+  require(layer.n_features >= 0 && layer.n_features <= kMaxWidth, place + " n_features",
+          fmt::format("0..{}", kMaxWidth), layer.n_features);
+  require(layer.n_in == n_read + layer.n_features && layer.n_in <= kMaxWidth, place + " n_in",
+          layer.n_features == 0 ? fmt::format("{}, the width before it", n_read)
+                                : fmt::format("{}, the width before it and its features, at most {}",
+                                              n_read + layer.n_features, kMaxWidth),
+          layer.n_in);
   require(layer.n_out >= 1 && layer.n_out <= kMaxWidth, place + " n_out", fmt::format("1..{}", kMaxWidth), layer.n_out);
   validate_tile(place, layer.tile, n_dims);
   validate_grid(place, layer.grid, n_dims);
@@ -157,6 +163,33 @@ void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims
   require(std::isfinite(layer.node_offset) && std::abs(layer.node_offset) <= kMaxGridEntry, place + " node_offset",
           "a finite number", layer.node_offset);
   validate_activation(place, layer.activation);
+}
+
+/// Outputs that exist and are named once, and no layer whose output nobody wants: its gradient would be undefined. An
+/// output that is read as well would need two gradients; nothing wants one.
+void validate_outputs(const NetworkSpec& spec) {
+  const auto n_layers = static_cast<int>(spec.layers.size());
+  std::vector<bool> is_output(spec.layers.size());
+  std::vector<bool> is_read(spec.layers.size());
+  for (const int layer : spec.outputs) {
+    require(layer >= 0 && layer < n_layers, "outputs", fmt::format("indices of layers, 0..{}", n_layers - 1), layer);
+    require(!is_output[layer], "outputs", "each layer once", fmt::format("layer {} again", layer));
+    is_output[layer] = true;
+  }
+  if (spec.outputs.empty()) {
+    is_output.back() = true;
+  }
+  require(spec.n_out() <= kMaxWidth, "outputs", fmt::format("at most {} numbers", kMaxWidth), spec.n_out());
+  for (int layer = 0; layer < n_layers; ++layer) {
+    const int source = spec.source_of(layer);
+    if (source >= 0) {
+      is_read[source] = true;
+    }
+  }
+  for (int layer = 0; layer < n_layers; ++layer) {
+    require(is_read[layer] != is_output[layer], fmt::format("layer {} (\"{}\")", layer, spec.layers[layer].name),
+            "to be read by a later layer or to be among the outputs", is_read[layer] ? "both" : "neither");
+  }
 }
 
 int64_t weight_size(const LayerSpec& layer) {
@@ -195,6 +228,35 @@ int64_t TensorInfo::size() const {
     n *= extent;
   }
   return n;
+}
+
+int NetworkSpec::n_out() const {
+  int n = 0;
+  for (const int layer : output_layers()) {
+    n += layers[layer].n_out;
+  }
+  return n;
+}
+
+std::vector<int> NetworkSpec::output_layers() const {
+  return outputs.empty() ? std::vector<int>{static_cast<int>(layers.size()) - 1} : outputs;
+}
+
+int NetworkSpec::source_of(int layer) const {
+  const int from = layers[layer].from;
+  return from == kPreviousLayer ? layer - 1 : from;
+}
+
+int NetworkSpec::n_features() const {
+  return feature_offset(static_cast<int>(layers.size()));
+}
+
+int NetworkSpec::feature_offset(int layer) const {
+  int offset = input.kind == InputKind::Features ? input.n_features : 0;
+  for (int before = 0; before < layer; ++before) {
+    offset += layers[before].n_features;
+  }
+  return offset;
 }
 
 int64_t NetworkSpec::n_params() const {
@@ -263,15 +325,18 @@ void NetworkSpec::validate() const {
   if (input.has_embedding()) {
     names.insert(kEmbeddingName);
   }
-  int n_previous = n_in();
   for (size_t index = 0; index < n_layers; ++index) {
     const LayerSpec& layer = layers[index];
     require(!layer.name.empty(), fmt::format("layer {} name", index), "a name", "none");
     require(names.insert(layer.name).second, fmt::format("layer {} name", index), "a name used once",
             '"' + layer.name + "\" again");
-    validate_layer(fmt::format("layer {} (\"{}\")", index, layer.name), layer, n_dims, n_previous);
-    n_previous = layer.n_out;
+    const std::string place = fmt::format("layer {} (\"{}\")", index, layer.name);
+    require(layer.from == kPreviousLayer || (layer.from >= 0 && layer.from < static_cast<int>(index)), place + " from",
+            "-1 (the layer before) or the index of an earlier layer", layer.from);
+    const int source = source_of(static_cast<int>(index));
+    validate_layer(place, layer, n_dims, source < 0 ? n_in() : layers[source].n_out);
   }
+  validate_outputs(*this);
 }
 
 int n_blended(const LayerSpec& layer, int n_dims) {

@@ -22,6 +22,7 @@ namespace {
 constexpr const char* kPlainVersion = "1";     ///< what all readers know
 constexpr const char* kExtendedVersion = "2";  ///< with an embedding or an output mapping
 constexpr const char* kRangeVersion = "3";     ///< with a range of the coordinates
+constexpr const char* kBranchVersion = "4";    ///< a layer that is no link of a chain
 constexpr int kMaxSide = 65536;
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
@@ -61,13 +62,18 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  if (version != kPlainVersion && version != kExtendedVersion && version != kRangeVersion) {
-    fail(path, "metadata 'version'", fmt::format("{}, {} or {}", kPlainVersion, kExtendedVersion, kRangeVersion),
+  const std::string_view known[] = {kPlainVersion, kExtendedVersion, kRangeVersion, kBranchVersion};
+  if (std::find(std::begin(known), std::end(known), version) == std::end(known)) {
+    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kBranchVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
 const char* version_of(const NetworkSpec& network) {
+  const bool is_chain = std::all_of(network.layers.begin(), network.layers.end(), [](const LayerSpec& layer) {
+    return layer.from == kPreviousLayer && layer.n_features == 0;
+  });
+  if (!is_chain || !network.outputs.empty()) return kBranchVersion;
   if (network.input.coordinate_range != InputSpec{}.coordinate_range) return kRangeVersion;
   return network.input.has_embedding() || network.output != OutputSpec{} ? kExtendedVersion : kPlainVersion;
 }

@@ -37,6 +37,13 @@ Json layer_to_json(const LayerSpec& layer, int n_dims) {
   json["node_offset"] = layer.node_offset;
   json["activation"] = Json{
       {"kind", to_string(layer.activation.kind)}, {"slope", layer.activation.slope}, {"omega", layer.activation.omega}};
+  // Like the network's "outputs" only where it says something: a chain reads as it always did.
+  if (layer.from != kPreviousLayer) {
+    json["from"] = layer.from;
+  }
+  if (layer.n_features != 0) {
+    json["n_features"] = layer.n_features;
+  }
   return json;
 }
 
@@ -147,6 +154,12 @@ LayerSpec read_layer(const JsonObject& object, int n_dims) {
   layer.activation.kind = read_enum(activation, "kind", activation_kind_from_string);
   layer.activation.slope = activation.get_double("slope");
   layer.activation.omega = activation.get_double("omega");
+  if (object.has("from")) {
+    layer.from = object.get_int("from", 0, kMaxLayers);
+  }
+  if (object.has("n_features")) {
+    layer.n_features = object.get_int("n_features", 1, kMaxWidth);
+  }
   return layer;
 }
 
@@ -165,6 +178,9 @@ std::string network_to_json(const NetworkSpec& spec) {
   if (spec.output != OutputSpec{}) {
     json["output"] = Json{{"scale", spec.output.scale}, {"offset", spec.output.offset}};
   }
+  if (!spec.outputs.empty()) {
+    json["outputs"] = spec.outputs;
+  }
   const std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
   // Fields that the kinds in use ignore are not validated: refuse what could not be read back rather than lose it.
   if (network_from_json(text, "network") != spec) {
@@ -176,7 +192,7 @@ std::string network_to_json(const NetworkSpec& spec) {
 
 NetworkSpec network_from_json(const std::string& text, const std::string& origin) {
   const nlohmann::json json = parse_small_json(text, origin);
-  const JsonObject object(json, origin, "", {"n_dims", "input", "layers", "output"});
+  const JsonObject object(json, origin, "", {"n_dims", "input", "layers", "output", "outputs"});
   NetworkSpec spec;
   spec.n_dims = object.get_int("n_dims", 1, kMaxDims);
   spec.input = read_input(object.get_object("input", {"kind", "n_frequencies", "frequency_scale", "include_coordinates",
@@ -187,13 +203,23 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
     throw_json_error(origin, "layers", fmt::format("a list of 1..{} layers", kMaxLayers), "something else");
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const JsonObject layer(layers[i], origin, fmt::format("layers[{}]", i),
-                           {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation"});
+    const JsonObject layer(
+        layers[i], origin, fmt::format("layers[{}]", i),
+        {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation", "from", "n_features"});
     spec.layers.push_back(read_layer(layer, spec.n_dims));
   }
   if (json.contains("output")) {
     const JsonObject output = object.get_object("output", {"scale", "offset"});
     spec.output = {output.get_double("scale"), output.get_double("offset")};
+  }
+  if (json.contains("outputs")) {
+    const nlohmann::json& outputs = object.at("outputs");
+    if (!outputs.is_array() || outputs.empty() || outputs.size() > layers.size()) {
+      throw_json_error(origin, "outputs", fmt::format("a list of 1..{} layers", layers.size()), "something else");
+    }
+    for (const nlohmann::json& layer : outputs) {
+      spec.outputs.push_back(json_to_int(layer, 0, kMaxLayers, origin, "outputs"));
+    }
   }
   try {
     spec.validate();

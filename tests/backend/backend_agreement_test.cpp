@@ -152,18 +152,20 @@ TEST_P(Agreement, Backward) {
   Expectation feature_grads;
   const std::vector<double> output_grads(drawn_.output_grads.begin(), drawn_.output_grads.end());
   param_grads.exact.assign(params_.size(), 0.0);
-  feature_grads.exact.assign(drawn_.features.size(), 0.0);
+  // Only the input's features have a gradient, not those of a layer.
+  const auto n_features = drawn_.spec.input.kind == InputKind::Features ? drawn_.n_samples * drawn_.spec.n_in() : 0;
+  feature_grads.exact.assign(n_features, 0.0);
   network_backward(drawn_.spec, params_, exact_pass_, output_grads, param_grads.exact, feature_grads.exact);
   for (int run = 0; run < kRuns; ++run) {
     RoundedNetwork network = rounded_network(run);
     network.backward(network.forward(exact_pass_), output_grads, param_grads.runs.emplace_back(),
-                     feature_grads.runs.emplace_back(drawn_.features.size()));
+                     feature_grads.runs.emplace_back(n_features));
   }
   param_grads.check_useful(units_.backward, test::norm(param_grads.exact), "param_grads");
   feature_grads.check_useful(units_.backward, test::norm(feature_grads.exact), "feature_grads");
   on_every_executor([&](Executor& executor) {
     std::vector<float> found(params_.size(), kNan);
-    std::vector<float> found_features(drawn_.features.size(), kNan);
+    std::vector<float> found_features(n_features, kNan);
     executor.backward(drawn_.batch(), drawn_.output_grads, found, found_features);
     param_grads.check(found, test::tensor_blocks(drawn_.spec));
     check_untouched_experts(found);
@@ -222,7 +224,7 @@ struct StepExpectation {
 };
 
 TEST_P(Agreement, MseAndTrainStep) {
-  if (drawn_.n_samples == 0 || drawn_.spec.input.kind == InputKind::Features) {
+  if (drawn_.n_samples == 0 || drawn_.spec.n_features() > 0) {
     on_every_executor([&](Executor& executor) {
       std::vector<float> found(params_.size());
       EXPECT_THROW(executor.mse_gradients(ArraySource({}, {}, drawn_.n_samples), found), Error);

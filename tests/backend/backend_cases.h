@@ -114,6 +114,29 @@ inline void add_sine_cases(CaseList& list) {
                                   .head_activation = ActivationKind::Sine});
 }
 
+/// Networks that are no chain: a radiance field's branches over one level, with features of the caller beside it.
+inline void add_branch_cases(CaseList& list) {
+  using enum Interpolation;
+  using enum Placement;
+  list.add("branches", {.n_dims = 3, .widths = {32, 24}, .tile = {{2, 2, 2, 1}}, .side_features = 7}, 300);
+  list.add("branches_wide_colour", {.widths = {33}, .n_out = 12, .side_features = 32}, 150);
+  list.add("branches_linear", {.widths = {24, 17}, .interpolation = Linear, .side_features = 3});
+  list.add("branches_with_tiles", {.widths = {24}, .head_tile = {{2, 3, 1, 1}}, .side_features = 5}, 200);
+  list.add(
+      "branches_sine",
+      {.widths = {24, 24}, .activation = {ActivationKind::Sine, 0.2, 2}, .output = {0.5, 0.5}, .side_features = 5});
+  list.add("branches_features_in",
+           {.input = {.kind = InputKind::Features, .n_features = 6}, .widths = {24}, .side_features = 4});
+  list.add("branches_embedding",
+           {.input = {.n_frequencies = 2, .embedding = {{5, 6}, 7, 1}}, .widths = {20}, .side_features = 4});
+  list.add("branches_constant", {.input = {.kind = InputKind::Constant},
+                                 .widths = {20},
+                                 .activation = {.kind = ActivationKind::Tanh},
+                                 .side_features = 4});
+  list.add("branches_one_cell", {.widths = {40}, .side_features = 9}, 333, OneCell);
+  list.add("branches_no_samples", {.widths = {16}, .side_features = 2}, 0);
+}
+
 /// Batch sizes, where the samples lie, activations, heads and inputs.
 inline void add_batch_and_function_cases(CaseList& list) {
   using enum Interpolation;
@@ -200,6 +223,7 @@ inline std::vector<BackendCase> backend_cases() {
   add_network_cases(list);
   add_batch_and_function_cases(list);
   add_embedding_cases(list);
+  add_branch_cases(list);
   return list.cases();
 }
 
@@ -213,7 +237,7 @@ class DrawnCase {
     }
     const std::vector<double> exact_params(params.begin(), params.end());
     Uniform uniform(2);
-    const size_t n_features = spec.input.kind == InputKind::Features ? spec.input.n_features : 0;
+    const int n_features = spec.n_features();
     for (int64_t sample = 0; sample < n_samples; ++sample) {
       std::vector<float> p(spec.n_dims);
       std::vector<float> f(n_features);

@@ -61,9 +61,10 @@ struct Results {
 
 Results run_everything(Executor& executor, int64_t n_samples) {
   const NetworkSpec& spec = executor.spec();
-  const bool has_features = spec.input.kind == InputKind::Features;
+  const bool has_features = spec.n_features() > 0;
+  const int64_t n_input_features = spec.input.kind == InputKind::Features ? n_samples * spec.input.n_features : 0;
   const std::vector<float> coords = random_floats(n_samples * spec.n_dims, 0, 1, 51);
-  const std::vector<float> features = random_floats(has_features ? n_samples * spec.input.n_features : 0, -1, 1, 52);
+  const std::vector<float> features = random_floats(n_samples * spec.n_features(), -1, 1, 52);
   const std::vector<float> targets = random_floats(n_samples * spec.n_out(), 0, 1, 53);
   const std::vector<float> output_grads = random_floats(n_samples * spec.n_out(), -1, 1, 54);
   Results results;
@@ -72,7 +73,7 @@ Results run_everything(Executor& executor, int64_t n_samples) {
   results.state.adam_v.assign(results.state.params.size(), 0);
   results.outputs.resize(targets.size());
   results.param_grads.resize(results.state.params.size());
-  results.feature_grads.resize(features.size());
+  results.feature_grads.resize(n_input_features);
   executor.set_params(results.state.params);
   const BatchView batch{n_samples, coords, features};
   executor.forward(batch, results.outputs);
@@ -120,6 +121,11 @@ TEST(SameBits, Features) {
   expect_same_bits_for_any_thread_count(
       {.n_dims = 3, .input = {.kind = InputKind::Features, .n_features = 21}, .widths = {24}, .tile = {{2, 2, 2, 1}}},
       3000);
+}
+
+TEST(SameBits, Branches) {
+  expect_same_bits_for_any_thread_count({.n_dims = 3, .widths = {24, 33}, .tile = {{2, 2, 2, 1}}, .side_features = 7},
+                                        3000);
 }
 
 TEST(SameBits, Sine) {

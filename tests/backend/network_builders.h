@@ -48,8 +48,33 @@ struct NetworkRecipe {
   ActivationKind head_activation = ActivationKind::Identity;
   double param_scale = 1;  ///< of random_params(): 1 / omega gives SIREN's weights
   OutputSpec output = {};
-  bool affine = false;  ///< grids with random entries everywhere
+  bool affine = false;    ///< grids with random entries everywhere
+  int side_features = 0;  ///< above 0: the head becomes a radiance field's branches, see add_branches
 };
+
+/// What a radiance field has behind its levels: a head "density" of one output, and beside it a layer "color.0" that
+/// reads the same level and `n_features` numbers of the caller, followed by "color.1". The outputs are color.1,
+/// density.
+inline void add_branches(NetworkSpec& spec, int n_features) {
+  LayerSpec head = spec.layers.back();
+  spec.layers.pop_back();
+  const int trunk = static_cast<int>(spec.layers.size()) - 1;
+  LayerSpec density = head;
+  density.name = "density";
+  density.n_out = 1;
+  density.from = trunk;
+  LayerSpec color = head;
+  color.name = "color.0";
+  color.activation.kind = ActivationKind::LeakyRelu;
+  color.from = trunk;
+  color.n_features = n_features;
+  color.n_in = head.n_in + n_features;
+  color.n_out = 19;
+  head.name = "color.1";
+  head.n_in = color.n_out;
+  spec.layers.insert(spec.layers.end(), {density, color, head});
+  spec.outputs = {trunk + 3, trunk + 1};
+}
 
 inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   NetworkSpec spec;
@@ -83,6 +108,9 @@ inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   head.node_offset = recipe.node_offset;
   spec.layers.push_back(head);
   spec.output = recipe.output;
+  if (recipe.side_features > 0) {
+    add_branches(spec, recipe.side_features);
+  }
   if (recipe.affine) {
     Uniform uniform(77);
     for (LayerSpec& layer : spec.layers) {

@@ -173,7 +173,31 @@ TEST(NetworkSpec, ValidateNamesLayerAndField) {
   expect_refused("interpolation", [](NetworkSpec& s) { s.layers[0].interpolation = static_cast<Interpolation>(7); });
   expect_refused("activation", [](NetworkSpec& s) { s.layers[0].activation.kind = static_cast<ActivationKind>(99); });
   expect_refused("name", [](NetworkSpec& s) { s.layers[1].name = "levels.0"; });
+  expect_refused("levels.1\") from", [](NetworkSpec& s) { s.layers[1].from = 1; });
+  expect_refused("levels.1\") from", [](NetworkSpec& s) { s.layers[1].from = -2; });
+  expect_refused("levels.1\") n_features", [](NetworkSpec& s) { s.layers[1].n_features = -1; });
+  expect_refused("levels.1\") n_in", [](NetworkSpec& s) { s.layers[1].n_features = 3; });
+  expect_refused("outputs", [](NetworkSpec& s) { s.outputs = {3}; });
+  expect_refused("outputs", [](NetworkSpec& s) { s.outputs = {2, 2}; });
+  expect_refused("both", [](NetworkSpec& s) { s.outputs = {2, 1}; });
+  expect_refused("neither", [](NetworkSpec& s) { s.layers[2].from = 0; });
   expect_refused("name", [](NetworkSpec& s) { s.layers[1].name.clear(); });
+}
+
+TEST(NetworkSpec, BranchesShareALevelAndJoinTheirOutputs) {
+  NetworkRecipe recipe;
+  recipe.side_features = 27;
+  const NetworkSpec spec = make_network(recipe);  // two levels of 16, density, color.0 of 19, color.1
+  EXPECT_EQ(spec.n_out(), 4);
+  EXPECT_EQ(spec.output_layers(), (std::vector<int>{4, 2}));
+  EXPECT_EQ(spec.source_of(0), -1);
+  EXPECT_EQ(spec.source_of(2), 1);
+  EXPECT_EQ(spec.source_of(3), 1);
+  EXPECT_EQ(spec.source_of(4), 3);
+  EXPECT_EQ(spec.n_features(), 27);
+  EXPECT_EQ(spec.feature_offset(3), 0);
+  EXPECT_EQ(spec.layers[3].n_in, 16 + 27);
+  EXPECT_EQ(make_network({}).output_layers(), std::vector<int>{2});
 }
 
 TEST(NetworkSpec, NamesGoBothWays) {

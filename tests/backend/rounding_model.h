@@ -17,6 +17,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
@@ -68,15 +69,16 @@ class RoundedNetwork {
     reference::NetworkPass pass;
     pass.blends = exact.blends;
     pass.places = exact.places;
-    pass.values.push_back(exact.values.front());
+    pass.input = exact.input;
     if (spec_.input.has_embedding()) {
       round_features(pass);
     }
     const bool is_encoded = spec_.input.kind == InputKind::Encoding && spec_.input.n_frequencies > 0;
-    round(units_.forward + (is_encoded ? kFunctionUlps * kUnitF32 : 0), pass.values[0]);
+    round(units_.forward + (is_encoded ? kFunctionUlps * kUnitF32 : 0), pass.input);
     for (int i = 0; i < static_cast<int>(spec_.layers.size()); ++i) {
       const LayerSpec& layer = spec_.layers[i];
-      const std::vector<double>& x = pass.values[i];
+      pass.reads.push_back(reads(i, pass, exact));
+      const std::vector<double>& x = pass.reads[i];
       std::vector<double> sums(exact.sums[i].size());
       std::vector<double> squares(sums.size());
       const std::span<const double> w = weight(forward_params_, i);
@@ -86,12 +88,11 @@ class RoundedNetwork {
       round_sums(layer.n_in * n_blended(layer, spec_.n_dims) + 1, squares, sums);
       std::vector<double> values(sums.size());
       reference::activation_forward(layer.activation, sums, values);
-      const bool is_last = i + 1 == static_cast<int>(spec_.layers.size());
-      round((is_last ? kUnitF32 : units_.forward) + kFunctionUlps * kUnitF32, values);
+      round((is_output(i) ? kUnitF32 : units_.forward) + kFunctionUlps * kUnitF32, values);
       pass.sums.push_back(std::move(sums));
       pass.values.push_back(std::move(values));
     }
-    pass.signal = reference::signal_of(spec_.output, pass.values.back());
+    pass.signal = reference::signal_of(spec_, pass.values);
     if (spec_.output != OutputSpec{}) {
       round(2 * kUnitF32, pass.signal);
     }
@@ -102,25 +103,54 @@ class RoundedNetwork {
   void backward(const reference::NetworkPass& pass, std::span<const double> output_grads,
                 std::vector<double>& param_grads, std::vector<double>& input_grads) {
     param_grads.assign(forward_params_.size(), 0.0);
-    std::vector<double> grads = reference::signal_of({spec_.output.scale, 0}, output_grads);
+    std::vector<std::vector<double>> grads = reference::grads_of_values(spec_, output_grads);
+    std::vector<double> first_grads(pass.input.size());
     for (int i = static_cast<int>(spec_.layers.size()) - 1; i >= 0; --i) {
-      reference::activation_backward(spec_.layers[i].activation, pass.sums[i], pass.values[i + 1], grads);
+      const LayerSpec& layer = spec_.layers[i];
+      reference::activation_backward(layer.activation, pass.sums[i], pass.values[i], grads[i]);
       // A derivative other than LeakyReLU's is stored like a gradient before it is multiplied: one more rounding.
-      if (derivative_is_stored(spec_.layers[i].activation.kind)) {
-        round(units_.backward, grads);
+      if (derivative_is_stored(layer.activation.kind)) {
+        round(units_.backward, grads[i]);
       }
-      round(units_.backward + kFunctionUlps * kUnitF32, grads);
-      grads = layer_backward(i, pass, grads, param_grads);
+      round(units_.backward + kFunctionUlps * kUnitF32, grads[i]);
+      const std::vector<double> x_grads = layer_backward(i, pass, grads[i], param_grads);
+      std::vector<double>& to = spec_.source_of(i) < 0 ? first_grads : grads[spec_.source_of(i)];
+      const int width = layer.n_in - layer.n_features;
+      for (size_t k = 0; k < to.size(); ++k) {
+        to[k] += x_grads[k / width * layer.n_in + k % width];
+      }
     }
     if (spec_.input.has_embedding()) {
-      table_backward(pass, grads, param_grads);
+      table_backward(pass, first_grads, param_grads);
     }
     if (!input_grads.empty()) {
-      input_grads = grads;
+      input_grads = first_grads;
     }
   }
 
  private:
+  bool is_output(int layer) const {
+    const std::vector<int> outputs = spec_.output_layers();
+    return std::find(outputs.begin(), outputs.end(), layer) != outputs.end();
+  }
+
+  /// What layer i reads: the rounded values of its source, then its features, which `exact` has in their place.
+  std::vector<double> reads(int i, const reference::NetworkPass& pass, const reference::NetworkPass& exact) {
+    const LayerSpec& layer = spec_.layers[i];
+    const int source = spec_.source_of(i);
+    const std::vector<double>& rows = source < 0 ? pass.input : pass.values[source];
+    if (layer.n_features == 0) {
+      return rows;
+    }
+    std::vector<double> features = exact.reads[i];
+    round(units_.forward, features);
+    const int width = layer.n_in - layer.n_features;
+    for (size_t k = 0; k < rows.size(); ++k) {
+      features[k / width * layer.n_in + k % width] = rows[k];
+    }
+    return features;
+  }
+
   static bool derivative_is_stored(ActivationKind kind) {
     return kind != ActivationKind::Identity && kind != ActivationKind::LeakyRelu && kind != ActivationKind::Relu;
   }
@@ -167,7 +197,7 @@ class RoundedNetwork {
     const int first = spec_.input.encoding_width(spec_.n_dims);
     for (size_t sample = 0; sample < pass.places.size(); ++sample) {
       round_sums(grid.n_corners(), std::span(squares).subspan(sample * n_channels, n_channels),
-                 std::span(pass.values[0]).subspan(sample * spec_.n_in() + first, n_channels));
+                 std::span(pass.input).subspan(sample * spec_.n_in() + first, n_channels));
     }
   }
 
@@ -202,7 +232,7 @@ class RoundedNetwork {
   std::vector<double> layer_backward(int i, const reference::NetworkPass& pass, const std::vector<double>& grads,
                                      std::vector<double>& param_grads) {
     const LayerSpec& layer = spec_.layers[i];
-    std::vector<double> x = pass.values[i];
+    std::vector<double> x = pass.reads[i];
     if (units_.backward != units_.forward) {
       round(units_.backward, x);
     }

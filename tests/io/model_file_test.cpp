@@ -1,5 +1,7 @@
 #include "loe/io/model_file.h"
 
+#include <fmt/format.h>
+
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -317,6 +319,44 @@ TEST(ModelFile, EmbeddingRoundTripIsExact) {
           [](TensorFile& f) { f.metadata["network"] = replaced(f.metadata["network"], "[4,3]", "[65536,3]"); });
 }
 
+TEST(ModelFile, BranchesRoundTripIsExact) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Model model = test_model();
+  for (const char* key : {"from", "outputs"}) {
+    EXPECT_EQ(network_to_json(model.network).find(key), std::string::npos) << key;
+  }
+  // A second head that reads the first level and two numbers of the caller.
+  LayerSpec side = model.network.layers.back();
+  side.name = "side";
+  side.from = 0;
+  side.n_features = 2;
+  side.n_in = model.network.layers[0].n_out + 2;
+  const int head = static_cast<int>(model.network.layers.size()) - 1;
+  model.network.layers.push_back(side);
+  model.network.outputs = {head + 1, head};
+  model.params = ramp(model.network, -1.0F);
+  write_model(path, model);
+  EXPECT_EQ(read_safetensors(path).metadata.at("version"), "4");
+  EXPECT_EQ(read_model(path).network, model.network);
+  EXPECT_EQ(read_model(path).params, model.params);
+
+  const auto refused = [&](const std::string& part, const std::string& from, const std::string& to) {
+    write_model(path, model);
+    rewrite(path, [&](TensorFile& f) { f.metadata["network"] = replaced(f.metadata["network"], from, to); });
+    expect_error(ErrorKind::Format, part, [&] { read_model(path); });
+  };
+  const std::string outputs = fmt::format("\"outputs\":[{},{}]", head + 1, head);
+  refused("outputs", outputs, "\"outputs\":[]");
+  refused("outputs", outputs, "\"outputs\":7");
+  refused("outputs", outputs, fmt::format("\"outputs\":[{}]", head + 1));  // the head is neither read nor an output
+  refused("outputs", outputs, fmt::format("\"outputs\":[{0},{0}]", head + 1));
+  refused("outputs", outputs, "\"outputs\":[0,99]");
+  refused("from", "\"from\":0", "\"from\":60");
+  refused("from", "\"from\":0", "\"from\":-2");
+  refused("n_in", "\"n_features\":2", "\"n_features\":3");
+}
+
 TEST(ModelFile, CoordinateRangeRoundTripIsExact) {
   const TempFolder folder;
   const std::string path = folder.file("model.safetensors");
@@ -361,7 +401,7 @@ TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   };
   refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
   refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
-  refused("'version': expected 1, 2 or 3, got '4'", [](TensorFile& f) { f.metadata["version"] = "4"; });
+  refused("'version': expected 1 to 4, got '5'", [](TensorFile& f) { f.metadata["version"] = "5"; });
   refused("'version': expected 2 for this network", [](TensorFile& f) { f.metadata["version"] = "1"; });
   refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
   refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });

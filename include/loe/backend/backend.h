@@ -31,7 +31,7 @@ struct ExecutorOptions {
 struct BatchView {
   int64_t n_samples = 0;
   std::span<const float> coords;    ///< [B, n_dims] in [0, 1]; wraps outside
-  std::span<const float> features;  ///< [B, n_features]; empty unless the input kind is Features
+  std::span<const float> features;  ///< [B, n_features()] of the network: empty if it takes none
 };
 
 /// Supervised samples pulled piece by piece, so that a batch never exists as a whole.
@@ -90,7 +90,8 @@ class Executor {
   virtual void forward(const BatchView& batch, std::span<float> outputs) = 0;
 
   /// Vector-Jacobian product: given dL/doutputs [B, n_out], writes dL/dparams [n_params()] (overwritten) and, if not
-  /// empty, dL/dfeatures [B, n_features]. Recomputes activations: costs one forward more than a fused step.
+  /// empty, dL/dfeatures [B, n_features] of the input (only for InputKind::Features). Recomputes activations: costs one
+  /// forward more than a fused step.
   virtual void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
                         std::span<float> feature_grads) = 0;
 

@@ -91,6 +91,9 @@ struct InputSpec {
   bool operator==(const InputSpec&) const = default;
 };
 
+/// LayerSpec::from: the layer before, or for the first layer the network's input.
+inline constexpr int kPreviousLayer = -1;
+
 /// One linear layer, position-dependent if its tile has more than one expert:
 ///   y = phi(W(p) x + bias), W(p) = sum_j B_j(A p + b) W_j   (paper eqs. 2-5, 7, 8).
 /// The bias is one vector, shared by all experts.
@@ -103,6 +106,8 @@ struct LayerSpec {
   Interpolation interpolation = Interpolation::Nearest;
   double node_offset = 0;  ///< Linear: experts sit at q = j + node_offset; 0 (paper) or 1/2 (cell centres)
   Activation activation;
+  int from = kPreviousLayer;  ///< the layer whose output is read: an earlier one's index, or kPreviousLayer
+  int n_features = 0;         ///< the last so many of the n_in inputs come from the caller, not from that layer
   int n_experts() const { return tile.n_experts(); }
   bool operator==(const LayerSpec&) const = default;
 };
@@ -123,8 +128,10 @@ struct TensorInfo {
   int64_t size() const;
 };
 
-/// A chain of layers over an input: layer i reads the output of layer i - 1, and `output` maps the last one's to the
-/// signal.
+/// Layers over an input. Most networks are a chain: layer i reads the output of layer i - 1, and `output` maps the last
+/// one's to the signal. LayerSpec::from makes it a tree (a radiance field's density and colour read the same features),
+/// LayerSpec::n_features lets a layer read numbers of the caller beside the layer before it (the view's direction), and
+/// `outputs` says which layers' outputs, one behind the other, are the network's.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
 /// bias [n_out], with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0, n_channels] row-major
@@ -134,9 +141,20 @@ struct NetworkSpec {
   InputSpec input;
   std::vector<LayerSpec> layers;
   OutputSpec output;
+  std::vector<int>
+      outputs;  ///< indices of layers; empty: the last layer alone. A layer is read or among them, never both
 
   int n_in() const { return input.width(n_dims); }
-  int n_out() const { return layers.back().n_out; }
+  /// Numbers per sample that the network gives: the widths of its output layers together.
+  int n_out() const;
+  /// Indices of the layers that make the output, never empty.
+  std::vector<int> output_layers() const;
+  /// The layer that `layer` reads, -1: the network's input.
+  int source_of(int layer) const;
+  /// Numbers per sample that the caller supplies (BatchView::features): those of the input, then those of each layer.
+  int n_features() const;
+  /// Where the features of `layer` start among them.
+  int feature_offset(int layer) const;
   /// Trainable numbers, the embedding's table included (conventions.md; asserted against the paper's tables).
   int64_t n_params() const;
   /// Multiply-accumulates per sample in linear layers: no encoding, no bias, no blending, neither of experts nor of the
@@ -148,7 +166,8 @@ struct NetworkSpec {
   int64_t embedding_offset() const;
   std::vector<TensorInfo> tensors() const;
   /// Error(InvalidArgument) naming layer and field if widths do not chain, a limit is exceeded, a grid is not
-  /// finite, names repeat, an embedding lacks an encoding to follow, or there is no layer.
+  /// finite, names repeat, an embedding lacks an encoding to follow, a layer is neither read nor an output or both, or
+  /// there is no layer.
   void validate() const;
   bool operator==(const NetworkSpec&) const = default;
 };

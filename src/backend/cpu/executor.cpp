@@ -33,7 +33,9 @@ struct CpuExecutor::Workspace {
   std::vector<AlignedBuffer<bf16>> out16;
   std::vector<AlignedBuffer<float>> grad32;
   std::vector<AlignedBuffer<bf16>> grad16;
-  std::vector<AlignedBuffer<float>> worker32;  ///< [worker]: input and two layers' outputs in turn
+  std::vector<AlignedBuffer<float>> joined32;  ///< [layer]: rows with features behind
+  std::vector<AlignedBuffer<bf16>> joined16;
+  std::vector<AlignedBuffer<float>> worker32;  ///< [worker]: see rows_in_turn()
   std::vector<AlignedBuffer<bf16>> worker16;
 
   int64_t n_bytes() const {
@@ -42,6 +44,8 @@ struct CpuExecutor::Workspace {
     for (const auto& b : out16) bytes += b.n_bytes();
     for (const auto& b : grad32) bytes += b.n_bytes();
     for (const auto& b : grad16) bytes += b.n_bytes();
+    for (const auto& b : joined32) bytes += b.n_bytes();
+    for (const auto& b : joined16) bytes += b.n_bytes();
     for (const auto& b : worker32) bytes += b.n_bytes();
     for (const auto& b : worker16) bytes += b.n_bytes();
     for (const auto& list : groups) {
@@ -76,9 +80,10 @@ std::vector<KernelInfo> CpuExecutor::kernels() const {
                     "cpu prefix tree: each distinct path of experts of a tile once, " + forward,
                     "constant input and nearest experts: an activation depends on its path alone; not in training"});
   }
-  if (plan_.last().is_dot) {
-    list.push_back({"head", "cpu " + kernels_->isa + " dot products, f32",
-                    fmt::format("{} outputs, {} or fewer", plan_.last().n_out, kMaxDotOutputs)});
+  for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+    if (!plan_.layers[l].is_dot) continue;
+    list.push_back({plan_.spec.layers[l].name, "cpu " + kernels_->isa + " dot products, f32",
+                    fmt::format("{} outputs, {} or fewer", plan_.layers[l].n_out, kMaxDotOutputs)});
   }
   if (embedding_ != nullptr) {
     list.push_back({"embedding", "cpu " + kernels_->isa + " blends of rows, f32", reason});
@@ -115,26 +120,36 @@ void CpuExecutor::prepare_inference() {
   space->groups.resize(space->n_tiles);
   space->worker32.resize(space->n_tiles);
   space->worker16.resize(space->n_tiles);
-  const int64_t rows = plan_.tile_rows * plan_.max_stride;
   for (int t = 0; t < space->n_tiles; ++t) {
     Tile& tile = space->tiles[t];
     tile.layers.resize(plan_.layers.size());
+    tile.joined.resize(plan_.layers.size());
     space->groups[t].resize(plan_.layers.size());
     tile.groups = space->groups[t].data();
     if (plan_.forward_bf16) {
-      space->worker16[t].resize(3 * rows);
-      tile.input.out16 = space->worker16[t].data() + 2 * rows;
+      space->worker16[t].resize(rows_in_turn());
+      bind_in_turn(tile, &LayerRows::out16, space->worker16[t].data());
     } else {
-      space->worker32[t].resize(3 * rows);
-      tile.input.out32 = space->worker32[t].data() + 2 * rows;
-    }
-    for (std::size_t l = 0; l + 1 < plan_.layers.size(); ++l) {
-      const int64_t offset = static_cast<int64_t>(l % 2) * rows;
-      if (plan_.forward_bf16) tile.layers[l].out16 = space->worker16[t].data() + offset;
-      if (!plan_.forward_bf16) tile.layers[l].out32 = space->worker32[t].data() + offset;
+      space->worker32[t].resize(rows_in_turn());
+      bind_in_turn(tile, &LayerRows::out32, space->worker32[t].data());
     }
   }
   inference_ = std::move(space);
+}
+
+int64_t CpuExecutor::rows_in_turn() const {
+  return (plan_.n_slots + 2) * plan_.tile_rows * plan_.max_stride;
+}
+
+template <typename T>
+void CpuExecutor::bind_in_turn(Tile& tile, T* LayerRows::*rows, T* buffer) const {
+  const int64_t size = plan_.tile_rows * plan_.max_stride;
+  tile.input.*rows = buffer + plan_.n_slots * size;
+  for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+    const LayerPlan& layer = plan_.layers[l];
+    if (!layer.is_output) tile.layers[l].*rows = buffer + layer.slot * size;
+    if (layer.n_features > 0) tile.joined[l].*rows = buffer + (plan_.n_slots + 1) * size;
+  }
 }
 
 void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
@@ -148,7 +163,7 @@ void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
     Tile& tile = inference_->tiles[worker];
     tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, batch.n_samples - first));
     tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
-    tile.features = batch.features.data() + first * plan_.spec.input.n_features;
+    tile.features = batch.features.data() + first * plan_.n_features;
     const float* y = workers_[worker].forward(tile);
     std::copy_n(y, int64_t{tile.n} * n_out, outputs.data() + first * n_out);
   });
@@ -170,12 +185,15 @@ void CpuExecutor::prepare_training(int n_tiles) {
   space->groups.resize(n_tiles);
   for (int t = 0; t < n_tiles; ++t) {
     space->tiles[t].layers.resize(n_layers);
+    space->tiles[t].joined.resize(n_layers);
     space->groups[t].resize(n_layers);
   }
   space->out32.resize(n_layers);
   space->out16.resize(n_layers);
   space->grad32.resize(n_layers);
   space->grad16.resize(n_layers);
+  space->joined32.resize(n_layers);
+  space->joined16.resize(n_layers);
   if (plan_.backward_bf16) {
     space->input16.resize(rows * plan_.input_stride);
   } else {
@@ -183,9 +201,10 @@ void CpuExecutor::prepare_training(int n_tiles) {
   }
   for (std::size_t l = 0; l < n_layers; ++l) {
     const LayerPlan& layer = plan_.layers[l];
-    const bool is_last = l + 1 == n_layers;
-    if (!is_last && plan_.backward_bf16) space->out16[l].resize(rows * layer.stride);
-    if (!is_last && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
+    if (!layer.is_output && plan_.backward_bf16) space->out16[l].resize(rows * layer.stride);
+    if (!layer.is_output && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
+    if (layer.n_features > 0 && plan_.backward_bf16) space->joined16[l].resize(rows * layer.read_stride);
+    if (layer.n_features > 0 && !plan_.backward_bf16) space->joined32[l].resize(rows * layer.read_stride);
     if (plan_.backward_bf16 && !layer.is_dot) {
       space->grad16[l].resize(rows * layer.stride);
     } else {
@@ -195,7 +214,7 @@ void CpuExecutor::prepare_training(int n_tiles) {
   space->worker32.resize(pool_.n_threads());
   for (int w = 0; w < pool_.n_threads(); ++w) {
     // Mixed: the f32 activations live only while the tile runs; their bf16 copies are kept for the backward pass.
-    if (plan_.precision == Precision::Mixed) space->worker32[w].resize(3 * plan_.tile_rows * plan_.max_stride);
+    if (plan_.precision == Precision::Mixed) space->worker32[w].resize(rows_in_turn());
   }
   training_ = std::move(space);
 }
@@ -203,9 +222,7 @@ void CpuExecutor::prepare_training(int n_tiles) {
 void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
   Workspace& space = *training_;
   const int64_t first = int64_t{index} * plan_.tile_rows;
-  const int64_t turn = plan_.tile_rows * plan_.max_stride;
   const bool is_mixed = plan_.precision == Precision::Mixed;
-  float* const worker32 = is_mixed ? space.worker32[worker].data() : nullptr;
   const auto at32 = [&](AlignedBuffer<float>& buffer, int64_t stride) {
     return buffer.size() == 0 ? nullptr : buffer.data() + first * stride;
   };
@@ -214,12 +231,17 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
   };
   tile.groups = space.groups[index].data();
   tile.is_training = true;
-  tile.input.out32 = is_mixed ? worker32 + 2 * turn : at32(space.input32, plan_.input_stride);
+  if (is_mixed) bind_in_turn(tile, &LayerRows::out32, space.worker32[worker].data());
+  if (!is_mixed) tile.input.out32 = at32(space.input32, plan_.input_stride);
   tile.input.out16 = at16(space.input16, plan_.input_stride);
   for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
     const int64_t stride = plan_.layers[l].stride;
     LayerRows& rows = tile.layers[l];
-    rows.out32 = is_mixed ? worker32 + static_cast<int64_t>(l % 2) * turn : at32(space.out32[l], stride);
+    if (!is_mixed) {
+      rows.out32 = at32(space.out32[l], stride);
+      tile.joined[l].out32 = at32(space.joined32[l], plan_.layers[l].read_stride);
+    }
+    tile.joined[l].out16 = at16(space.joined16[l], plan_.layers[l].read_stride);
     rows.out16 = at16(space.out16[l], stride);
     rows.grad32 = at32(space.grad32[l], stride);
     rows.grad16 = at16(space.grad16[l], stride);
@@ -304,7 +326,7 @@ void CpuExecutor::backward(const BatchView& batch, std::span<const float> output
   TileTask task;
   task.load = [&](int64_t first, Tile& tile, TileWorker&) {
     tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
-    tile.features = batch.features.data() + first * plan_.spec.input.n_features;
+    tile.features = batch.features.data() + first * plan_.n_features;
   };
   task.output_grads = [&](int64_t first, const Tile& tile, const float*, TileWorker& worker) {
     std::copy_n(output_grads.data() + first * n_out, int64_t{tile.n} * n_out, worker.output_grads.data());

@@ -51,6 +51,11 @@ class CpuExecutor : public Executor {
   /// Forward and backward of the tile at sample `first` in the buffers of tile `index`; `slot` of the embedding.
   void run_tile(int64_t first, int64_t n_samples, int index, int slot, int worker, const TileTask& task,
                 const std::function<void(int layer)>& after_layer);
+  /// Elements of a worker's buffer for rows that only live while their tile runs: the layers' slots, the input and the
+  /// rows of a layer with features.
+  int64_t rows_in_turn() const;
+  template <typename T>
+  void bind_in_turn(Tile& tile, T* LayerRows::*rows, T* buffer) const;
   void prepare_training(int n_tiles);
   void prepare_inference();
   void write_gradient(std::span<float> param_grads);

@@ -60,13 +60,15 @@ int64_t choose_super_batch_rows(const NetworkPlan& plan) {
   constexpr int64_t kBytes = int64_t{200} << 20;
   const int64_t element_bytes = plan.backward_bf16 ? 2 : 4;
   int64_t row_bytes = plan.input_stride * element_bytes;
-  for (const LayerPlan& layer : plan.layers) row_bytes += 2 * layer.stride * element_bytes;
+  for (const LayerPlan& layer : plan.layers) {
+    row_bytes += (2 * layer.stride + (layer.n_features > 0 ? layer.read_stride : 0)) * element_bytes;
+  }
   return std::min(std::clamp(kRowsPerExpert * max_experts(plan), kRows, kMaxRows), kBytes / row_bytes);
 }
 
 LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   const LayerSpec& layer = spec.layers[index];
-  const bool is_last = index + 1 == static_cast<int>(spec.layers.size());
+  const std::vector<int> outputs = spec.output_layers();
   const ActivationKind kind = layer.activation.kind;
   LayerPlan plan;
   plan.n_in = layer.n_in;
@@ -76,7 +78,14 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   plan.stride = row_stride(plan.n_padded);
   plan.n_experts = layer.n_experts();
   plan.n_blended = n_blended(layer, spec.n_dims);
-  plan.is_dot = is_last && layer.n_out <= kMaxDotOutputs;
+  plan.source = spec.source_of(index);
+  plan.n_features = layer.n_features;
+  plan.feature_offset = spec.feature_offset(index);
+  for (const int output : outputs) {
+    if (output == index) plan.is_output = true;
+    if (!plan.is_output) plan.output_column += spec.layers[output].n_out;
+  }
+  plan.is_dot = plan.is_output && layer.n_out <= kMaxDotOutputs;
   plan.is_fused = kind == ActivationKind::Identity || kind == ActivationKind::Relu || kind == ActivationKind::LeakyRelu;
   plan.slope = kind == ActivationKind::Identity ? 1.0F
                : kind == ActivationKind::Relu   ? 0.0F
@@ -85,7 +94,7 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
     for (int e = 0; e < plan.n_experts; ++e) plan.blends.push_back(blend_experts(layer, spec.n_dims, e));
   }
   if (index > 0 || spec.input.kind == InputKind::Features) {
-    plan.n_grad_columns = layer.n_in;
+    plan.n_grad_columns = layer.n_in - layer.n_features;
   } else if (spec.input.has_embedding()) {
     plan.grad_column = spec.input.encoding_width(spec.n_dims);
     plan.n_grad_columns = spec.input.embedding.n_channels;
@@ -93,6 +102,28 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   plan.weight_offset = spec.weight_offset(index);
   plan.bias_offset = spec.bias_offset(index);
   return plan;
+}
+
+/// Which layers read which, and the buffers they can take in turn: a slot is free again after its last reader.
+void connect_layers(NetworkPlan& plan) {
+  std::vector<int> busy_until;
+  for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
+    const int source = plan.layers[l].source;
+    if (source >= 0) plan.layers[source].readers.push_back(l);
+  }
+  for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
+    LayerPlan& layer = plan.layers[l];
+    layer.read_stride = layer.n_features > 0 ? row_stride(round_up(layer.n_in, kPadding))
+                        : layer.source < 0   ? plan.input_stride
+                                             : plan.layers[layer.source].stride;
+    plan.max_stride = std::max({plan.max_stride, layer.stride, layer.read_stride});
+    if (layer.is_output) continue;
+    const auto free = std::find_if(busy_until.begin(), busy_until.end(), [&](int until) { return until < l; });
+    layer.slot = static_cast<int>(free - busy_until.begin());
+    if (free == busy_until.end()) busy_until.push_back(0);
+    busy_until[layer.slot] = layer.readers.back();
+  }
+  plan.n_slots = static_cast<int>(busy_until.size());
 }
 
 }  // namespace
@@ -108,8 +139,9 @@ NetworkPlan make_plan(const NetworkSpec& spec, Precision precision) {
   plan.max_stride = plan.input_stride;
   for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l) {
     plan.layers.push_back(plan_layer(spec, l, plan.forward_bf16));
-    plan.max_stride = std::max(plan.max_stride, plan.layers.back().stride);
   }
+  plan.n_features = spec.n_features();
+  connect_layers(plan);
   plan.tile_rows = choose_tile_rows(plan);
   plan.super_batch_rows = choose_super_batch_rows(plan);
   plan.n_params = spec.n_params();

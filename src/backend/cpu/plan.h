@@ -10,7 +10,7 @@
 
 namespace loe::cpu {
 
-/// Outputs of the last layer up to which it runs as dot products in f32 instead of a GEMM padded to kPadding columns.
+/// Outputs of an output layer up to which it runs as dot products in f32 instead of a GEMM padded to kPadding columns.
 inline constexpr int kMaxDotOutputs = 8;
 
 struct LayerPlan {
@@ -20,8 +20,16 @@ struct LayerPlan {
   int n_padded = 0;    ///< n_out rounded up to kPadding
   int64_t stride = 0;  ///< of rows of activations and gradients of this layer's output, in elements
   int n_experts = 1;
-  int n_blended = 1;                     ///< experts per sample; > 1: Linear
-  bool is_dot = false;                   ///< last layer, few outputs: dot products, f32
+  int n_blended = 1;        ///< experts per sample; > 1: Linear
+  int source = -1;          ///< layer whose rows are read; -1: the input's
+  int n_features = 0;       ///< of the n_in inputs, the last so many come from the caller
+  int feature_offset = 0;   ///< where they start in a sample's features
+  int64_t read_stride = 0;  ///< of the rows that are read; with features a copy with those behind
+  bool is_output = false;   ///< its values are the network's from column `output_column` on
+  int output_column = 0;
+  std::vector<int> readers;              ///< layers that read this one's rows, ascending; empty for an output
+  int slot = 0;                          ///< of the buffers that layers take in turn where rows need not be kept
+  bool is_dot = false;                   ///< output layer, few outputs: dot products, f32
   bool is_fused = false;                 ///< activation done in the GEMM's epilogue (identity, ReLU, LeakyReLU)
   float slope = 1;                       ///< of the fused activation
   std::vector<std::vector<int>> blends;  ///< Linear: [dual cell][node] -> expert
@@ -42,11 +50,9 @@ struct NetworkPlan {
   int tile_rows = 256;              ///< samples that run through all layers together
   int64_t super_batch_rows = 8192;  ///< samples between two passes over all weight gradients, where those are large
   int64_t max_stride = 0;
+  int n_slots = 2;  ///< buffers of rows that hold every layer's as long as it is read
+  int n_features = 0;
   int64_t n_params = 0;
-
-  const LayerPlan& last() const { return layers.back(); }
-  /// Stride of the rows that layer l reads.
-  int64_t input_stride_of(int layer) const { return layer == 0 ? input_stride : layers[layer - 1].stride; }
 };
 
 /// The plan of a validated spec.

@@ -8,9 +8,10 @@
 namespace loe::cpu {
 
 bool PrefixTree::fits(const NetworkPlan& plan) {
-  return plan.spec.input.kind == InputKind::Constant &&
-         std::all_of(plan.layers.begin(), plan.layers.end(),
-                     [](const LayerPlan& layer) { return layer.n_blended == 1; });
+  const auto is_link = [&](const LayerPlan& layer) {
+    return layer.n_blended == 1 && layer.n_features == 0 && layer.source == &layer - plan.layers.data() - 1;
+  };
+  return plan.spec.input.kind == InputKind::Constant && std::all_of(plan.layers.begin(), plan.layers.end(), is_link);
 }
 
 void PrefixTree::start(int n) {

@@ -29,7 +29,7 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
       weights_(&weights),
       embedding_(embedding),
       encodings_(plan.spec.input, plan.spec.n_dims),
-      outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.last().n_out),
+      outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.spec.n_out()),
       signal_(outputs_.size()),
       encoded_(plan.input_width),
       slopes_(plan.max_stride),
@@ -37,10 +37,16 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
   const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
   scaled32_.resize(scaled);
   if (plan.backward_bf16) scaled16_.resize(scaled);
+  gradient_sums_.resize(plan.layers.size());
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    if (plan.layers[l].readers.size() > 1) gradient_sums_[l].resize(plan.tile_rows * plan.max_stride);
+  }
 }
 
 int64_t TileWorker::n_bytes() const {
-  return scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + tree_.n_bytes() +
+  int64_t sums = 0;
+  for (const auto& buffer : gradient_sums_) sums += buffer.n_bytes();
+  return sums + scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + tree_.n_bytes() +
          static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity() + signal_.capacity()) *
                               sizeof(float));
 }
@@ -65,13 +71,40 @@ void TileWorker::encode(Tile& tile) {
         embedding_->features(p, tile.embedding_slot, i, row + input.encoding_width(plan_->spec.n_dims));
       }
     } else if (input.kind == InputKind::Features) {
-      std::copy(tile.features + int64_t{i} * width, tile.features + int64_t{i + 1} * width, row);
+      std::copy_n(tile.features + int64_t{i} * plan_->n_features, width, row);
     } else {
       row[0] = 1.0F;
     }
     if (tile.input.out16 != nullptr) kernels_->to_bf16(row, width, tile.input.out16 + i * plan_->input_stride);
   }
   set_ones(tile, tile.input, plan_->input_stride, width);
+}
+
+void TileWorker::join_features(Tile& tile, int l) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& from = layer.source < 0 ? tile.input : tile.layers[layer.source];
+  const LayerRows& to = tile.joined[l];
+  const int64_t from_stride = layer.source < 0 ? plan_->input_stride : plan_->layers[layer.source].stride;
+  const int width = layer.n_in - layer.n_features;
+  for (int64_t i = 0; i < tile.n; ++i) {
+    const float* features = tile.features + i * plan_->n_features + layer.feature_offset;
+    if (to.out32 != nullptr) {
+      std::copy_n(from.out32 + i * from_stride, width, to.out32 + i * layer.read_stride);
+      std::copy_n(features, layer.n_features, to.out32 + i * layer.read_stride + width);
+    }
+    if (to.out16 != nullptr) {
+      std::copy_n(from.out16 + i * from_stride, width, to.out16 + i * layer.read_stride);
+      for (int k = 0; k < layer.n_features; ++k) {
+        to.out16[i * layer.read_stride + width + k] = round_to_bf16(features[k]);
+      }
+    }
+  }
+  set_ones(tile, to, layer.read_stride, layer.n_in);
+}
+
+const LayerRows& TileWorker::reads(const NetworkPlan& plan, const Tile& tile, int l) {
+  const LayerPlan& layer = plan.layers[l];
+  return layer.n_features > 0 ? tile.joined[l] : layer.source < 0 ? tile.input : tile.layers[layer.source];
 }
 
 const float* TileWorker::forward(Tile& tile) {
@@ -89,13 +122,14 @@ const float* TileWorker::forward(Tile& tile) {
 void TileWorker::write_signal(int sample, int row) {
   const auto scale = static_cast<float>(plan_->spec.output.scale);
   const auto offset = static_cast<float>(plan_->spec.output.offset);
-  const int n_out = plan_->last().n_out;
+  const int n_out = plan_->spec.n_out();
   for (int j = 0; j < n_out; ++j) {
     signal_[int64_t{sample} * n_out + j] = offset + scale * outputs_[int64_t{row} * n_out + j];
   }
 }
 
 void TileWorker::forward_layer(Tile& tile, int l) {
+  if (plan_->layers[l].n_features > 0) join_features(tile, l);
   if (plan_->layers[l].is_dot) {
     forward_dot(tile, l);
   } else {
@@ -159,18 +193,17 @@ void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16
 
 void TileWorker::forward_hidden(Tile& tile, int l) {
   const LayerPlan& layer = plan_->layers[l];
-  const LayerRows& from = l == 0 ? tile.input : tile.layers[l - 1];
+  const LayerRows& from = reads(*plan_, tile, l);
   const LayerRows& to = tile.layers[l];
-  const bool is_last = l + 1 == static_cast<int>(plan_->layers.size());
   GemmArgs args;
   args.a = plan_->forward_bf16 ? static_cast<const void*>(from.out16) : from.out32;
-  args.a_stride = plan_->input_stride_of(l);
+  args.a_stride = layer.read_stride;
   args.depth = layer.depth;
   args.n = layer.n_padded;
   args.bias = weights_->bias(l);
   args.epilogue = Epilogue::BiasLeaky;
   args.c_stride = layer.stride;
-  if (layer.is_fused && !is_last) {
+  if (layer.is_fused && !layer.is_output) {
     args.slope = layer.slope;
     args.c32 = to.out32;
     args.c16 = to.out16;
@@ -178,7 +211,7 @@ void TileWorker::forward_hidden(Tile& tile, int l) {
     set_ones(tile, to, layer.stride, layer.n_out);
     return;
   }
-  args.c32 = !is_last && to.out32 != nullptr ? to.out32 : scratch_.data();
+  args.c32 = !layer.is_output && to.out32 != nullptr ? to.out32 : scratch_.data();
   run_groups(tile, l, args, plan_->forward_bf16, true);
   activate_rows(tile, l, args.c32);
 }
@@ -205,22 +238,22 @@ void TileWorker::activate_row(int l, float* row, bf16* y16, float* dy32, bf16* d
 void TileWorker::activate_rows(Tile& tile, int l, float* sums) {
   const LayerPlan& layer = plan_->layers[l];
   const LayerRows& to = tile.layers[l];
-  const bool is_last = l + 1 == static_cast<int>(plan_->layers.size());
+  const int n_out = plan_->spec.n_out();
   const bool keeps_slopes = tile.is_training && !layer.is_fused;
   const auto row_of = [&](auto* rows, int i) { return rows == nullptr ? nullptr : rows + i * layer.stride; };
   for (int i = 0; i < tile.n; ++i) {
     float* const row = sums + i * layer.stride;
-    activate_row(l, row, is_last ? nullptr : row_of(to.out16, i), keeps_slopes ? row_of(to.grad32, i) : nullptr,
+    activate_row(l, row, layer.is_output ? nullptr : row_of(to.out16, i), keeps_slopes ? row_of(to.grad32, i) : nullptr,
                  keeps_slopes ? row_of(to.grad16, i) : nullptr);
-    if (is_last) std::copy_n(row, layer.n_out, outputs_.data() + int64_t{i} * layer.n_out);
+    if (layer.is_output) std::copy_n(row, layer.n_out, outputs_.data() + int64_t{i} * n_out + layer.output_column);
   }
-  if (!is_last) set_ones(tile, to, layer.stride, layer.n_out);
+  if (!layer.is_output) set_ones(tile, to, layer.stride, layer.n_out);
 }
 
 void TileWorker::forward_dot(Tile& tile, int l) {
   const LayerPlan& layer = plan_->layers[l];
-  const LayerRows& from = l == 0 ? tile.input : tile.layers[l - 1];
-  const int64_t a_stride = plan_->input_stride_of(l);
+  const LayerRows& from = reads(*plan_, tile, l);
+  const int64_t a_stride = layer.read_stride;
   float* const pre = scratch_.data();
   const float* bias = weights_->bias(l);
   const LevelGroups& groups = tile.groups[l];
@@ -262,68 +295,101 @@ void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
 }
 
 void TileWorker::output_gradient(Tile& tile, const float* grads) {
-  const int l = static_cast<int>(plan_->layers.size()) - 1;
-  const LayerPlan& layer = plan_->layers[l];
-  const Activation& activation = plan_->spec.layers[l].activation;
-  const LayerRows& rows = tile.layers[l];
   const auto scale = static_cast<float>(plan_->spec.output.scale);
-  for (int i = 0; i < tile.n; ++i) {
-    const int64_t at = i * layer.stride;
-    float* grad = rows.grad32 != nullptr ? rows.grad32 + at : scratch_.data();
-    for (int j = 0; j < layer.n_out; ++j) {
-      const float y = outputs_[int64_t{i} * layer.n_out + j];
-      const float slope = layer.is_fused           ? activation_derivative(activation, 0.0F, y)
-                          : rows.grad32 != nullptr ? rows.grad32[at + j]
-                                                   : widen_bf16(rows.grad16[at + j]);
-      grad[j] = scale * grads[int64_t{i} * layer.n_out + j] * slope;
+  const int n_out = plan_->spec.n_out();
+  for (std::size_t l = 0; l < plan_->layers.size(); ++l) {
+    const LayerPlan& layer = plan_->layers[l];
+    if (!layer.is_output) continue;
+    const Activation& activation = plan_->spec.layers[l].activation;
+    const LayerRows& rows = tile.layers[l];
+    for (int i = 0; i < tile.n; ++i) {
+      const int64_t at = i * layer.stride;
+      const int64_t from = int64_t{i} * n_out + layer.output_column;
+      float* grad = rows.grad32 != nullptr ? rows.grad32 + at : scratch_.data();
+      for (int j = 0; j < layer.n_out; ++j) {
+        const float slope = layer.is_fused           ? activation_derivative(activation, 0.0F, outputs_[from + j])
+                            : rows.grad32 != nullptr ? rows.grad32[at + j]
+                                                     : widen_bf16(rows.grad16[at + j]);
+        grad[j] = scale * grads[from + j] * slope;
+      }
+      std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
+      if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
     }
-    std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
-    if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
   }
+}
+
+void TileWorker::read_gradient(const Tile& tile, int l, float* dx) {
+  const LayerPlan& layer = plan_->layers[l];
+  if (layer.is_dot) {
+    backward_dot(tile, l, dx);
+    return;
+  }
+  GemmArgs args = gradient_product(tile, l);
+  args.c32 = dx;
+  args.c_stride = plan_->max_stride;
+  run_groups(tile, l, args, plan_->backward_bf16, false);
+}
+
+GemmArgs TileWorker::gradient_product(const Tile& tile, int l) const {
+  const LayerPlan& layer = plan_->layers[l];
+  GemmArgs args;
+  args.a = plan_->backward_bf16 ? static_cast<const void*>(tile.layers[l].grad16) : tile.layers[l].grad32;
+  args.a_stride = layer.stride;
+  args.depth = plan_->backward_bf16 ? round_up(layer.n_out, 2) : layer.n_out;
+  args.n = round_up(layer.n_grad_columns, kPadding);
+  return args;
 }
 
 void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
   const LayerPlan& layer = plan_->layers[l];
-  const int width = round_up(layer.n_grad_columns, kPadding);
-  if (layer.is_dot) {
-    backward_dot(tile, l, scratch_.data());
-  } else {
-    GemmArgs args;
-    args.a = plan_->backward_bf16 ? static_cast<const void*>(tile.layers[l].grad16) : tile.layers[l].grad32;
-    args.a_stride = layer.stride;
-    args.depth = plan_->backward_bf16 ? round_up(layer.n_out, 2) : layer.n_out;
-    args.n = width;
-    if (l > 0) {
-      const LayerRows& below = tile.layers[l - 1];
-      if (plan_->layers[l - 1].is_fused) {
-        args.epilogue = Epilogue::MaskLeaky;
-        args.slope = plan_->layers[l - 1].slope;
-        args.mask32 = below.out16 == nullptr ? below.out32 : nullptr;
-        args.mask16 = below.out16;
-      } else {
-        args.epilogue = Epilogue::Multiply;
-        args.mask32 = below.grad32;
-        args.mask16 = below.grad16;
-      }
-      args.mask_stride = plan_->layers[l - 1].stride;
-      args.c32 = below.grad32;
-      args.c16 = below.grad16;
-      args.c_stride = plan_->layers[l - 1].stride;
-      run_groups(tile, l, args, plan_->backward_bf16, false);
-      return;
-    }
-    args.c32 = scratch_.data();
-    args.c_stride = plan_->max_stride;
-    run_groups(tile, l, args, plan_->backward_bf16, false);
-  }
-  if (l == 0) {
+  if (layer.source < 0) {
+    read_gradient(tile, l, scratch_.data());
     for (int i = 0; i < tile.n; ++i) {
       const float* dx = scratch_.data() + i * plan_->max_stride;
       std::copy(dx, dx + layer.n_grad_columns, input_grads + int64_t{i} * layer.n_grad_columns);
     }
     return;
   }
-  through_activation(tile, l - 1, scratch_.data());
+  const LayerPlan& source = plan_->layers[layer.source];
+  if (source.readers.size() > 1) {
+    add_read_gradient(tile, l);
+    return;
+  }
+  if (layer.is_dot) {
+    read_gradient(tile, l, scratch_.data());
+    through_activation(tile, layer.source, scratch_.data());
+    return;
+  }
+  const LayerRows& below = tile.layers[layer.source];
+  GemmArgs args = gradient_product(tile, l);
+  if (source.is_fused) {
+    args.epilogue = Epilogue::MaskLeaky;
+    args.slope = source.slope;
+    args.mask32 = below.out16 == nullptr ? below.out32 : nullptr;
+    args.mask16 = below.out16;
+  } else {
+    args.epilogue = Epilogue::Multiply;
+    args.mask32 = below.grad32;
+    args.mask16 = below.grad16;
+  }
+  args.mask_stride = source.stride;
+  args.c32 = below.grad32;
+  args.c16 = below.grad16;
+  args.c_stride = source.stride;
+  run_groups(tile, l, args, plan_->backward_bf16, false);
+}
+
+void TileWorker::add_read_gradient(Tile& tile, int l) {
+  const LayerPlan& layer = plan_->layers[l];
+  const std::vector<int>& readers = plan_->layers[layer.source].readers;
+  float* const sums = gradient_sums_[layer.source].data();
+  const bool is_first = l == readers.back();  // backward runs from the last layer to the first
+  read_gradient(tile, l, is_first ? sums : scratch_.data());
+  for (int64_t i = 0; !is_first && i < tile.n; ++i) {
+    const int64_t at = i * plan_->max_stride;
+    kernels_->axpy_f32(1.0F, scratch_.data() + at, layer.n_grad_columns, sums + at);
+  }
+  if (l == readers.front()) through_activation(tile, layer.source, sums);
 }
 
 void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {

@@ -29,11 +29,12 @@ struct LayerRows {
 struct Tile {
   int n = 0;                        ///< samples, up to NetworkPlan::tile_rows
   const float* coords = nullptr;    ///< [n, n_dims]
-  const float* features = nullptr;  ///< [n, n_features]
+  const float* features = nullptr;  ///< [n, NetworkPlan::n_features]
   bool is_training = false;         ///< rows get the column of ones that weight gradients read
   int embedding_slot = -1;          ///< where an embedding keeps what its gradient needs; -1: not kept
   LayerRows input;
   std::vector<LayerRows> layers;
+  std::vector<LayerRows> joined;  ///< [n_layers]: what a layer with features reads; empty rows for the others
   LevelGroups* groups = nullptr;  ///< [n_layers]
 };
 
@@ -46,6 +47,8 @@ class TileWorker {
 
   /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call).
   const float* forward(Tile& tile);
+  /// The rows that a layer reads.
+  static const LayerRows& reads(const NetworkPlan& plan, const Tile& tile, int layer);
   /// From dL/doutputs [n, n_out] of the forward call just made: gradients of all layers' pre-activations into
   /// tile.layers, and of the inputs whose gradient the plan wants (features of the caller or of the embedding)
   /// [n, n_grad_columns] if input_grads is not null. after_layer(l) is called, last layer first, when the gradient of
@@ -60,6 +63,8 @@ class TileWorker {
 
  private:
   void encode(Tile& tile);
+  /// The rows of a layer that reads features: its source's, then those.
+  void join_features(Tile& tile, int layer);
   /// forward() of a network whose activations depend on the path of experts alone: each distinct path once.
   const float* forward_tree(Tile& tile);
   /// signal_ of a sample from the last layer's output in `row`.
@@ -79,6 +84,13 @@ class TileWorker {
   void activate_row(int layer, float* row, bf16* y16, float* dy32, bf16* dy16);
   void output_gradient(Tile& tile, const float* grads);
   void backward_layer(Tile& tile, int layer, float* input_grads);
+  /// The product of a layer's gradient and its weights, without where it goes.
+  GemmArgs gradient_product(const Tile& tile, int layer) const;
+  /// Adds what this layer says about the rows it reads to what their other readers said; after the last of them the
+  /// sum goes through the activation.
+  void add_read_gradient(Tile& tile, int layer);
+  /// dL/dx of all rows [n, max_stride], x the rows that the layer reads.
+  void read_gradient(const Tile& tile, int layer, float* dx);
   void backward_dot(const Tile& tile, int layer, float* dx);
   /// grad(layer) = dx * phi'(layer), rounding to the stored type.
   void through_activation(Tile& tile, int layer, const float* dx);
@@ -90,11 +102,13 @@ class TileWorker {
   const PackedWeights* weights_;
   EmbeddingTable* embedding_;
   EncodingCache encodings_;
-  std::vector<float> outputs_;  ///< [tile_rows, n_out] of the last layer
+  std::vector<float> outputs_;  ///< [tile_rows, n_out] of the output layers
   std::vector<float> signal_;   ///< [tile_rows, n_out] offset + scale * outputs_
   std::vector<float> encoded_;
-  std::vector<float> slopes_;      ///< phi' of one row, before it is rounded
-  AlignedBuffer<float> scratch_;   ///< [tile_rows, max_stride]
+  std::vector<float> slopes_;     ///< phi' of one row, before it is rounded
+  AlignedBuffer<float> scratch_;  ///< [tile_rows, max_stride]
+  /// [layer][tile_rows, max_stride]: sums of the gradients of those that read it; only where there are several.
+  std::vector<AlignedBuffer<float>> gradient_sums_;
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
   AlignedBuffer<bf16> scaled16_;
   std::vector<int> routing_;

@@ -180,10 +180,10 @@ void WeightGradients::run_task(int set, const Task& task, std::span<const Tile> 
 
 void WeightGradients::add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch) {
   const LayerPlan& layer = plan_->layers[task.layer];
-  const LayerRows& from = task.layer == 0 ? tile.input : tile.layers[task.layer - 1];
+  const LayerRows& from = TileWorker::reads(*plan_, tile, task.layer);
   const LayerRows& to = tile.layers[task.layer];
   const LevelGroups& groups = tile.groups[task.layer];
-  const int64_t x_stride = plan_->input_stride_of(task.layer);
+  const int64_t x_stride = layer.read_stride;
   const uint16_t* rows = groups.rows(group);
   const int n_rows = group.end - group.begin;
   for (int i = 0; i < n_rows; ++i) {
@@ -251,10 +251,10 @@ void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& row
 
 void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles, float* d) {
   const LayerPlan& layer = plan_->layers[task.layer];
-  const int64_t x_stride = plan_->input_stride_of(task.layer);
+  const int64_t x_stride = layer.read_stride;
   const int m = layer.n_in + 1;
   for (const Tile& tile : tiles) {
-    const LayerRows& from = task.layer == 0 ? tile.input : tile.layers[task.layer - 1];
+    const LayerRows& from = TileWorker::reads(*plan_, tile, task.layer);
     const LevelGroups& groups = tile.groups[task.layer];
     const auto add_rows = [&](const Group& group, int node) {
       for (int at = group.begin; at < group.end; ++at) {

@@ -66,9 +66,7 @@ BatchView ReferenceExecutor::chunk_of(const BatchView& batch, int64_t first) con
   BatchView chunk;
   chunk.n_samples = std::min(kChunk, batch.n_samples - first);
   chunk.coords = batch.coords.subspan(first * spec_.n_dims, chunk.n_samples * spec_.n_dims);
-  if (spec_.input.kind == InputKind::Features) {
-    chunk.features = batch.features.subspan(first * spec_.input.n_features, chunk.n_samples * spec_.input.n_features);
-  }
+  chunk.features = batch.features.subspan(first * spec_.n_features(), chunk.n_samples * spec_.n_features());
   return chunk;
 }
 
@@ -91,7 +89,7 @@ void ReferenceExecutor::backward(const BatchView& batch, std::span<const float> 
     const NetworkPass pass = network_forward(spec_, params_, chunk);
     const std::span<const float> chunk_grads = output_grads.subspan(first * n_out, chunk.n_samples * n_out);
     const std::vector<double> y_grads(chunk_grads.begin(), chunk_grads.end());
-    std::vector<double> input_grads(feature_grads.empty() ? 0 : chunk.features.size());
+    std::vector<double> input_grads(feature_grads.empty() ? 0 : chunk.n_samples * spec_.n_in());
     network_backward(spec_, params_, pass, y_grads, grads_, input_grads);
     if (!feature_grads.empty()) {
       std::copy(input_grads.begin(), input_grads.end(), feature_grads.begin() + first * spec_.n_in());

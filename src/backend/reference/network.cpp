@@ -10,9 +10,20 @@
 namespace loe::reference {
 namespace {
 
+/// Columns [column, column + n) of rows [B, row_width].
+std::vector<double> columns_of(std::span<const float> rows, int64_t n_samples, int row_width, int column, int n) {
+  std::vector<double> columns;
+  columns.reserve(n_samples * n);
+  for (int64_t sample = 0; sample < n_samples; ++sample) {
+    const auto row = rows.begin() + sample * row_width + column;
+    columns.insert(columns.end(), row, row + n);
+  }
+  return columns;
+}
+
 std::vector<double> network_input(const NetworkSpec& spec, const BatchView& batch) {
   if (spec.input.kind == InputKind::Features) {
-    return {batch.features.begin(), batch.features.end()};
+    return columns_of(batch.features, batch.n_samples, spec.n_features(), 0, spec.input.n_features);
   }
   const size_t width = spec.n_in();
   std::vector<double> input(batch.n_samples * width);
@@ -24,6 +35,28 @@ std::vector<double> network_input(const NetworkSpec& spec, const BatchView& batc
   return input;
 }
 
+/// What layer `index` reads: the rows of its source, each followed by the layer's features.
+std::vector<double> layer_reads(const NetworkSpec& spec, int index, const BatchView& batch, const NetworkPass& pass) {
+  const LayerSpec& layer = spec.layers[index];
+  const int source = spec.source_of(index);
+  const std::vector<double>& rows = source < 0 ? pass.input : pass.values[source];
+  if (layer.n_features == 0) {
+    return rows;
+  }
+  const std::vector<double> features =
+      columns_of(batch.features, batch.n_samples, spec.n_features(), spec.feature_offset(index), layer.n_features);
+  const int width = layer.n_in - layer.n_features;
+  std::vector<double> joined;
+  joined.reserve(batch.n_samples * layer.n_in);
+  for (int64_t sample = 0; sample < batch.n_samples; ++sample) {
+    const auto row = rows.begin() + sample * width;
+    const auto own = features.begin() + sample * layer.n_features;
+    joined.insert(joined.end(), row, row + width);
+    joined.insert(joined.end(), own, own + layer.n_features);
+  }
+  return joined;
+}
+
 /// Fills in the embedding's columns of the input and remembers where the samples lie.
 void add_embedding(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch, NetworkPass& pass) {
   const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
@@ -31,7 +64,7 @@ void add_embedding(const NetworkSpec& spec, std::span<const double> params, cons
     pass.places.push_back(grid.place(batch.coords.data() + sample * spec.n_dims));
   }
   embedding_forward(grid, spec.input.embedding.n_channels, pass.places, params.subspan(spec.embedding_offset()),
-                    pass.values.front().data() + spec.input.encoding_width(spec.n_dims), spec.n_in());
+                    pass.input.data() + spec.input.encoding_width(spec.n_dims), spec.n_in());
 }
 
 std::vector<ExpertBlend> route_blends(const LayerSpec& layer, int n_dims, const BatchView& batch) {
@@ -55,17 +88,43 @@ struct LayerParams {
 
 }  // namespace
 
-std::vector<double> signal_of(const OutputSpec& output, std::span<const double> last) {
-  std::vector<double> signal(last.begin(), last.end());
-  for (double& value : signal) {
-    value = output.offset + output.scale * value;
+std::vector<double> signal_of(const NetworkSpec& spec, const std::vector<std::vector<double>>& values) {
+  std::vector<double> signal;
+  const std::vector<int> outputs = spec.output_layers();
+  const auto n_samples = static_cast<int64_t>(values[outputs[0]].size()) / spec.layers[outputs[0]].n_out;
+  for (int64_t sample = 0; sample < n_samples; ++sample) {
+    for (const int layer : outputs) {
+      const int n_out = spec.layers[layer].n_out;
+      for (int64_t at = sample * n_out; at < (sample + 1) * n_out; ++at) {
+        signal.push_back(spec.output.offset + spec.output.scale * values[layer][at]);
+      }
+    }
   }
   return signal;
 }
 
+std::vector<std::vector<double>> grads_of_values(const NetworkSpec& spec, std::span<const double> output_grads) {
+  const int64_t n_samples = static_cast<int64_t>(output_grads.size()) / spec.n_out();
+  std::vector<std::vector<double>> grads;
+  for (const LayerSpec& layer : spec.layers) {
+    grads.emplace_back(n_samples * layer.n_out);
+  }
+  int column = 0;
+  for (const int layer : spec.output_layers()) {
+    const int n_out = spec.layers[layer].n_out;
+    for (int64_t sample = 0; sample < n_samples; ++sample) {
+      for (int o = 0; o < n_out; ++o) {
+        grads[layer][sample * n_out + o] = spec.output.scale * output_grads[sample * spec.n_out() + column + o];
+      }
+    }
+    column += n_out;
+  }
+  return grads;
+}
+
 NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch) {
   NetworkPass pass;
-  pass.values.push_back(network_input(spec, batch));
+  pass.input = network_input(spec, batch);
   if (spec.input.has_embedding()) {
     add_embedding(spec, params, batch, pass);
   }
@@ -73,41 +132,54 @@ NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> par
     const LayerSpec& layer = spec.layers[i];
     const LayerParams<const double> own(spec, i, params);
     std::vector<ExpertBlend> blends = route_blends(layer, spec.n_dims, batch);
+    std::vector<double> reads = layer_reads(spec, i, batch, pass);
     std::vector<double> sums(batch.n_samples * layer.n_out);
     std::vector<double> values(sums.size());
-    expert_linear_forward(layer, blends, own.weight, own.bias, pass.values.back(), sums);
+    expert_linear_forward(layer, blends, own.weight, own.bias, reads, sums);
     activation_forward(layer.activation, sums, values);
     pass.blends.push_back(std::move(blends));
+    pass.reads.push_back(std::move(reads));
     pass.sums.push_back(std::move(sums));
     pass.values.push_back(std::move(values));
   }
-  pass.signal = signal_of(spec.output, pass.values.back());
+  pass.signal = signal_of(spec, pass.values);
   return pass;
 }
 
 void network_backward(const NetworkSpec& spec, std::span<const double> params, const NetworkPass& pass,
                       std::span<const double> output_grads, std::span<double> param_grads,
                       std::span<double> input_grads) {
-  std::vector<double> grads = signal_of({spec.output.scale, 0}, output_grads);
-  for (int i = static_cast<int>(spec.layers.size()) - 1; i >= 0; --i) {
+  const auto n_layers = static_cast<int>(spec.layers.size());
+  const int64_t n_samples = static_cast<int64_t>(output_grads.size()) / spec.n_out();
+  // Of each layer, and of the input: sums over all that read them.
+  std::vector<std::vector<double>> grads = grads_of_values(spec, output_grads);
+  std::vector<double> first_grads(pass.input.size());
+  for (int i = n_layers - 1; i >= 0; --i) {
     const LayerSpec& layer = spec.layers[i];
     const LayerParams<const double> own(spec, i, params);
     const LayerParams<double> own_grads(spec, i, param_grads);
-    activation_backward(layer.activation, pass.sums[i], pass.values[i + 1], grads);
-    const bool wants_x_grads = i > 0 || !input_grads.empty() || spec.input.has_embedding();
-    std::vector<double> x_grads(wants_x_grads ? pass.values[i].size() : 0);
-    expert_linear_backward(layer, pass.blends[i], own.weight, pass.values[i], grads, own_grads.weight, own_grads.bias,
+    activation_backward(layer.activation, pass.sums[i], pass.values[i], grads[i]);
+    const int source = spec.source_of(i);
+    const bool wants_x_grads = source >= 0 || !input_grads.empty() || spec.input.has_embedding();
+    std::vector<double> x_grads(wants_x_grads ? pass.reads[i].size() : 0);
+    expert_linear_backward(layer, pass.blends[i], own.weight, pass.reads[i], grads[i], own_grads.weight, own_grads.bias,
                            x_grads);
-    grads = std::move(x_grads);
+    std::vector<double>& to = source < 0 ? first_grads : grads[source];
+    const int width = layer.n_in - layer.n_features;
+    for (int64_t sample = 0; wants_x_grads && sample < n_samples; ++sample) {
+      for (int k = 0; k < width; ++k) {
+        to[sample * width + k] += x_grads[sample * layer.n_in + k];
+      }
+    }
   }
   if (spec.input.has_embedding()) {
     const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
     embedding_backward(grid, spec.input.embedding.n_channels, pass.places,
-                       grads.data() + spec.input.encoding_width(spec.n_dims), spec.n_in(),
+                       first_grads.data() + spec.input.encoding_width(spec.n_dims), spec.n_in(),
                        param_grads.subspan(spec.embedding_offset()));
   }
   if (!input_grads.empty()) {
-    std::copy(grads.begin(), grads.end(), input_grads.begin());
+    std::copy(first_grads.begin(), first_grads.end(), input_grads.begin());
   }
 }
 
