@@ -52,13 +52,59 @@ void check_source(const NetworkSpec& spec, const SampleSource& source) {
   }
 }
 
-void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
-                      const ParamState& state) {
-  check_source(spec, source);
+namespace {
+
+void check_update(const NetworkSpec& spec, const AdamUpdate& update, const ParamState& state) {
   validate(update);
   check_size("state.params", spec.n_params(), "[n_params]", state.params.size());
   check_size("state.adam_m", spec.n_params(), "[n_params]", state.adam_m.size());
   check_size("state.adam_v", spec.n_params(), "[n_params]", state.adam_v.size());
+}
+
+}  // namespace
+
+void check_options(const ExecutorOptions& options) {
+  constexpr int kMaxGroup = 65536;
+  if (options.max_group < 1 || options.max_group > kMaxGroup) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] max_group: expected 1..{} samples, got {}", kMaxGroup, options.max_group));
+  }
+}
+
+void check_objective(const Objective& objective, int max_group) {
+  const auto fail = [](const std::string& message) {
+    throw Error(ErrorKind::InvalidArgument, "[executor] objective: " + message);
+  };
+  const int64_t n_samples = objective.n_samples();
+  if (n_samples < 0) {
+    fail(fmt::format("expected 0 or more samples, got {}", n_samples));
+  }
+  const std::span<const int64_t> groups = objective.groups();
+  if (groups.empty()) {
+    return;
+  }
+  if (groups.front() != 0 || groups.back() != n_samples) {
+    fail(fmt::format("expected groups from 0 to {}, got {} to {}", n_samples, groups.front(), groups.back()));
+  }
+  for (size_t i = 0; i + 1 < groups.size(); ++i) {
+    const int64_t size = groups[i + 1] - groups[i];
+    if (size < 1 || size > max_group) {
+      fail(fmt::format("expected groups of 1..{} samples (max_group of the options), got {} in group {}", max_group,
+                       size, i));
+    }
+  }
+}
+
+void check_train_step(const NetworkSpec& spec, const Objective& objective, int max_group, const AdamUpdate& update,
+                      const ParamState& state) {
+  check_objective(objective, max_group);
+  check_update(spec, update, state);
+}
+
+void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
+                      const ParamState& state) {
+  check_source(spec, source);
+  check_update(spec, update, state);
 }
 
 }  // namespace loe

@@ -21,6 +21,16 @@ void check_backward(const NetworkSpec& spec, const BatchView& batch, std::span<c
 /// At least one sample (the mean over none is undefined), and an input that a SampleSource can feed: not Features.
 void check_source(const NetworkSpec& spec, const SampleSource& source);
 
+/// What no backend can do, whatever its precisions and instruction sets: max_group outside 1..65536.
+void check_options(const ExecutorOptions& options);
+
+/// Groups that cover the samples in order, none empty or larger than max_group.
+void check_objective(const Objective& objective, int max_group);
+
+/// check_objective, a valid update, and three buffers of n_params().
+void check_train_step(const NetworkSpec& spec, const Objective& objective, int max_group, const AdamUpdate& update,
+                      const ParamState& state);
+
 /// check_source, a valid update, and three buffers of n_params().
 void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
                       const ParamState& state);

@@ -67,6 +67,8 @@ struct FakeExecutor : Executor {
   void forward(const BatchView&, std::span<float>) override {}
   void backward(const BatchView&, std::span<const float>, std::span<float>, std::span<float>) override {}
   double mse_gradients(const SampleSource&, std::span<float>) override { return 0; }
+  double objective_gradients(const Objective&, std::span<float>) override { return 0; }
+  double train_step(const Objective&, const AdamUpdate&, ParamState&) override { return 0; }
   double train_step(const SampleSource&, const AdamUpdate& update, ParamState& state) override {
     updates.push_back(update);
     std::this_thread::sleep_for(std::chrono::duration<double>(step_seconds));

@@ -24,7 +24,8 @@ Precision precision_from_string(const std::string& text);
 struct ExecutorOptions {
   Precision precision = Precision::F32;
   int n_threads = 0;  ///< 0: all usable cores
-  std::string isa;    ///< "" picks the best of this machine; else a name from Backend::isas()
+  std::string isa{};  ///< "" picks the best of this machine; else a name from Backend::isas()
+  int max_group = 1;  ///< samples of the largest group of an Objective, 1..65536: they go through the network together
 };
 
 /// Inputs of a batch of B samples.
@@ -44,6 +45,22 @@ class SampleSource {
   /// Writes coords [count, n_dims] and targets [count, n_out] of samples first .. first + count - 1.
   /// Neighbouring samples should be close in space: it makes coarse levels contiguous. Not needed for correctness.
   virtual void fill(int64_t first, int64_t count, float* coords, float* targets) const = 0;
+};
+
+/// A loss over samples that belong together in groups: the samples of one ray, of which only the rendered colour is
+/// known. fill() and loss() are called from several threads at once, on disjoint ranges of whole groups, any number of
+/// times, and must be pure functions of their arguments.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  virtual int64_t n_samples() const = 0;
+  /// Where groups begin: ascending, the first 0, the last n_samples(). Empty: every sample is a group of its own. A
+  /// group has at most ExecutorOptions::max_group samples.
+  virtual std::span<const int64_t> groups() const { return {}; }
+  /// Writes coords [count, n_dims] and features [count, n_features()] of samples first .. first + count - 1.
+  virtual void fill(int64_t first, int64_t count, float* coords, float* features) const = 0;
+  /// What these samples add to the loss, given their outputs [count, n_out]; writes its gradient by them, same shape.
+  virtual double loss(int64_t first, int64_t count, const float* outputs, float* output_grads) const = 0;
 };
 
 /// Adam's hyper-parameters for one update (Kingma & Ba 2015, algorithm 1). t counts from 1.
@@ -97,6 +114,12 @@ class Executor {
 
   /// Mean squared error over all samples and outputs, L = 1/(B n_out) sum (y - target)^2, and dL/dparams.
   virtual double mse_gradients(const SampleSource& source, std::span<float> param_grads) = 0;
+
+  /// The loss of an objective, summed over its groups, and dL/dparams.
+  virtual double objective_gradients(const Objective& objective, std::span<float> param_grads) = 0;
+
+  /// One fused optimiser update on an objective; otherwise as below.
+  virtual double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) = 0;
 
   /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
   /// is changed. state.params must be what set_params was last given, or the result of the last train_step.

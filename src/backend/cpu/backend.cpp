@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "backend/check.h"
 #include "backend/cpu/executor.h"
 #include "backend/cpu/isa/kernels.h"
 #include "loe/backend/backend.h"
@@ -22,6 +23,7 @@ class CpuBackend : public Backend {
 
   std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const override {
     spec.validate();
+    check_options(options);
     for (const cpu::KernelTable& table : cpu::kernel_tables()) {
       if (options.isa.empty() || options.isa == table.isa) {
         return std::make_unique<cpu::CpuExecutor>(spec, options, table);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "backend/check.h"
 
@@ -56,7 +57,8 @@ struct CpuExecutor::Workspace {
 };
 
 CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options, const KernelTable& kernels)
-    : plan_(make_plan(spec, options.precision)),
+    : plan_(make_plan(spec, options.precision, options.max_group)),
+      max_group_(options.max_group),
       kernels_(&kernels),
       pool_(options.n_threads),
       weights_(plan_, kernels.panel),
@@ -248,17 +250,18 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
   }
 }
 
-void CpuExecutor::run_tile(int64_t first, int64_t n_samples, int index, int slot, int w, const TileTask& task,
+void CpuExecutor::run_tile(int64_t tile_index, int index, int slot, int w, const TileTask& task,
                            const std::function<void(int layer)>& after_layer) {
+  const int64_t first = task.cuts[tile_index];
   TileWorker& worker = workers_[w];
   Tile& tile = training_->tiles[index];
   bind_tile(tile, index, w);
-  tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, n_samples - first));
+  tile.n = static_cast<int>(task.cuts[tile_index + 1] - first);
   tile.embedding_slot = embedding_ == nullptr ? -1 : slot;
   task.load(first, tile, worker);
   const float* outputs = worker.forward(tile);
   worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.spec.n_out());
-  task.output_grads(first, tile, outputs, worker);
+  task.output_grads(tile_index, tile, outputs, worker);
   float* input_grads =
       task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
   if (embedding_ != nullptr) input_grads = embedding_->feature_grads(slot);
@@ -266,18 +269,31 @@ void CpuExecutor::run_tile(int64_t first, int64_t n_samples, int index, int slot
   if (embedding_ != nullptr) embedding_->finish_tile(slot, tile.n);
 }
 
-void CpuExecutor::run_backward(int64_t n_samples, const TileTask& task) {
+std::vector<int64_t> CpuExecutor::cut_samples(int64_t n_samples, std::span<const int64_t> groups) const {
+  std::vector<int64_t> cuts = {0};
+  if (groups.empty()) {
+    for (int64_t end = plan_.tile_rows; end < n_samples; end += plan_.tile_rows) cuts.push_back(end);
+  } else {
+    for (std::size_t i = 1; i < groups.size(); ++i) {
+      if (groups[i] - cuts.back() > plan_.tile_rows) cuts.push_back(groups[i - 1]);
+    }
+  }
+  if (n_samples > 0) cuts.push_back(n_samples);
+  return cuts;
+}
+
+void CpuExecutor::run_backward(const TileTask& task) {
   if (embedding_ != nullptr) embedding_->clear_gradient(pool_);
   if (uses_chunks()) {
-    run_chunks(n_samples, task);
+    run_chunks(task);
   } else {
-    run_super_batches(n_samples, task);
+    run_super_batches(task);
   }
 }
 
-void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
+void CpuExecutor::run_chunks(const TileTask& task) {
   prepare_training(pool_.n_threads());
-  const int64_t n_tiles = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
+  const int64_t n_tiles = task.n_tiles();
   const int64_t max_chunks = std::clamp<int64_t>(kChunkBytes / WeightGradients::set_bytes(plan_), 1, kMaxChunks);
   const int64_t chunk_tiles =
       std::max((kMinChunkSamples + plan_.tile_rows - 1) / plan_.tile_rows, (n_tiles + max_chunks - 1) / max_chunks);
@@ -293,7 +309,7 @@ void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
       const int64_t first = chunk * chunk_tiles + done;
       const int64_t end = std::min({n_tiles, first + phase_tiles, (chunk + 1) * chunk_tiles});
       for (int64_t t = first; t < end; ++t) {
-        run_tile(t * plan_.tile_rows, n_samples, w, static_cast<int>(chunk * phase_tiles + t - first), w, task,
+        run_tile(t, w, static_cast<int>(chunk * phase_tiles + t - first), w, task,
                  [&](int layer) { gradients_->add_layer(static_cast<int>(chunk), layer, training_->tiles[w], w); });
       }
     });
@@ -302,8 +318,8 @@ void CpuExecutor::run_chunks(int64_t n_samples, const TileTask& task) {
   gradients_->reduce(pool_, n_chunks);
 }
 
-void CpuExecutor::run_super_batches(int64_t n_samples, const TileTask& task) {
-  const int64_t n_tiles = (n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
+void CpuExecutor::run_super_batches(const TileTask& task) {
+  const int64_t n_tiles = task.n_tiles();
   const int64_t tiles_wanted = std::max<int64_t>(2 * pool_.n_threads(), plan_.super_batch_rows / plan_.tile_rows);
   prepare_training(static_cast<int>(std::clamp<int64_t>(n_tiles, 1, tiles_wanted)));
   if (n_tiles == 0) gradients_->add_tiles(pool_, {}, true);
@@ -311,8 +327,7 @@ void CpuExecutor::run_super_batches(int64_t n_samples, const TileTask& task) {
     const int64_t count = std::min<int64_t>(training_->n_tiles, n_tiles - start);
     if (embedding_ != nullptr) embedding_->begin_tiles(static_cast<int>(count));
     pool_.parallel_for(count, [&](int64_t index, int w) {
-      run_tile((start + index) * plan_.tile_rows, n_samples, static_cast<int>(index), static_cast<int>(index), w, task,
-               [](int) {});
+      run_tile(start + index, static_cast<int>(index), static_cast<int>(index), w, task, [](int) {});
     });
     if (embedding_ != nullptr) embedding_->add_tiles(pool_);
     gradients_->add_tiles(pool_, {training_->tiles.data(), static_cast<std::size_t>(count)}, start == 0);
@@ -324,15 +339,16 @@ void CpuExecutor::backward(const BatchView& batch, std::span<const float> output
   check_backward(plan_.spec, batch, output_grads, param_grads, feature_grads);
   const int n_out = plan_.spec.n_out();
   TileTask task;
+  task.cuts = cut_samples(batch.n_samples, {});
   task.load = [&](int64_t first, Tile& tile, TileWorker&) {
     tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
     tile.features = batch.features.data() + first * plan_.n_features;
   };
-  task.output_grads = [&](int64_t first, const Tile& tile, const float*, TileWorker& worker) {
-    std::copy_n(output_grads.data() + first * n_out, int64_t{tile.n} * n_out, worker.output_grads.data());
+  task.output_grads = [&](int64_t index, const Tile& tile, const float*, TileWorker& worker) {
+    std::copy_n(output_grads.data() + task.cuts[index] * n_out, int64_t{tile.n} * n_out, worker.output_grads.data());
   };
   task.feature_grads = feature_grads.empty() ? nullptr : feature_grads.data();
-  run_backward(batch.n_samples, task);
+  run_backward(task);
   write_gradient(param_grads);
 }
 
@@ -346,27 +362,66 @@ double CpuExecutor::run_mse(const SampleSource& source) {
   const int n_dims = plan_.spec.n_dims;
   const int64_t n_samples = source.n_samples();
   const double scale = 1.0 / (static_cast<double>(n_samples) * n_out);
-  std::vector<double> losses((n_samples + plan_.tile_rows - 1) / plan_.tile_rows);
   TileTask task;
+  task.cuts = cut_samples(n_samples, {});
+  std::vector<double> losses(task.n_tiles());
   task.load = [&](int64_t first, Tile& tile, TileWorker& worker) {
     worker.coords.resize(static_cast<std::size_t>(plan_.tile_rows) * n_dims);
     worker.targets.resize(static_cast<std::size_t>(plan_.tile_rows) * n_out);
     source.fill(first, tile.n, worker.coords.data(), worker.targets.data());
     tile.coords = worker.coords.data();
   };
-  task.output_grads = [&](int64_t first, const Tile& tile, const float* outputs, TileWorker& worker) {
+  task.output_grads = [&](int64_t index, const Tile& tile, const float* outputs, TileWorker& worker) {
     double sum = 0;
     for (int i = 0; i < tile.n * n_out; ++i) {
       const float error = outputs[i] - worker.targets[i];
       sum += static_cast<double>(error) * error;
       worker.output_grads[i] = static_cast<float>(2 * scale) * error;
     }
-    losses[first / plan_.tile_rows] = sum;
+    losses[index] = sum;
   };
-  run_backward(n_samples, task);
-  double loss = 0;
-  for (const double part : losses) loss += part;
-  return loss * scale;
+  run_backward(task);
+  return scale * std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+double CpuExecutor::run_objective(const Objective& objective) {
+  const NetworkSpec& spec = plan_.spec;
+  TileTask task;
+  task.cuts = cut_samples(objective.n_samples(), objective.groups());
+  std::vector<double> losses(task.n_tiles());
+  task.load = [&](int64_t first, Tile& tile, TileWorker& worker) {
+    worker.coords.resize(static_cast<std::size_t>(plan_.tile_rows) * spec.n_dims);
+    worker.features.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.n_features);
+    objective.fill(first, tile.n, worker.coords.data(), worker.features.data());
+    tile.coords = worker.coords.data();
+    tile.features = worker.features.data();
+  };
+  task.output_grads = [&](int64_t index, const Tile& tile, const float* outputs, TileWorker& worker) {
+    losses[index] = objective.loss(task.cuts[index], tile.n, outputs, worker.output_grads.data());
+  };
+  run_backward(task);
+  return std::accumulate(losses.begin(), losses.end(), 0.0);
+}
+
+double CpuExecutor::objective_gradients(const Objective& objective, std::span<float> param_grads) {
+  check_objective(objective, max_group_);
+  check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
+  const double loss = run_objective(objective);
+  write_gradient(param_grads);
+  return loss;
+}
+
+double CpuExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) {
+  check_train_step(plan_.spec, objective, max_group_, update, state);
+  return update_with(run_objective(objective), update, state);
+}
+
+double CpuExecutor::update_with(double loss, const AdamUpdate& update, ParamState& state) {
+  if (std::isfinite(loss)) {
+    gradients_->apply_adam(pool_, update, state, weights_);
+    if (embedding_ != nullptr) embedding_->apply_adam(pool_, update, state);
+  }
+  return loss;
 }
 
 double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> param_grads) {
@@ -379,12 +434,7 @@ double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> p
 
 double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
   check_train_step(plan_.spec, source, update, state);
-  const double loss = run_mse(source);
-  if (std::isfinite(loss)) {
-    gradients_->apply_adam(pool_, update, state, weights_);
-    if (embedding_ != nullptr) embedding_->apply_adam(pool_, update, state);
-  }
-  return loss;
+  return update_with(run_mse(source), update, state);
 }
 
 }  // namespace loe::cpu

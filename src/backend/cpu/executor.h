@@ -31,25 +31,35 @@ class CpuExecutor : public Executor {
                 std::span<float> feature_grads) override;
   double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
   double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+  double objective_gradients(const Objective& objective, std::span<float> param_grads) override;
+  double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) override;
 
  private:
   struct Workspace;
-  /// Fills in the inputs and the gradient of the outputs of one tile, given its outputs.
+  /// Where the tiles of a batch lie, and what fills in the inputs and the gradient of the outputs of one, given its
+  /// outputs.
   struct TileTask {
+    std::vector<int64_t> cuts;  ///< [n_tiles + 1]: first sample of each tile, then the number of samples
+    int64_t n_tiles() const { return static_cast<int64_t>(cuts.size()) - 1; }
     std::function<void(int64_t first, Tile& tile, TileWorker& worker)> load;
-    std::function<void(int64_t first, const Tile& tile, const float* outputs, TileWorker& worker)> output_grads;
+    std::function<void(int64_t index, const Tile& tile, const float* outputs, TileWorker& worker)> output_grads;
     float* feature_grads = nullptr;
   };
 
   /// Forward and backward over all samples; the weight gradients are left in gradients_.
-  void run_backward(int64_t n_samples, const TileTask& task);
+  void run_backward(const TileTask& task);
+  /// Tiles of whole groups, as many as fit, or of tile_rows samples if there are no groups: of the batch alone.
+  std::vector<int64_t> cut_samples(int64_t n_samples, std::span<const int64_t> groups) const;
   double run_mse(const SampleSource& source);
+  double run_objective(const Objective& objective);
+  /// The update, unless the loss is not finite; returns it.
+  double update_with(double loss, const AdamUpdate& update, ParamState& state);
   /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
   bool uses_chunks() const;
-  void run_chunks(int64_t n_samples, const TileTask& task);
-  void run_super_batches(int64_t n_samples, const TileTask& task);
-  /// Forward and backward of the tile at sample `first` in the buffers of tile `index`; `slot` of the embedding.
-  void run_tile(int64_t first, int64_t n_samples, int index, int slot, int worker, const TileTask& task,
+  void run_chunks(const TileTask& task);
+  void run_super_batches(const TileTask& task);
+  /// Forward and backward of tile `tile_index` of the batch in the buffers `index`; `slot` of the embedding.
+  void run_tile(int64_t tile_index, int index, int slot, int worker, const TileTask& task,
                 const std::function<void(int layer)>& after_layer);
   /// Elements of a worker's buffer for rows that only live while their tile runs: the layers' slots, the input and the
   /// rows of a layer with features.
@@ -62,6 +72,7 @@ class CpuExecutor : public Executor {
   void bind_tile(Tile& tile, int index, int worker);
 
   NetworkPlan plan_;
+  int max_group_;
   const KernelTable* kernels_;
   ThreadPool pool_;
   PackedWeights weights_;

@@ -128,7 +128,7 @@ void connect_layers(NetworkPlan& plan) {
 
 }  // namespace
 
-NetworkPlan make_plan(const NetworkSpec& spec, Precision precision) {
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group) {
   NetworkPlan plan;
   plan.spec = spec;
   plan.precision = precision;
@@ -142,7 +142,13 @@ NetworkPlan make_plan(const NetworkSpec& spec, Precision precision) {
   }
   plan.n_features = spec.n_features();
   connect_layers(plan);
+  // Groups fill a tile up to the last that fits: with room for four, seven eighths of a tile are in use on average.
+  constexpr int kGroupsPerTile = 4;
+  constexpr int kMaxTileRows = 65536;  // rows of a tile are listed in 16 bits
   plan.tile_rows = choose_tile_rows(plan);
+  if (max_group > 1) {
+    plan.tile_rows = std::max(plan.tile_rows, std::min(kGroupsPerTile * round_up(max_group, 64), kMaxTileRows));
+  }
   plan.super_batch_rows = choose_super_batch_rows(plan);
   plan.n_params = spec.n_params();
   return plan;

@@ -56,7 +56,8 @@ struct NetworkPlan {
 };
 
 /// The plan of a validated spec.
-NetworkPlan make_plan(const NetworkSpec& spec, Precision precision);
+/// max_group: see ExecutorOptions; a tile holds at least that many samples.
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group);
 
 inline int round_up(int value, int multiple) {
   return (value + multiple - 1) / multiple * multiple;

@@ -87,15 +87,15 @@ void TileWorker::join_features(Tile& tile, int l) {
   const int64_t from_stride = layer.source < 0 ? plan_->input_stride : plan_->layers[layer.source].stride;
   const int width = layer.n_in - layer.n_features;
   for (int64_t i = 0; i < tile.n; ++i) {
-    const float* features = tile.features + i * plan_->n_features + layer.feature_offset;
+    const float* own = tile.features + i * plan_->n_features + layer.feature_offset;
     if (to.out32 != nullptr) {
       std::copy_n(from.out32 + i * from_stride, width, to.out32 + i * layer.read_stride);
-      std::copy_n(features, layer.n_features, to.out32 + i * layer.read_stride + width);
+      std::copy_n(own, layer.n_features, to.out32 + i * layer.read_stride + width);
     }
     if (to.out16 != nullptr) {
       std::copy_n(from.out16 + i * from_stride, width, to.out16 + i * layer.read_stride);
       for (int k = 0; k < layer.n_features; ++k) {
-        to.out16[i * layer.read_stride + width + k] = round_to_bf16(features[k]);
+        to.out16[i * layer.read_stride + width + k] = round_to_bf16(own[k]);
       }
     }
   }

@@ -56,9 +56,10 @@ class TileWorker {
   void backward(Tile& tile, const float* grads, float* input_grads, const std::function<void(int layer)>& after_layer);
 
   int64_t n_bytes() const;
-  /// Scratch for callers: a tile's coordinates, targets, gradients of outputs.
+  /// Scratch for callers: a tile's coordinates, targets, features, gradients of outputs.
   std::vector<float> coords;
   std::vector<float> targets;
+  std::vector<float> features;
   std::vector<float> output_grads;
 
  private:

@@ -18,7 +18,8 @@ constexpr int64_t kChunk = 1024;
 
 class ReferenceExecutor final : public Executor {
  public:
-  explicit ReferenceExecutor(const NetworkSpec& spec) : spec_(spec), params_(spec.n_params()) {}
+  ReferenceExecutor(const NetworkSpec& spec, int max_group)
+      : spec_(spec), max_group_(max_group), params_(spec.n_params()) {}
 
   const NetworkSpec& spec() const override { return spec_; }
   int n_threads() const override { return 1; }
@@ -33,12 +34,17 @@ class ReferenceExecutor final : public Executor {
                 std::span<float> feature_grads) override;
   double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
   double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+  double objective_gradients(const Objective& objective, std::span<float> param_grads) override;
+  double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) override;
 
  private:
   BatchView chunk_of(const BatchView& batch, int64_t first) const;
   double accumulate_mse(const SampleSource& source);
+  double accumulate_objective(const Objective& objective);
+  double update_with(double loss, const AdamUpdate& update, ParamState& state);
 
   NetworkSpec spec_;
+  int max_group_;
   std::vector<double> params_;
   std::vector<double> grads_;  ///< dL/dparams of the call under way
 };
@@ -128,7 +134,50 @@ double ReferenceExecutor::mse_gradients(const SampleSource& source, std::span<fl
 
 double ReferenceExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
   check_train_step(spec_, source, update, state);
-  const double loss = accumulate_mse(source);
+  return update_with(accumulate_mse(source), update, state);
+}
+
+/// Leaves dL/dparams in grads_ and returns L. Groups are taken one after the other: they only bound the memory.
+double ReferenceExecutor::accumulate_objective(const Objective& objective) {
+  const std::span<const int64_t> groups = objective.groups();
+  const int64_t n_samples = objective.n_samples();
+  const int n_out = spec_.n_out();
+  grads_.assign(params_.size(), 0.0);
+  double loss = 0;
+  size_t group = 0;
+  for (int64_t first = 0; first < n_samples;) {
+    int64_t end = std::min(n_samples, first + kChunk);
+    if (!groups.empty()) {
+      end = groups[++group];
+    }
+    const int64_t count = end - first;
+    std::vector<float> coords(count * spec_.n_dims);
+    std::vector<float> features(count * spec_.n_features());
+    objective.fill(first, count, coords.data(), features.data());
+    const NetworkPass pass = network_forward(spec_, params_, BatchView{count, coords, features});
+    const std::vector<float> outputs(pass.outputs().begin(), pass.outputs().end());
+    std::vector<float> output_grads(count * n_out);
+    loss += objective.loss(first, count, outputs.data(), output_grads.data());
+    network_backward(spec_, params_, pass, std::vector<double>(output_grads.begin(), output_grads.end()), grads_, {});
+    first = end;
+  }
+  return loss;
+}
+
+double ReferenceExecutor::objective_gradients(const Objective& objective, std::span<float> param_grads) {
+  check_objective(objective, max_group_);
+  check_size("param_grads", spec_.n_params(), "[n_params]", param_grads.size());
+  const double loss = accumulate_objective(objective);
+  std::copy(grads_.begin(), grads_.end(), param_grads.begin());
+  return loss;
+}
+
+double ReferenceExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) {
+  check_train_step(spec_, objective, max_group_, update, state);
+  return update_with(accumulate_objective(objective), update, state);
+}
+
+double ReferenceExecutor::update_with(double loss, const AdamUpdate& update, ParamState& state) {
   if (std::isfinite(loss)) {
     adam_step(update, grads_, state);
     params_.assign(state.params.begin(), state.params.end());
@@ -143,6 +192,7 @@ class ReferenceBackend final : public Backend {
 
   std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const override {
     spec.validate();
+    check_options(options);
     if (!options.isa.empty()) {
       throw Error(ErrorKind::InvalidArgument,
                   fmt::format("[reference] isa: expected none, the reference has no instruction sets, got \"{}\"",
@@ -154,7 +204,7 @@ class ReferenceBackend final : public Backend {
                               "--device cpu for other precisions",
                               to_string(options.precision)));
     }
-    return std::make_unique<ReferenceExecutor>(spec);
+    return std::make_unique<ReferenceExecutor>(spec, options.max_group);
   }
 };
 
