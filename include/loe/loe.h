@@ -26,6 +26,7 @@
 #include "loe/metric/seams.h"
 #include "loe/nn/layout.h"
 #include "loe/nn/network.h"
+#include "loe/nn/radiance_field.h"
 #include "loe/optim/schedule.h"
 #include "loe/signal/image.h"
 #include "loe/signal/image_sampler.h"
