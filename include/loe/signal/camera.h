@@ -28,6 +28,21 @@ struct Lens {
   bool operator==(const Lens&) const = default;
 };
 
+/// (x', y') of (x, y). Any finite point; beyond the fold of a lens (see undistort) it is the formula's value all the
+/// same.
+std::array<double, 2> distort(const Lens& lens, double x, double y);
+
+/// The matrix {{dx'/dx, dx'/dy}, {dy'/dx, dy'/dy}} of distort() at (x, y).
+std::array<std::array<double, 2>, 2> distortion_jacobian(const Lens& lens, double x, double y);
+
+/// The reverse of distort() on the branch that holds the centre: the (x, y) whose (x', y') is given, to a relative
+/// 1e-12. Newton's method with the Jacobian above, from the solution of the radial part; a few iterations each.
+///
+/// A radial polynomial with negative coefficients rises up to its fold and sinks beyond it: what is farther out in the
+/// picture than the fold comes from no direction. NaN, NaN there, for a fisheye's directions at 90 degrees and more
+/// from its axis, beyond 89.99 degrees for a BrownConrady lens, and for what is not finite.
+std::array<double, 2> undistort(const Lens& lens, double x_distorted, double y_distorted);
+
 /// Pixel (u, v), with pixel centres at j + 1/2: u = fl_x x' + cx, v = fl_y y' + cy.
 struct Intrinsics {
   int width = 0;
@@ -46,5 +61,25 @@ struct Pose {
   std::array<std::array<double, 4>, 3> matrix = {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
   bool operator==(const Pose&) const = default;
 };
+
+/// Direction (x, y, -1) of pixel position (u, v) in the camera's OpenGL axes, not normalised: a point at distance d
+/// along the view's axis is d times it. The centre of pixel (i, j) is (i + 0.5, j + 0.5). NaN where undistort() is.
+std::array<double, 3> pixel_direction(const Intrinsics& intrinsics, double u, double v);
+
+struct CameraRay {
+  std::array<double, 3> origin{};
+  std::array<double, 3> direction{};  ///< of length 1, in world axes
+};
+/// Through (u, v). direction is NaN where undistort() is.
+CameraRay ray_of_pixel(const Intrinsics& intrinsics, const Pose& camera_to_world, double u, double v);
+
+struct PixelPosition {
+  double u = 0;
+  double v = 0;
+  double depth = 0;  ///< along the view's axis; positive: in front of the camera
+};
+/// Where a point of the world is seen: the reverse of ray_of_pixel(). NaN for u, v if depth <= 0.
+PixelPosition pixel_of_point(const Intrinsics& intrinsics, const Pose& camera_to_world,
+                             const std::array<double, 3>& point);
 
 }  // namespace loe

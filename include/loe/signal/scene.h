@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -16,13 +17,14 @@ const char* to_string(Split split);  ///< "train", "val", "test"
 struct View {
   std::string name;              ///< file name without folder: in tables
   std::string image_path;        ///< absolute
-  std::string mask_path;         ///< grey picture; empty: none
+  std::string mask_path;         ///< absolute; its first channel counts; empty: none
   bool mask_keeps_white = true;  ///< white pixels of the mask are the ones to learn from (nerfstudio); false: to be
                                  ///< left out (instant-ngp)
   Split split = Split::Train;
   Intrinsics intrinsics;
   Pose camera_to_world;
-  double near = 0;  ///< distances along the view's z axis where something may be, in normalised units; 0, 0: the bounds
+  double near = 0;  ///< distances along the view's axis between which something may be, in normalised units; both 0:
+                    ///< wherever the ray is in the scene's box
   double far = 0;
 };
 
@@ -32,16 +34,19 @@ enum class Background { None, White, Random };
 /// A scene scaled isotropically into [-0.5, 0.5]^3: normalised = (world - centre) * scale.
 struct Scene {
   std::string format;  ///< "blender", "transforms", "nsvf", "llff", "colmap"
-  std::string path;    ///< folder
+  std::string path;    ///< folder, or the transforms.json
   std::vector<View> views;
   std::array<double, 3> centre{};
   double scale = 1;
   /// Box of what is to be reconstructed, in normalised coordinates.
   std::array<double, 3> box_min = {-0.5, -0.5, -0.5};
   std::array<double, 3> box_max = {0.5, 0.5, 0.5};
-  bool has_alpha = false;  ///< pictures are RGBA
+  bool has_alpha = false;  ///< pictures have an alpha channel (all of them, or none)
   Background background = Background::None;
   std::vector<std::string> warnings;  ///< one line each: what was skipped or assumed
 };
+
+/// Indices of the views of `split` in scene.views, in order. Error(NotFound) if there are none.
+std::vector<std::size_t> views_of(const Scene& scene, Split split);
 
 }  // namespace loe

@@ -1,0 +1,29 @@
+#include "loe/signal/scene.h"
+
+#include <fmt/format.h>
+
+#include "loe/base/error.h"
+
+namespace loe {
+
+const char* to_string(Split split) {
+  return split == Split::Train ? "train" : split == Split::Validation ? "val" : "test";
+}
+
+std::vector<std::size_t> views_of(const Scene& scene, Split split) {
+  std::vector<std::size_t> found;
+  for (std::size_t i = 0; i < scene.views.size(); ++i) {
+    if (scene.views[i].split == split) {
+      found.push_back(i);
+    }
+  }
+  if (found.empty()) {
+    throw Error(ErrorKind::NotFound,
+                fmt::format("[scene] {}: expected at least one view of the split '{}', got none of "
+                            "{}; choose another split",
+                            scene.path, to_string(split), scene.views.size()));
+  }
+  return found;
+}
+
+}  // namespace loe
