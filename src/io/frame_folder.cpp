@@ -1,20 +1,16 @@
 // Videos as folders of numbered pictures.
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <functional>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include "io/file_handle.h"
-#include "io/image_formats.h"
+#include "io/picture_folder.h"
 #include "io/text.h"
 #include "io/video_source.h"
 #include "loe/io/file.h"
@@ -24,86 +20,6 @@ namespace loe {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool is_digit(char c) {
-  return std::isdigit(static_cast<unsigned char>(c)) != 0;
-}
-
-/// Runs of digits compare as numbers, the rest as bytes: frame2 < frame10. Numbers of any length.
-bool natural_less(const std::string& a, const std::string& b) {
-  std::size_t i = 0;
-  std::size_t j = 0;
-  while (i < a.size() && j < b.size()) {
-    if (!is_digit(a[i]) || !is_digit(b[j])) {
-      if (a[i] != b[j]) {
-        return static_cast<unsigned char>(a[i]) < static_cast<unsigned char>(b[j]);
-      }
-      ++i;
-      ++j;
-      continue;
-    }
-    const auto number = [](const std::string& text, std::size_t& at) {
-      const std::size_t first = std::min(text.find_first_not_of('0', at), text.size());
-      at = first;
-      while (at < text.size() && is_digit(text[at])) {
-        ++at;
-      }
-      return text.substr(first, at - first);
-    };
-    const std::string x = number(a, i);
-    const std::string y = number(b, j);
-    if (x != y) {
-      return x.size() != y.size() ? x.size() < y.size() : x < y;
-    }
-  }
-  if (i < a.size() || j < b.size()) {
-    return j < b.size();
-  }
-  return a < b;  // equal but for leading zeros
-}
-
-bool holds_picture(const std::string& path) {
-  try {
-    const ReadHandle file(path);
-    std::array<unsigned char, 32> head{};
-    const std::size_t n = static_cast<std::size_t>(std::min<uint64_t>(file.size(), head.size()));
-    file.read_at(0, head.data(), n);
-    return format_of_content({head.data(), n}) != nullptr;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-/// Calls visit(name, path) for the files of a folder that are not hidden until it returns false.
-void for_each_file(const std::string& folder,
-                   const std::function<bool(const std::string& name, const std::string& path)>& visit) {
-  std::error_code error;
-  fs::directory_iterator entries(folder, error);
-  for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
-    const std::string name = entries->path().filename().string();
-    std::error_code ignored;
-    if (name[0] != '.' && !entries->is_directory(ignored) && !visit(name, entries->path().string())) {
-      return;
-    }
-  }
-  if (error) {
-    throw_io_error(folder, "list the folder", error.value());
-  }
-}
-
-/// Names of the picture files, by content or by extension, in natural order.
-std::vector<std::string> list_pictures(const std::string& folder) {
-  std::vector<std::string> names;
-  for_each_file(folder, [&](const std::string& name, const std::string& path) {
-    // An empty or unreadable .png is a broken frame, not something else.
-    if (format_of_extension(name) != nullptr || holds_picture(path)) {
-      names.push_back(name);
-    }
-    return true;
-  });
-  std::sort(names.begin(), names.end(), natural_less);
-  return names;
-}
 
 std::string picture_shape(const ImageFileInfo& info) {
   return fmt::format("{}x{} with {} channels of {}", info.width, info.height, info.n_channels, to_string(info.type));
@@ -236,15 +152,6 @@ class FolderSink final : public VideoSink {
 };
 
 }  // namespace
-
-bool has_pictures(const std::string& folder) {
-  bool found = false;
-  for_each_file(folder, [&](const std::string&, const std::string& path) {
-    found = holds_picture(path);
-    return !found;
-  });
-  return found;
-}
 
 std::unique_ptr<VideoSource> open_folder_source(const std::string& path) {
   return std::make_unique<FolderSource>(path);

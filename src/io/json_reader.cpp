@@ -15,11 +15,6 @@ constexpr std::size_t kMaxText = std::size_t{4} << 20;
 constexpr int kMaxNesting = 8;
 constexpr std::size_t kMaxString = 200;
 
-std::string describe(const nlohmann::json& value) {
-  return value.is_structured() ? fmt::format("a list or object of {}", value.size())
-                               : printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
-}
-
 }  // namespace
 
 void throw_json_error(const std::string& origin, const std::string& field, const std::string& expected,
@@ -29,29 +24,41 @@ void throw_json_error(const std::string& origin, const std::string& field, const
                                              origin, field, expected, found));
 }
 
-nlohmann::json parse_small_json(const std::string& text, const std::string& origin) {
-  if (text.size() > kMaxText) {
-    throw_json_error(origin, "description", fmt::format("at most {} bytes of JSON", kMaxText),
-                     std::to_string(text.size()));
+nlohmann::json parse_json(const std::string& text, const JsonLimits& limits,
+                          const std::function<void(const std::string& expected, const std::string& found)>& fail) {
+  if (text.size() > limits.max_bytes) {
+    fail(fmt::format("at most {} bytes of JSON", limits.max_bytes), std::to_string(text.size()));
   }
   // The parser takes a zero byte for the end and would ignore what follows it.
   if (text.find('\0') != std::string::npos) {
-    throw_json_error(origin, "description", "JSON", "a zero byte");
+    fail("JSON", "a zero byte");
   }
   const auto limit_nesting = [&](int depth, nlohmann::json::parse_event_t event, nlohmann::json&) {
     using Event = nlohmann::json::parse_event_t;
-    if ((event == Event::object_start || event == Event::array_start) && depth >= kMaxNesting) {
-      throw_json_error(origin, "description", fmt::format("at most {} nested lists", kMaxNesting), "more");
+    if ((event == Event::object_start || event == Event::array_start) && depth >= limits.max_nesting) {
+      fail(fmt::format("at most {} nested lists", limits.max_nesting), "more");
     }
     return true;
   };
   try {
     return nlohmann::json::parse(text, limit_nesting);
   } catch (const nlohmann::json::parse_error& error) {
-    throw_json_error(origin, "description", "JSON", fmt::format("a syntax error at byte {}", error.byte));
+    fail("JSON", fmt::format("a syntax error at byte {}", error.byte));
   } catch (const nlohmann::json::exception&) {
-    throw_json_error(origin, "description", "JSON", "a number out of range");
+    fail("JSON", "a number out of range");
   }
+  return {};
+}
+
+nlohmann::json parse_small_json(const std::string& text, const std::string& origin) {
+  return parse_json(text, {kMaxText, kMaxNesting}, [&](const std::string& expected, const std::string& found) {
+    throw_json_error(origin, "description", expected, found);
+  });
+}
+
+std::string describe_json(const nlohmann::json& value) {
+  return value.is_structured() ? fmt::format("a list or object of {}", value.size())
+                               : printable(value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 int json_to_int(const nlohmann::json& value, int min, int max, const std::string& origin, const std::string& field) {
@@ -62,12 +69,12 @@ int json_to_int(const nlohmann::json& value, int min, int max, const std::string
       return value.get<int>();
     }
   }
-  throw_json_error(origin, field, fmt::format("a whole number in {}..{}", min, max), describe(value));
+  throw_json_error(origin, field, fmt::format("a whole number in {}..{}", min, max), describe_json(value));
 }
 
 double json_to_double(const nlohmann::json& value, const std::string& origin, const std::string& field) {
   if (!value.is_number() || !std::isfinite(value.get<double>())) {
-    throw_json_error(origin, field, "a finite number", describe(value));
+    throw_json_error(origin, field, "a finite number", describe_json(value));
   }
   return value.get<double>();
 }
@@ -76,7 +83,7 @@ JsonObject::JsonObject(const nlohmann::json& value, const std::string& origin, c
                        const std::vector<std::string>& keys)
     : value_(value), origin_(origin), path_(path) {
   if (!value.is_object()) {
-    throw_json_error(origin, path.empty() ? "description" : path, "an object", describe(value));
+    throw_json_error(origin, path.empty() ? "description" : path, "an object", describe_json(value));
   }
   for (const auto& [key, ignored] : value.items()) {
     if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
@@ -108,7 +115,7 @@ double JsonObject::get_double(const std::string& key) const {
 bool JsonObject::get_bool(const std::string& key) const {
   const nlohmann::json& value = at(key);
   if (!value.is_boolean()) {
-    throw_json_error(origin_, path_of(key), "true or false", describe(value));
+    throw_json_error(origin_, path_of(key), "true or false", describe_json(value));
   }
   return value.get<bool>();
 }
@@ -116,7 +123,7 @@ bool JsonObject::get_bool(const std::string& key) const {
 std::string JsonObject::get_string(const std::string& key) const {
   const nlohmann::json& value = at(key);
   if (!value.is_string() || value.get_ref<const std::string&>().size() > kMaxString) {
-    throw_json_error(origin_, path_of(key), fmt::format("text of at most {} bytes", kMaxString), describe(value));
+    throw_json_error(origin_, path_of(key), fmt::format("text of at most {} bytes", kMaxString), describe_json(value));
   }
   return value.get<std::string>();
 }
@@ -124,7 +131,7 @@ std::string JsonObject::get_string(const std::string& key) const {
 const nlohmann::json& JsonObject::get_list(const std::string& key, std::size_t size) const {
   const nlohmann::json& value = at(key);
   if (!value.is_array() || value.size() != size) {
-    throw_json_error(origin_, path_of(key), fmt::format("a list of {}", size), describe(value));
+    throw_json_error(origin_, path_of(key), fmt::format("a list of {}", size), describe_json(value));
   }
   return value;
 }

@@ -1,11 +1,24 @@
 // Typed, strict reads from a small JSON document of a hostile file.
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 namespace loe {
+
+struct JsonLimits {
+  std::size_t max_bytes = 0;
+  int max_nesting = 0;
+};
+/// Parses a hostile text of any origin. fail(expected, found) must throw. A key that is there twice: the last counts.
+nlohmann::json parse_json(const std::string& text, const JsonLimits& limits,
+                          const std::function<void(const std::string& expected, const std::string& found)>& fail);
+
+/// A value for messages: short, on one line.
+std::string describe_json(const nlohmann::json& value);
 
 /// Parses at most 4 MiB with at most 8 nested lists or objects. Error(Format) "[model] <origin>: ...".
 nlohmann::json parse_small_json(const std::string& text, const std::string& origin);

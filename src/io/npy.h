@@ -18,10 +18,13 @@ struct NpyHeader {
 /// Bytes of a value of one of our dtypes.
 int npy_value_bytes(const std::string& dtype);
 
-/// Reads and checks the header of a file that begins with the magic. Error(Format) for anything that is not a
+/// Reads and checks the header. Error(Format) for other files, for anything in the header that is not a
 /// dictionary of exactly descr, fortran_order and shape, for a size that disagrees with the file's, or an empty array;
-/// Error(Unsupported) for other versions, dtypes and Fortran order.
-NpyHeader read_npy_header(const ReadHandle& file, const std::string& path);
+/// Error(Unsupported) for other versions, dtypes and Fortran order. Messages begin "[part] path: ".
+NpyHeader read_npy_header(const ReadHandle& file, const std::string& path, const std::string& part = "video");
+
+/// All values, in the file's order.
+std::vector<double> read_npy_values(const ReadHandle& file, const NpyHeader& header);
 
 /// A header of version 1.0, always of 128 bytes, so that the number of frames can be patched. At most 4 dimensions.
 std::string npy_header(const std::string& dtype, const std::vector<int64_t>& shape);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "io/file_handle.h"
+#include "io/picture_folder.h"
 #include "io/text.h"
 #include "io/video_source.h"
 #include "loe/io/image_edit.h"

@@ -54,14 +54,12 @@ bool has_libav_video(const std::string& path);
 std::unique_ptr<VideoSink> open_libav_sink(const std::string& path, const std::string& extension,
                                            const VideoShape& shape, const VideoOptions& options);
 
-/// Arrays, src/io/npy.cpp.
+/// Arrays, src/io/npy_video.cpp.
 std::unique_ptr<VideoSource> open_npy_source(const std::string& path);
 std::unique_ptr<VideoSink> open_npy_sink(const std::string& path, const VideoShape& shape, PixelType type);
 
 /// Folders of pictures, src/io/frame_folder.cpp.
 std::unique_ptr<VideoSource> open_folder_source(const std::string& path);
-/// Whether a folder holds a picture, by content.
-bool has_pictures(const std::string& folder);
 std::unique_ptr<VideoSink> open_folder_sink(const std::string& path);
 
 }  // namespace loe
