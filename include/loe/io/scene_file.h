@@ -1,0 +1,69 @@
+// Posed views of a scene from the layouts that radiance-field data sets come in.
+#pragma once
+
+#include <array>
+#include <string>
+
+#include "loe/signal/image.h"
+#include "loe/signal/scene.h"
+
+namespace loe {
+
+/// What a scene's files leave open, or should not decide.
+struct SceneOptions {
+  std::string format;  ///< "blender", "transforms", "nsvf", "llff", "colmap"; empty: the first of these that is there
+  std::string images;  ///< llff and colmap: folder of the pictures inside the scene's; empty: "images", else the first
+                       ///< "images*" in natural order
+  /// Views 0, n, 2 n, ... in natural order of their names are the test split where the files state none; 0: none are.
+  int test_every = 8;
+  /// The cube box_centre +- box_half_side in the file's units becomes [-0.5, 0.5]^3; 0: the format's rule.
+  double box_half_side = 0;
+  std::array<double, 3> box_centre{};
+};
+
+/// Whether `path` is a folder that holds one of the formats' main files, or a transforms*.json itself. By names only.
+/// Never throws an Error.
+bool is_scene(const std::string& path);
+
+/// Reads poses, lenses and the headers of the pictures; no picture is decoded.
+///
+///   format      files                                               splits                     box
+///   blender     transforms_train.json (.._val, .._test), pictures   by file                    see below
+///   transforms  transforms.json (instant-ngp, nerfstudio)           train_filenames, ...; n-th see below
+///   nsvf        intrinsics.txt, pose/, rgb/, bbox.txt               0_ train, 1_, 2_           bbox.txt
+///   llff        poses_bounds.npy, images*/                          n-th                       what is seen
+///   colmap      sparse/0/{cameras,images,points3D}.{bin,txt}        n-th                       the points
+///
+/// Box, which is scaled isotropically so that its longest side is that of [-0.5, 0.5]^3:
+///   * `aabb_scale` in a transforms file: instant-ngp's, side aabb_scale / scale around (0.5 - offset) / scale with its
+///     defaults scale = 0.33, offset = 0.5;
+///   * else blender with alpha: the cube of half-side 1.5 around the origin, near 2 and far 6 if all cameras are
+///   between
+///     2 and 6 from the origin (those of the published renderings are at 4.03);
+///   * nsvf: that of bbox.txt;
+///   * llff: the smallest that holds all views' frustums from 0.9 times the nearest bound to the farthest, which are
+///     also near and far. The projective space ("NDC") of the published recipe for these scenes is not made;
+///   * colmap with points: the range of 98% of the points along each axis, and 5% of the longest side around it;
+///   * else from the cameras: a cube around the point closest to all their axes (their mean if the axes are nearly
+///     parallel), of half-side twice the distance of the farthest camera, so that there is room behind the cameras.
+///
+/// Lens: pictures of another size than the files state are taken as resized, with the intrinsics. Pixel centres are at
+/// j + 1/2 in all formats. Rotations may carry a uniform scale, which is dropped; they are made orthonormal.
+/// Background: white for pictures with alpha and for nsvf. Pictures that are listed but not there are skipped: one
+/// warning. Masks: `mask_path` (black is left out), or instant-ngp's dynamic_mask_NAME.png (white is).
+///
+/// Error(NotFound) for what is not there; Error(Format) naming file and field for what is damaged, no number, no
+/// rotation, out of range, or of the wrong shape, and if no view trains; Error(Unsupported) naming the lens for camera
+/// models other than SIMPLE_PINHOLE, PINHOLE, SIMPLE_RADIAL, RADIAL, OPENCV, OPENCV_FISHEYE; the errors of
+/// read_image_info for the pictures; Error(InvalidArgument) for options.
+Scene read_scene(const std::string& path, const SceneOptions& options = {});
+
+/// The view's picture at its source depth; alpha is the file's. Errors of read_image; Error(Format) if it is of another
+/// size than when the scene was read.
+Image read_view_image(const View& view);
+
+/// The view's mask, one grey channel at its source depth (the first channel of a colour picture). Error(NotFound) if it
+/// has none, else as above.
+Image read_view_mask(const View& view);
+
+}  // namespace loe

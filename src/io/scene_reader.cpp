@@ -1,0 +1,120 @@
+// Which format a scene has, and its pictures: include/loe/io/scene_file.h.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <string_view>
+
+#include "io/scene_builder.h"
+#include "io/text.h"
+#include "loe/io/image_file.h"
+
+namespace loe {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool is_transforms_file(const std::string& path) {
+  std::error_code ignored;
+  const fs::path name = fs::path(path).filename();
+  return name.string().starts_with("transforms") && name.extension() == ".json" && fs::is_regular_file(path, ignored);
+}
+
+/// "" if it is none.
+std::string format_of(const std::string& path) {
+  const fs::path folder(path);
+  std::error_code ignored;
+  if (is_transforms_file(path)) {
+    return "transforms";
+  }
+  if (!fs::is_directory(folder, ignored)) {
+    return "";
+  }
+  const auto has = [&](const char* name) {
+    std::error_code unreadable;
+    return fs::exists(folder / name, unreadable);
+  };
+  if (has("transforms_train.json")) return "blender";
+  if (has("transforms.json")) return "transforms";
+  if (has("intrinsics.txt") && has("pose")) return "nsvf";
+  if (has("poses_bounds.npy")) return "llff";
+  return find_colmap_model(path).empty() ? "" : "colmap";
+}
+
+void check_options(const SceneOptions& options) {
+  const auto fail = [](const std::string& field, const std::string& expected, const std::string& found) {
+    fail_scene(ErrorKind::InvalidArgument, "options", field, expected, found, "choose another value");
+  };
+  if (options.test_every < 0) {
+    fail("test_every", "0 (none) or more", fmt::format("{}", options.test_every));
+  }
+  if (!(options.box_half_side >= 0 && std::isfinite(options.box_half_side))) {
+    fail("box_half_side", "0 (the format's rule) or more", fmt::format("{}", options.box_half_side));
+  }
+  for (const double x : options.box_centre) {
+    if (!std::isfinite(x)) fail("box_centre", "finite numbers", fmt::format("{}", x));
+  }
+}
+
+void require_size(const Image& image, const View& view, const std::string& path) {
+  if (image.width() != view.intrinsics.width || image.height() != view.intrinsics.height) {
+    fail_scene_format(path, "", fmt::format("{}x{} as before", view.intrinsics.width, view.intrinsics.height),
+                      fmt::format("{}x{}", image.width(), image.height()));
+  }
+}
+
+}  // namespace
+
+bool is_scene(const std::string& path) {
+  return !format_of(path).empty();
+}
+
+Scene read_scene(const std::string& path, const SceneOptions& options) {
+  check_options(options);
+  const std::string format = options.format.empty() ? format_of(path) : options.format;
+  std::error_code ignored;
+  if (format == "blender") return read_blender_scene(path, options);
+  if (format == "transforms") {
+    const bool is_folder = fs::is_directory(path, ignored);
+    return read_transforms_scene(is_folder ? (fs::path(path) / "transforms.json").string() : path, options);
+  }
+  if (format == "nsvf") return read_nsvf_scene(path, options);
+  if (format == "llff") return read_llff_scene(path, options);
+  if (format == "colmap") return read_colmap_scene(path, options);
+  if (!options.format.empty()) {
+    fail_scene(ErrorKind::InvalidArgument, "options", "format", "blender, transforms, nsvf, llff or colmap",
+               fmt::format("'{}'", printable(options.format)), "choose one of them");
+  }
+  fail_scene(fs::exists(path, ignored) ? ErrorKind::Format : ErrorKind::NotFound, path, "",
+             "a folder with transforms*.json, intrinsics.txt and pose/, poses_bounds.npy or sparse/0/, or a "
+             "transforms.json",
+             fs::exists(path, ignored) ? "something else" : "nothing", "name the folder of a scene");
+}
+
+Image read_view_image(const View& view) {
+  Image image = read_image(view.image_path);
+  require_size(image, view, view.image_path);
+  return image;
+}
+
+Image read_view_mask(const View& view) {
+  if (view.mask_path.empty()) {
+    fail_scene(ErrorKind::NotFound, view.image_path, "", "a view with a mask", "one without",
+               "look at mask_path first");
+  }
+  const Image mask = read_image(view.mask_path);
+  require_size(mask, view, view.mask_path);
+  if (mask.n_channels() == 1) {
+    return mask;
+  }
+  Image grey(mask.width(), mask.height(), 1, mask.type());
+  const auto value = static_cast<std::size_t>(bytes_per_value(mask.type()));
+  const std::size_t stride = value * static_cast<std::size_t>(mask.n_channels());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(mask.n_pixels()); ++i) {
+    std::copy_n(mask.data() + i * stride, value, grey.data() + i * value);
+  }
+  return grey;
+}
+
+}  // namespace loe
