@@ -1,4 +1,4 @@
-// `loe info`: what a picture, run, model, checkpoint or this machine is.
+// `loe info`: what a picture, video, scene, run, model, checkpoint or this machine is.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "camera_picture.h"
 #include "commands.h"
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
@@ -17,12 +18,14 @@
 #include "loe/io/model_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
+#include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
 #include "loe/nn/network.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
 #include "machine.h"
 #include "progress.h"
+#include "scene_info.h"
 
 namespace loe::app {
 namespace {
@@ -197,18 +200,20 @@ Json run_info(const std::string& path) {
   return info;
 }
 
-/// Folders are runs; .safetensors are models or checkpoints; anything else should be a picture.
+/// Folders are runs, scenes or frames; .safetensors are models or checkpoints; anything else should be a picture.
 Json info_of(const std::string& thing) {
   std::error_code error;
   if (thing.empty()) return machine_info();
   if (RunFolder::is_run(thing)) return run_info(thing);
   if (fs::path(thing).extension() == ".safetensors") return safetensors_info(thing);
+  if (is_scene(thing)) return scene_info(read_scene(thing));
   if (is_video(thing)) return video_info(thing);
   if (fs::is_directory(thing, error)) {
-    throw Error(ErrorKind::NotFound, fmt::format("[info] {}: expected a run folder (with a config.toml), a folder of "
-                                                 "frames, a picture, a video, a model or a checkpoint, found another "
-                                                 "folder",
-                                                 thing));
+    throw Error(ErrorKind::NotFound,
+                fmt::format("[info] {}: expected a run folder (with a config.toml), a scene, a folder "
+                            "of frames, a picture, a video, a model or a checkpoint, found another "
+                            "folder",
+                            thing));
   }
   return picture_info(thing);
 }
@@ -255,15 +260,31 @@ void print_object(const Json& object, int indent) {
     } else if (value.is_object()) {
       fmt::print("{:{}}{}\n", "", indent, key);
       print_object(value, indent + 2);
+    } else if (value.is_array() && !value.empty() && value[0].is_string() && value[0].get<std::string>().size() > 20) {
+      for (const Json& line : value) fmt::print("{:{}}{:<16} {}\n", "", indent, key, line.get<std::string>());
     } else {
       fmt::print("{:{}}{:<16} {}\n", "", indent, key, text_of(value));
     }
   }
 }
 
-int info(const std::string& thing, bool json) {
-  const Json result = info_of(thing);
-  if (json) {
+struct InfoFlags {
+  std::string thing;
+  std::string cameras;  ///< picture to draw, empty: none
+  bool json = false;
+};
+
+int info(const InfoFlags& flags) {
+  Json result;
+  if (flags.cameras.empty()) {
+    result = info_of(flags.thing);
+  } else {
+    const Scene scene = read_scene(flags.thing);
+    write_image(flags.cameras, draw_cameras(scene));
+    result = scene_info(scene);
+    result["cameras"] = flags.cameras;
+  }
+  if (flags.json) {
     std::puts(result.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
   } else {
     print_object(result, 0);
@@ -274,15 +295,17 @@ int info(const std::string& thing, bool json) {
 }  // namespace
 
 void add_info_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("info", "describe a picture, video, run, model, checkpoint, or this machine");
-  auto thing = std::make_shared<std::string>();
-  auto json = std::make_shared<bool>(false);
-  command->add_option("THING", *thing, "a picture, video, run folder, model or checkpoint; nothing: this machine");
-  command->add_flag("--json", *json, "print one line of JSON");
+  CLI::App* command =
+      app.add_subcommand("info", "describe a picture, video, scene, run, model, checkpoint, or this machine");
+  auto flags = std::make_shared<InfoFlags>();
+  command->add_option("THING", flags->thing,
+                      "a picture, video, scene, run folder, model or checkpoint; nothing: this machine");
+  command->add_flag("--json", flags->json, "print one line of JSON");
+  command->add_option("--cameras", flags->cameras, "draw the cameras of a scene to this picture")->type_name("FILE");
   command->footer(
       "For the machine: cores, instruction sets (best first) and which kernel runs for each operation and why.\n"
       "The environment variable LOE_ISA=NAME forces one of the listed instruction sets in all commands.");
-  command->callback([thing, json, &invocation] { invocation.run = [thing, json] { return info(*thing, *json); }; });
+  command->callback([flags, &invocation] { invocation.run = [flags] { return info(*flags); }; });
 }
 
 }  // namespace loe::app

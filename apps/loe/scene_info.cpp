@@ -1,0 +1,89 @@
+#include "scene_info.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+#include <string>
+
+namespace loe::app {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// The value that all views have, or [smallest, largest].
+template <typename Value>
+Json range_of(const Scene& scene, Value value) {
+  auto least = value(scene.views.front());
+  auto most = least;
+  for (const View& view : scene.views) {
+    least = std::min(least, value(view));
+    most = std::max(most, value(view));
+  }
+  if (least == most) return least;
+  return Json::array({least, most});
+}
+
+Json lens_info(const Scene& scene) {
+  std::set<std::string> models;
+  for (const View& view : scene.views) models.insert(to_string(view.intrinsics.lens.model));
+  Json info = {{"model", models.size() == 1 ? Json(*models.begin()) : Json(models)}};
+  for (std::size_t i = 0; i < 4; ++i) {
+    const Json k = range_of(scene, [i](const View& view) { return view.intrinsics.lens.k[i]; });
+    if (k != 0.0) info[fmt::format("k{}", i + 1)] = k;
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Json p = range_of(scene, [i](const View& view) { return view.intrinsics.lens.p[i]; });
+    if (p != 0.0) info[fmt::format("p{}", i + 1)] = p;
+  }
+  return info;
+}
+
+}  // namespace
+
+Json scene_info(const Scene& scene) {
+  Json views = Json::object();
+  for (const Split split : {Split::Train, Split::Validation, Split::Test}) {
+    const auto n = std::count_if(scene.views.begin(), scene.views.end(),
+                                 [split](const View& view) { return view.split == split; });
+    if (n > 0) views[to_string(split)] = n;
+  }
+  const auto n_masks =
+      std::count_if(scene.views.begin(), scene.views.end(), [](const View& view) { return !view.mask_path.empty(); });
+  const auto of = [&](auto member) {
+    return range_of(scene, [member](const View& view) { return view.intrinsics.*member; });
+  };
+  Json info = {{"kind", "scene"}, {"path", scene.path}, {"format", scene.format}, {"views", views}};
+  info["width"] = of(&Intrinsics::width);
+  info["height"] = of(&Intrinsics::height);
+  info["focal_x"] = of(&Intrinsics::fl_x);
+  info["focal_y"] = of(&Intrinsics::fl_y);
+  info["centre_x"] = of(&Intrinsics::cx);
+  info["centre_y"] = of(&Intrinsics::cy);
+  info["lens"] = lens_info(scene);
+  info["alpha"] = scene.has_alpha;
+  info["background"] = scene.background == Background::None    ? "none"
+                       : scene.background == Background::White ? "white"
+                                                               : "random";
+  info["masks"] = n_masks;
+  // normalised = (world - centre) scale; the rest is normalised.
+  info["world_centre"] = scene.centre;
+  info["world_scale"] = scene.scale;
+  info["box_min"] = scene.box_min;
+  info["box_max"] = scene.box_max;
+  info["camera_radius"] = range_of(scene, [](const View& view) {
+    const auto& m = view.camera_to_world.matrix;
+    return std::hypot(m[0][3], m[1][3], m[2][3]);
+  });
+  const bool has_bounds =
+      std::any_of(scene.views.begin(), scene.views.end(), [](const View& view) { return view.far > 0; });
+  if (has_bounds) {
+    info["near"] = range_of(scene, [](const View& view) { return view.near; });
+    info["far"] = range_of(scene, [](const View& view) { return view.far; });
+  }
+  info["warnings"] = scene.warnings;
+  return info;
+}
+
+}  // namespace loe::app
