@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "io/npy.h"
 #include "loe/base/error.h"
 #include "loe/io/file.h"
 #include "loe/io/image_file.h"
@@ -76,6 +77,43 @@ void write_videos(const std::string& folder) {
   }
 }
 
+template <typename Value>
+std::string bytes_of(Value value) {
+  return {reinterpret_cast<const char*>(&value), sizeof(value)};
+}
+
+/// One camera in every format, behind the byte that fuzz_scene.cpp goes by.
+void write_scenes(const std::string& folder) {
+  const auto write = [&](char which, const std::string& name, const std::string& content) {
+    loe::write_text_file(folder + "/" + name, which + content);
+  };
+  const std::string one = bytes_of(uint64_t{1});
+  std::string camera =
+      one + bytes_of(uint32_t{1}) + bytes_of(int32_t{4}) + bytes_of(uint64_t{40}) + bytes_of(uint64_t{30});
+  for (const double value : {50.0, 50.0, 20.0, 15.0, 0.1, -0.05, 0.001, 0.002}) camera += bytes_of(value);
+  write('0', "cameras.bin", camera);
+  write('1', "cameras.txt",
+        "# comment\n1 OPENCV 40 30 50 50 20 15 0.1 -0.05 0.001 0.002\n2 SIMPLE_PINHOLE 4 3 5 2 1.5\n");
+  std::string image = one + bytes_of(uint32_t{1});
+  for (const double value : {0.5, 0.5, -0.5, 0.5, 1.0, 2.0, 3.0}) image += bytes_of(value);
+  image += bytes_of(uint32_t{1}) + "a.png" + std::string(1, '\0') + one + bytes_of(1.0) + bytes_of(2.0) + one;
+  write('2', "images.bin", image);
+  write('3', "images.txt", "1 0.5 0.5 -0.5 0.5 1 2 3 1 a b.png\n\n2 1 0 0 0 1 2 3 1 c.png\n1.5 2.5 -1\n");
+  write('4', "points3D.bin",
+        one + one + bytes_of(1.0) + bytes_of(2.0) + bytes_of(3.0) + "rgb" + bytes_of(0.5) + one + one);
+  write('5', "points3D.txt", "1 1 2 3 9 9 9 0.5 1 2\n");
+  write('6', "transforms.json", R"({"fl_x": 50, "w": 40, "h": 30, "cx": 20, "k1": 0.1, "p1": 0.01, "aabb_scale": 4,
+"camera_model": "OPENCV", "train_filenames": ["a.png"], "frames": [{"file_path": "a.png", "mask_path": "m.png",
+"transform_matrix": [[1, 0, 0, 1], [0, 1, 0, 2], [0, 0, 1, 3], [0, 0, 0, 1]]}]})");
+  write('7', "intrinsics.txt", "50 20 15 0.\n0. 0. 0.\n1.\n30 40\n");
+  write('8', "pose.txt", "1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n");
+  write('9', "bbox.txt", "-1 -1 -1 1 1 1 0.1\n");
+  std::string array = loe::npy_header("<f8", {1, 17});
+  for (const double value : {0., 1., 0., 1., 30., -1., 0., 0., 2., 40., 0., 0., 1., 3., 50., 1., 9.})
+    array += bytes_of(value);
+  write(':', "poses_bounds.npy", array);
+}
+
 }  // namespace
 
 int main(int n_arguments, char** arguments) {
@@ -85,7 +123,7 @@ int main(int n_arguments, char** arguments) {
   }
   try {
     const std::string folder = arguments[1];
-    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video"}) {
+    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video", "/fuzz_scene"}) {
       std::filesystem::create_directories(folder + name);
     }
     write_models(folder + "/fuzz_model", "", false);
@@ -93,6 +131,7 @@ int main(int n_arguments, char** arguments) {
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
     write_videos(folder + "/fuzz_video");
+    write_scenes(folder + "/fuzz_scene");
   } catch (const loe::Error& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;
