@@ -213,8 +213,8 @@ std::map<uint32_t, StatedIntrinsics> cameras_from_bytes(const std::string& conte
     const std::string field = fmt::format("camera {}", id);
     const auto model = reader.read<int32_t>(field);
     if (model < 0 || model >= static_cast<int>(kModels.size())) {
-      const int other = model - static_cast<int>(kModels.size());
-      const bool is_known = other >= 0 && other < static_cast<int>(kOtherModels.size());
+      const int64_t other = int64_t{model} - static_cast<int64_t>(kModels.size());
+      const bool is_known = other >= 0 && other < static_cast<int64_t>(kOtherModels.size());
       fail_model(path, field,
                  is_known ? kOtherModels[static_cast<std::size_t>(other)] : fmt::format("model {}", model));
     }

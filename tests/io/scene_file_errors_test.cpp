@@ -289,7 +289,8 @@ TEST(ColmapBinaryErrors, Values) {
           "cameras.bin: camera 3: expected SIMPLE_PINHOLE, PINHOLE, "
           "SIMPLE_RADIAL, RADIAL, OPENCV or OPENCV_FISHEYE, got FULL_OPENCV",
           ErrorKind::Unsupported);
-  patched("cameras.bin", 12, bytes_of<int32_t>(-1), "got model -1", ErrorKind::Unsupported);
+  patched("cameras.bin", 12, bytes_of(std::numeric_limits<int32_t>::min()), "got model -2147483648",
+          ErrorKind::Unsupported);
   patched("cameras.bin", 16, bytes_of<uint64_t>(0), "camera 3: expected a size and focal lengths above 0");
   patched("cameras.bin", 16, bytes_of<uint64_t>(~uint64_t{0}), "camera 3: expected a width and height of 1..65536");
   patched("cameras.bin", 32, bytes_of(-2.0), "camera 3: expected a size and focal lengths above 0");
