@@ -29,6 +29,7 @@
 #include "loe/nn/network.h"
 #include "loe/nn/radiance_field.h"
 #include "loe/optim/schedule.h"
+#include "loe/render/volume_rendering.h"
 #include "loe/signal/camera.h"
 #include "loe/signal/image.h"
 #include "loe/signal/image_sampler.h"
