@@ -29,6 +29,8 @@
 #include "loe/nn/network.h"
 #include "loe/nn/radiance_field.h"
 #include "loe/optim/schedule.h"
+#include "loe/render/ray_sampler.h"
+#include "loe/render/rays.h"
 #include "loe/render/volume_rendering.h"
 #include "loe/signal/camera.h"
 #include "loe/signal/image.h"

@@ -15,12 +15,26 @@ struct ScaledExp {
 
 inline constexpr float kLargestExponent = 87.0F;  ///< exp(-87) is still a normal float
 
+/// All bits where x > 87 (not for a NaN), none elsewhere. On the bits of x: a float comparison may trap, which makes
+/// gcc 12 keep a branch and give up vectorising the loop around it.
+inline uint32_t mask_beyond_largest(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  const uint32_t beyond = std::bit_cast<uint32_t>(kLargestExponent) - bits;  // top bit, as the others: beyond, ...
+  const uint32_t no_nan = bits - 0x7F800001U;
+  return 0U - ((beyond & no_nan & ~bits) >> 31);  // ... and not negative
+}
+
+/// a where the mask has all bits, b where it has none.
+inline float select(uint32_t mask, float a, float b) {
+  return std::bit_cast<float>((std::bit_cast<uint32_t>(a) & mask) | (std::bit_cast<uint32_t>(b) & ~mask));
+}
+
 inline ScaledExp scaled_exp_of_minus(float x) {
   constexpr float kLog2E = 1.44269504F;
   constexpr float kLn2High = 0.693359375F;  // few bits: n kLn2High is exact
   constexpr float kLn2Low = -2.12194440e-4F;
   constexpr float kRound = 12582912.0F;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
-  const float y = -(x > kLargestExponent ? kLargestExponent : x);  // a NaN stays
+  const float y = -select(mask_beyond_largest(x), kLargestExponent, x);
   const float shifted = y * kLog2E + kRound;
   const float n = shifted - kRound;
   const float r = (y - n * kLn2High) - n * kLn2Low;
@@ -34,7 +48,7 @@ inline ScaledExp scaled_exp_of_minus(float x) {
 inline float exp_of_minus(float x) {
   const ScaledExp e = scaled_exp_of_minus(x);
   const float value = e.scale + e.scale * e.p;
-  return x > kLargestExponent ? 0.0F : value;
+  return select(mask_beyond_largest(x), 0.0F, value);
 }
 
 /// 1 - exp(-x), x >= 0, relative error below 4 * 2^-24; 1 for x > 18.

@@ -8,9 +8,12 @@ namespace loe {
 
 /// Independent streams of one seed. Append only: the numbers are part of what "same seed, same bits" means.
 enum class RandomStream : uint32_t {
-  Weights = 0,  ///< counter = index of the parameter in the flat buffer
-  Samples = 1,  ///< counter = step, lane = sample
-  Layout = 2,   ///< random permutations and affine grids
+  Weights = 0,            ///< counter = index of the parameter in the flat buffer
+  Samples = 1,            ///< counter = step, lane = sample
+  Layout = 2,             ///< random permutations and affine grids
+  RayJitter = 3,          ///< distances along rays: counter = step, lane = block of 4 samples of a ray
+  ImportanceSamples = 4,  ///< the same for importance samples
+  OccupancyCells = 5,     ///< cells of an occupancy grid and places in them: counter = step, lane = sample
 };
 
 /// Four independent 32-bit words: Philox4x32-10 (Salmon et al., SC 2011) with key = seed and
