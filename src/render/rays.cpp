@@ -17,24 +17,15 @@ namespace {
 struct CameraLine {
   Vec3 origin{};
   Vec3 direction{};
-  double along_axis = 1;  ///< cosine between the direction and the view's axis
+  double along_axis = 0;  ///< cosine between the direction and the view's axis
 };
 
 /// In world axes; NaN where no direction leads.
 CameraLine line_of_pixel(const Intrinsics& intrinsics, const Pose& camera_to_world, double u, double v) {
-  if (intrinsics.lens.model != LensModel::Pinhole) {
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("[rays] lens: expected pinhole, got {}; undistort the pictures first",
-                            static_cast<int>(intrinsics.lens.model)));
-  }
-  const Vec3 local = {(u - intrinsics.cx) / intrinsics.fl_x, -(v - intrinsics.cy) / intrinsics.fl_y, -1.0};
-  const double norm = length(local);
-  CameraLine line;
-  line.along_axis = 1 / norm;
+  const CameraRay ray = ray_of_pixel(intrinsics, camera_to_world, u, v);
+  CameraLine line{ray.origin, ray.direction, 0};
   for (int row = 0; row < 3; ++row) {
-    const auto& m = camera_to_world.matrix[row];
-    line.origin[row] = m[3];
-    line.direction[row] = (m[0] * local[0] + m[1] * local[1] + m[2] * local[2]) / norm;
+    line.along_axis -= ray.direction[row] * camera_to_world.matrix[row][2];
   }
   return line;
 }

@@ -48,6 +48,27 @@ TEST(Rays, GoThroughTheirPixels) {
   EXPECT_EQ(rays.far, other.far);
 }
 
+TEST(Rays, LensesBendThem) {
+  View view = test_view();
+  view.intrinsics.lens = {LensModel::BrownConrady, {0.2, -0.05, 0, 0}, {0.01, -0.02}};
+  for (int x = 0; x < 40; x += 3) {
+    const Ray ray = pixel_ray(view, x + 0.5, 7.5, Box());
+    std::array<double, 3> point{};
+    for (int a = 0; a < 3; ++a) {
+      point[a] = ray.origin[a] + 1.7 * static_cast<double>(ray.direction[a]);
+    }
+    const PixelPosition seen = pixel_of_point(view.intrinsics, view.camera_to_world, point);
+    EXPECT_NEAR(seen.u, x + 0.5, 1e-3);
+    EXPECT_NEAR(seen.v, 7.5, 1e-3);
+  }
+  // x' = x (1 - r^2) rises to 0.385 and falls: nothing is seen beyond, and such a pixel's ray meets nothing.
+  view.intrinsics.lens = {LensModel::BrownConrady, {-1, 0, 0, 0}, {}};
+  const Ray beyond = pixel_ray(view, 19 + 50 * 0.5, 16, Box());
+  EXPECT_FALSE(beyond.hits());
+  EXPECT_TRUE(std::isfinite(beyond.direction[0]));
+  EXPECT_TRUE(pixel_ray(view, 19, 16, Box()).hits());
+}
+
 TEST(Rays, BoundsOfAViewAreAlongItsAxis) {
   View view = test_view();
   view.near = 1.6;

@@ -62,7 +62,8 @@ Ray pixel_ray(const Intrinsics& intrinsics, const Pose& camera_to_world, double 
 Ray pixel_ray(const View& view, double u, double v, const Box& box);
 
 /// Rays through the centres of the pixels of rows first_row .. first_row + n_rows - 1, row by row, into `rays`
-/// (resized). About 40 ns per ray without lens distortion. Error(InvalidArgument) if the rows are not in the picture.
+/// (resized). About 60 ns per ray, 370 ns with lens distortion. Error(InvalidArgument) if the rows are not in the
+/// picture.
 void rays_of_rows(const View& view, int first_row, int n_rows, const Box& box, RayBatch& rays,
                   ThreadPool* pool = nullptr);
 
