@@ -11,15 +11,15 @@ int main(int argc, char** argv) try {
                                                     std::atof(argv[3]), 0, loe::Precision::F32, 0);
   const loe::FitConfig config = loe::image_config_from_settings(settings, image.n_channels());
 
-  const loe::NetworkSpec network = loe::build_network(config.network);
-  const auto executor = loe::find_backend("auto").compile(network, {config.precision, 0, ""});
-  loe::RunState state = loe::initial_run_state(network, config.seed);
+  const loe::ModelSpec spec = loe::build_network(config.network);
+  loe::ModelExecutor model = loe::compile(loe::find_backend("auto"), spec, {config.precision});
+  loe::RunState state = loe::initial_run_state(spec, config.seed);
   loe::ImageProblem problem(image, config);
-  loe::train(problem, *executor, config.train, state, {}, nullptr);
+  loe::train(problem, model, config.train, state, {}, nullptr);
 
   loe::ImageWriter writer(argv[2], image.width(), image.height(), image.n_channels(), image.type(), image.color_space);
   const auto quality = loe::evaluate_image(
-      *executor, image, [&](int, int n_rows, const float* rows, const float*) { writer.write_rows(n_rows, rows); });
+      model.main(), image, [&](int, int n_rows, const float* rows, const float*) { writer.write_rows(n_rows, rows); });
   writer.close();
   std::cout << quality.psnr_db << " dB\n";
 } catch (const loe::Error& error) {

@@ -19,8 +19,11 @@ void check_network(const loe::NetworkSpec& network) {
   }
 }
 
-void check_params(const loe::NetworkSpec& network, const std::vector<float>& params) {
-  if (static_cast<int64_t>(params.size()) != network.n_params()) {
+void check_model(const loe::ModelSpec& model, const std::vector<float>& params) {
+  for (const loe::ModelSpec::Part& part : model.parts) {
+    check_network(part.network);
+  }
+  if (static_cast<int64_t>(params.size()) != model.n_params()) {
     std::abort();
   }
   for (const float value : params) {
@@ -41,13 +44,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
     const loe::TensorFile file = loe::parse_safetensors({data, size}, "fuzz");
     try {
       const loe::Model model = loe::model_from_tensors(file, "fuzz");
-      check_network(model.network);
-      check_params(model.network, model.params);
+      check_model(model.spec, model.params);
     } catch (const loe::Error&) {
     }
-    const loe::NetworkSpec network = loe::checkpoint_network(file, "fuzz");
-    check_network(network);
-    check_params(network, loe::checkpoint_from_tensors(file, network, "fuzz").params.adam_v);
+    const loe::ModelSpec model = loe::checkpoint_networks(file, "fuzz");
+    check_model(model, loe::checkpoint_from_tensors(file, model, "fuzz").params.adam_v);
   } catch (const loe::Error&) {
   }
   return 0;

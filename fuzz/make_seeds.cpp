@@ -36,18 +36,34 @@ loe::NetworkSpec small_network(bool has_embedding) {
   return spec;
 }
 
-void write_models(const std::string& folder, const std::string& suffix, bool has_embedding) {
-  loe::Model model;
-  model.network = small_network(has_embedding);
-  model.params.assign(static_cast<std::size_t>(model.network.n_params()), 0.25F);
+void write_model_files(const std::string& folder, const std::string& suffix, loe::Model& model) {
+  model.params.assign(static_cast<std::size_t>(model.spec.n_params()), 0.25F);
   model.signal.width = 4;
   model.signal.height = 3;
-  loe::write_text_file(folder + "/network" + suffix + ".json", loe::network_to_json(model.network));
+  loe::write_text_file(folder + "/network" + suffix + ".json", loe::network_to_json(model.spec.main()));
   loe::write_model(folder + "/model" + suffix + ".safetensors", model);
   loe::RunState state;
   state.params = {model.params, model.params, model.params};
   state.config_hash = "00";
-  loe::write_checkpoint(folder + "/checkpoint" + suffix + ".safetensors", model.network, state);
+  if (model.spec.parts.size() > 1) state.task_state = {-1, 2};
+  loe::write_checkpoint(folder + "/checkpoint" + suffix + ".safetensors", model.spec, state);
+}
+
+void write_models(const std::string& folder, const std::string& suffix, bool has_embedding) {
+  loe::Model model;
+  model.spec = small_network(has_embedding);
+  write_model_files(folder, suffix, model);
+}
+
+/// Two networks, and a signal that is a scene.
+void write_field(const std::string& folder) {
+  loe::Model model;
+  model.spec.parts = {{"coarse", small_network(false)}, {"fine", small_network(false)}};
+  model.signal.task = "scene";
+  model.signal.field.intrinsics.fl_x = 3;
+  model.signal.field.intrinsics.fl_y = 3;
+  model.signal.field.poses.resize(1);
+  write_model_files(folder, "_field", model);
 }
 
 void write_tensors(const std::string& folder) {
@@ -128,6 +144,7 @@ int main(int n_arguments, char** arguments) {
     }
     write_models(folder + "/fuzz_model", "", false);
     write_models(folder + "/fuzz_model", "_embedding", true);
+    write_field(folder + "/fuzz_model");
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
     write_videos(folder + "/fuzz_video");

@@ -32,11 +32,13 @@ void add_measure_options(CLI::App& app, const std::shared_ptr<BenchOptions>& opt
   app.add_flag("--json", options->json, "One JSON object per line");
 }
 
-void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
-  app.add_option("--workload", options->workloads,
-                 fmt::format("{}, separated by commas", fmt::join(workload_names(), ", ")))
+/// Of the workloads that are networks over a lattice, and of steps also the scene's.
+void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options, bool with_scenes = false) {
+  std::vector<std::string> names = workload_names();
+  if (with_scenes) names.emplace_back(kSceneWorkload);
+  app.add_option("--workload", options->workloads, fmt::format("{}, separated by commas", fmt::join(names, ", ")))
       ->delimiter(',')
-      ->check(CLI::IsMember(workload_names()))
+      ->check(CLI::IsMember(names))
       ->capture_default_str();
   app.add_option("--isa", options->isa, "Instruction set, as `loe info` names them; default: the best");
   app.add_option("--device", options->device, "Backend that is measured")->capture_default_str();
@@ -51,15 +53,17 @@ void add_precision_option(CLI::App& app, const std::shared_ptr<BenchOptions>& op
 
 void add_batch_option(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
   app.add_option("--batch", options->batch,
-                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; others: 65536 random pixels)")
+                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; nerf: 1024 rays; others: 65536 "
+                 "random pixels)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
 }
 
 }  // namespace
 
-std::unique_ptr<Executor> compile_for(const BenchOptions& options, const NetworkSpec& spec, Precision precision) {
+std::unique_ptr<Executor> compile_for(const BenchOptions& options, const NetworkSpec& spec, Precision precision,
+                                      int max_group) {
   const std::string isa = options.isa.empty() ? forced_isa() : options.isa;
-  return backend_of_flag(options.device).compile(spec, {precision, options.threads, isa});
+  return backend_of_flag(options.device).compile(spec, {precision, options.threads, isa, max_group});
 }
 
 int bench_peak(const BenchOptions& options) {
@@ -94,7 +98,7 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
   CLI::App* step_app =
       add_command(*bench, invocation, step, "step", "Seconds per training step, share of the peak, rivals", bench_step);
   add_measure_options(*step_app, step);
-  add_network_options(*step_app, step);
+  add_network_options(*step_app, step, true);
   add_precision_option(*step_app, step);
   add_batch_option(*step_app, step);
   step_app->add_flag("!--no-rivals", step->rivals, "Skip the rivals");

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,19 @@ struct BenchOptions {
 };
 
 /// The network compiled as the options ask.
-std::unique_ptr<Executor> compile_for(const BenchOptions& options, const NetworkSpec& spec, Precision precision);
+std::unique_ptr<Executor> compile_for(const BenchOptions& options, const NetworkSpec& spec, Precision precision,
+                                      int max_group = 1);
 
 /// Each returns the exit code.
 int bench_peak(const BenchOptions& options);
 int bench_step(const BenchOptions& options);
 int bench_decode(const BenchOptions& options);
 int bench_dump(const BenchOptions& options);
+
+/// The workload "nerf" of bench_step: a step of Table 3's "Ours" on 1,024 rays of 96 + 192 samples, so 393,216
+/// evaluations of the two networks. "trunk": the levels' own steps on as many samples, encoded beforehand;
+/// "other_share": what of a step is not that (sampling, encoding, heads, compositing).
+inline constexpr const char* kSceneWorkload = "nerf";
+nlohmann::ordered_json bench_scene_step(const std::string& precision, const BenchOptions& options);
 
 }  // namespace loe::app

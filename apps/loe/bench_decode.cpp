@@ -41,8 +41,8 @@ class FeatureTwin final : public Executor {
   void backward(const BatchView&, std::span<const float>, std::span<float>, std::span<float>) override { refuse(); }
   double mse_gradients(const SampleSource&, std::span<float>) override { return refuse(); }
   double objective_gradients(const Objective&, std::span<float>) override { return refuse(); }
-  double train_step(const Objective&, const AdamUpdate&, ParamState&) override { return refuse(); }
-  double train_step(const SampleSource&, const AdamUpdate&, ParamState&) override { return refuse(); }
+  double train_step(const Objective&, const AdamUpdate&, ParamSlice) override { return refuse(); }
+  double train_step(const SampleSource&, const AdamUpdate&, ParamSlice) override { return refuse(); }
 
  private:
   static double refuse() { throw Error(ErrorKind::Unsupported, "[bench] twin: expected forward calls only"); }

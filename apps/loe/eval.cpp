@@ -34,7 +34,7 @@ struct EvalFlags {
 void check_match(const ModelSource& source, const FitSignal& signal, const std::string& data) {
   const SignalInfo& expected = source.model.signal;
   const SignalInfo found = signal.info();
-  const int n_channels = source.model.network.n_out();
+  const int n_channels = source.model.spec.main().n_out();
   if (expected.width == found.width && expected.height == found.height && expected.n_frames == found.n_frames &&
       n_channels == signal.n_channels()) {
     return;
@@ -70,21 +70,21 @@ int eval(const EvalFlags& flags) {
   const std::unique_ptr<FitSignal> signal =
       read_data_of_run(source, data, flags.data.empty(), [&](const std::string& text) { reporter.warning(text); });
   check_match(source, *signal, data);
-  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.network, precision, threads);
-  executor->set_params(source.model.params);
-  const Evaluation evaluation = signal->evaluate(*executor, [&](double share) { reporter.job("evaluating", share); });
+  ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);
+  model.set_params(source.model.params);
+  const Evaluation evaluation = signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
   reporter.end_line();
-  const NetworkSpec& network = source.model.network;
+  const ModelSpec& spec = source.model.spec;
   if (flags.json) {
     Json result = {{"psnr_db", evaluation.psnr_db},
                    {"ssim", evaluation.ssim},
                    {"ssim_gaussian", evaluation.ssim_gaussian},
-                   {"n_params", network.n_params()},
-                   {"macs_per_sample", network.macs_per_sample()}};
+                   {"n_params", spec.n_params()},
+                   {"macs_per_sample", spec.macs_per_sample()}};
     result.update(signal->shape());
     result["precision"] = to_string(precision);
     result["device"] = flags.device;
-    result["threads"] = executor->n_threads();
+    result["threads"] = model.main().n_threads();
     result["model"] = source.model_path;
     result[signal->noun()] = data;
     result.update(evaluation.more);
@@ -96,8 +96,8 @@ int eval(const EvalFlags& flags) {
   fmt::print("PSNR            {:.3f} dB\n", evaluation.psnr_db);
   fmt::print("SSIM            {:.5f}  (7x7 uniform window)\n", evaluation.ssim);
   fmt::print("SSIM Gaussian   {:.5f}  (11x11 Gaussian window)\n", evaluation.ssim_gaussian);
-  fmt::print("parameters      {}\n", format_integer(network.n_params()));
-  fmt::print("MACs per pixel  {}\n", format_integer(network.macs_per_sample()));
+  fmt::print("parameters      {}\n", format_integer(spec.n_params()));
+  fmt::print("MACs per pixel  {}\n", format_integer(spec.macs_per_sample()));
   if (evaluation.more.contains("frames")) print_frames(evaluation.more, flags.frames);
   return 0;
 }

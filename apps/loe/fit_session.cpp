@@ -55,14 +55,17 @@ class FitProblem : public Problem {
   FitProblem(const FitJob& job, const RunFolder& folder, Reporter& reporter)
       : job_(job), folder_(folder), reporter_(reporter), inner_(job.signal->problem(job.config)) {}
 
-  const SampleSource& batch(int64_t step) override { return inner_->batch(step); }
+  StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) override {
+    return inner_->step(model, update, state);
+  }
+  std::string find_non_finite_input(int64_t step) override { return inner_->find_non_finite_input(step); }
 
-  double evaluate_psnr(Executor& executor) override {
+  double evaluate_psnr(ModelExecutor& model) override {
     try {
       // Rounded activations: worth a number, but the pictures and the headline come from an f32 evaluation.
       const bool is_exact = job_.config.precision != Precision::Bf16;
-      last_ = is_exact ? evaluate_with_pictures(executor)
-                       : job_.signal->evaluate(executor, [this](double done) { on_progress(done); });
+      last_ = is_exact ? evaluate_with_pictures(model)
+                       : job_.signal->evaluate(model, [this](double done) { on_progress(done); });
     } catch (const Interrupted&) {
       was_cut_ = true;
       return -std::numeric_limits<double>::infinity();
@@ -72,8 +75,8 @@ class FitProblem : public Problem {
 
   /// Interrupted is thrown if the user asked to stop.
   struct Interrupted {};
-  Evaluation evaluate_with_pictures(Executor& executor) {
-    return job_.signal->write_reconstruction(executor, folder_.path(), [this](double done) { on_progress(done); });
+  Evaluation evaluate_with_pictures(ModelExecutor& model) {
+    return job_.signal->write_reconstruction(model, folder_.path(), [this](double done) { on_progress(done); });
   }
 
   const Evaluation& last() const { return last_; }
@@ -96,11 +99,11 @@ class FitProblem : public Problem {
 /// Writes what happens during training to the run folder.
 class Recorder {
  public:
-  Recorder(const FitJob& job, const RunFolder& folder, Reporter& reporter, Executor& executor, RunState& state)
+  Recorder(const FitJob& job, const RunFolder& folder, Reporter& reporter, ModelExecutor& model, RunState& state)
       : job_(job),
         folder_(folder),
         reporter_(reporter),
-        executor_(executor),
+        model_(model),
         state_(state),
         metrics_(folder.file("metrics.jsonl")),
         last_save_(Clock::now()),
@@ -135,7 +138,7 @@ class Recorder {
     reporter_.evaluation(state_.step, psnr_db);
     const bool is_final = state_.step >= job_.config.train.max_steps;
     if (job_.config.train.steps_per_eval > 0 && !is_final) preview(state_.step, state_.seconds);
-    if (state_.best_step == state_.step) write_checkpoint(folder_.best_checkpoint_path(), job_.network, state_);
+    if (state_.best_step == state_.step) write_checkpoint(folder_.best_checkpoint_path(), job_.model, state_);
   }
 
   void on_save(bool is_last) {
@@ -146,12 +149,12 @@ class Recorder {
       state_.best_psnr_db = -1;  // an evaluation that was cut short is none
       state_.best_step = -1;
     }
-    write_checkpoint(folder_.checkpoint_path(state_.step), job_.network, state_);
+    write_checkpoint(folder_.checkpoint_path(state_.step), job_.model, state_);
     if (!folder_.mark_last(state_.step) && !warned_about_links_) {
       reporter_.detail("no symbolic links here: checkpoints/last.safetensors is left out");
       warned_about_links_ = true;
     }
-    write_model(folder_.file("model.safetensors"), {job_.network, state_.params.params, job_.signal->info()});
+    write_model(folder_.file("model.safetensors"), {job_.model, state_.params.params, job_.signal->info()});
     saved_step_ = state_.step;
     last_save_ = Clock::now();
     reporter_.detail(fmt::format("step {}: saved", format_integer(state_.step)));
@@ -168,7 +171,7 @@ class Recorder {
 
   void preview(int64_t step, double seconds) {
     const Clock::time_point start = Clock::now();
-    job_.signal->write_preview(executor_, folder_.image_path(step), folder_.error_path(step));
+    job_.signal->write_preview(model_, folder_.image_path(step), folder_.error_path(step));
     preview_cost_ = seconds_since(start);
     last_preview_seconds_ = seconds;
     reporter_.detail(fmt::format("step {}: preview {} (error map: {} of the data range is brightest)",
@@ -178,7 +181,7 @@ class Recorder {
   const FitJob& job_;
   const RunFolder& folder_;
   Reporter& reporter_;
-  Executor& executor_;
+  ModelExecutor& model_;
   RunState& state_;
   LineFile metrics_;
   Clock::time_point last_save_;
@@ -209,7 +212,7 @@ RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& report
   for (const CheckpointFile& file : files) {
     std::optional<RunState> state;
     try {
-      state = read_checkpoint(file.path, job.network);
+      state = read_checkpoint(file.path, job.model);
     } catch (const Error& error) {
       if (error.kind() != ErrorKind::Format && error.kind() != ErrorKind::Io) throw;
       reporter.warning(fmt::format("{}; trying an older checkpoint", error.what()));
@@ -229,45 +232,45 @@ RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& report
                                                folder.path(), files.size()));
   }
   reporter.info("no checkpoint yet: starting at step 0");
-  RunState state = initial_run_state(job.network, job.config.seed);
+  RunState state = initial_run_state(job.model, job.config.seed);
   state.config_hash = job.config_hash;
   return state;
 }
 
-void write_environment(const FitJob& job, const RunFolder& folder, const Executor& executor) {
+void write_environment(const FitJob& job, const RunFolder& folder, const ModelExecutor& model) {
   Json environment = machine_to_json();
   environment["started"] = utc_time();
   environment["device"] = backend_of_flag(job.run.device).name();
-  environment["threads"] = executor.n_threads();
+  environment["threads"] = model.main().n_threads();
   environment["precision"] = to_string(job.config.precision);
   Json& data = environment[job.signal->noun()];
   data = {{"path", job.run.data}};
   data.update(job.signal->shape());
   data["type"] = job.signal->info().pixel_type;
   environment["config_hash"] = job.config_hash;
-  environment["kernels"] = kernels_to_json(executor.kernels());
+  environment["kernels"] = kernels_to_json(model.main().kernels());
   write_text_file(folder.file("environment.json"),
                   environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-void describe_job(const FitJob& job, const RunFolder& folder, const Executor& executor, Reporter& reporter) {
+void describe_job(const FitJob& job, const RunFolder& folder, const ModelExecutor& model, Reporter& reporter) {
   reporter.info(fmt::format("{}: {}", job.run.data, job.signal->describe()));
   reporter.info(fmt::format("preset {}: {} parameters, {} MACs per pixel, {} threads, {}", job.config.preset,
-                            format_integer(job.network.n_params()), format_integer(job.network.macs_per_sample()),
-                            executor.n_threads(), to_string(job.config.precision)));
+                            format_integer(job.model.n_params()), format_integer(job.model.macs_per_sample()),
+                            model.main().n_threads(), to_string(job.config.precision)));
   reporter.info(fmt::format("run {}", folder.path()));
-  for (const KernelInfo& kernel : executor.kernels()) {
+  for (const KernelInfo& kernel : model.main().kernels()) {
     reporter.detail(fmt::format("{}: {} ({})", kernel.operation, kernel.kernel, kernel.reason));
   }
 }
 
-Json result_json(const FitJob& job, const RunFolder& folder, const Executor& executor, const RunState& state,
+Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor& model, const RunState& state,
                  StopReason reason, const Evaluation& evaluation, std::optional<double> psnr_bf16) {
   Json result = {
       {"psnr_db", evaluation.psnr_db}, {"ssim", evaluation.ssim}, {"ssim_gaussian", evaluation.ssim_gaussian}};
   if (psnr_bf16) result["psnr_db_bf16"] = *psnr_bf16;
-  result["n_params"] = job.network.n_params();
-  result["macs_per_sample"] = job.network.macs_per_sample();
+  result["n_params"] = job.model.n_params();
+  result["macs_per_sample"] = job.model.macs_per_sample();
   result["steps"] = state.step;
   result["max_steps"] = job.config.train.max_steps;
   result["samples_per_step"] =
@@ -279,7 +282,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["preset"] = job.config.preset;
   result["precision"] = to_string(job.config.precision);
   result["device"] = backend_of_flag(job.run.device).name();
-  result["threads"] = executor.n_threads();
+  result["threads"] = model.main().n_threads();
   result["seed"] = job.config.seed;
   result[job.signal->noun()] = job.run.data;
   result.update(job.signal->shape());
@@ -288,7 +291,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const Executor& exe
   result["version"] = version();
   result["commit"] = build_commit();
   result["run"] = folder.path();
-  result["kernels"] = kernels_to_json(executor.kernels());
+  result["kernels"] = kernels_to_json(model.main().kernels());
   return result;
 }
 
@@ -304,7 +307,7 @@ void print_result(const FitJob& job, const RunFolder& folder, const Json& result
   if (result.contains("psnr_db_bf16")) {
     fmt::print("PSNR {:.2f} dB when evaluated in bf16, as trained\n", number("psnr_db_bf16"));
   }
-  fmt::print("{} parameters, {} steps in {} ({})\n", format_integer(job.network.n_params()),
+  fmt::print("{} parameters, {} steps in {} ({})\n", format_integer(job.model.n_params()),
              format_integer(result["steps"].get<int64_t>()), format_duration(number("seconds")),
              result["stop_reason"].get<std::string>());
   fmt::print("reconstruction  {}\n", folder.file(job.signal->reconstruction_name()));
@@ -329,18 +332,18 @@ int interrupted(const RunFolder& folder, const FitFlags& flags, const Recorder& 
 /// The f32 evaluation of the final parameters that the headline numbers come from.
 Evaluation final_evaluation(const FitJob& job, const RunState& state, FitProblem& problem) {
   if (job.config.precision != Precision::Bf16) return problem.last();  // the trainer's last evaluation was it
-  const std::unique_ptr<Executor> exact = compile(job.run.device, job.network, Precision::F32, job.run.threads);
-  exact->set_params(state.params.params);
-  return problem.evaluate_with_pictures(*exact);
+  ModelExecutor exact = compile(job.run.device, job.model, Precision::F32, job.run.threads);
+  exact.set_params(state.params.params);
+  return problem.evaluate_with_pictures(exact);
 }
 
-int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& folder, Executor& executor,
+int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& folder, ModelExecutor& model,
                      RunState& state, Reporter& reporter) {
   const InterruptGuard guard;
   FitProblem problem(job, folder, reporter);
-  Recorder recorder(job, folder, reporter, executor, state);
+  Recorder recorder(job, folder, reporter, model, state);
   const StopReason reason =
-      train(problem, executor, job.config.train, state, recorder.events(), &InterruptGuard::requested());
+      train(problem, model, job.config.train, state, recorder.events(), &InterruptGuard::requested());
   if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, flags, recorder, reporter);
   std::optional<double> psnr_bf16;
   if (job.config.precision == Precision::Bf16) psnr_bf16 = problem.last().psnr_db;
@@ -351,7 +354,7 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
     return interrupted(folder, flags, recorder, reporter);
   }
   reporter.end_line();
-  const Json result = result_json(job, folder, executor, state, reason, evaluation, psnr_bf16);
+  const Json result = result_json(job, folder, model, state, reason, evaluation, psnr_bf16);
   write_text_file(folder.file("result.json"), result.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   reporter.detail(
       fmt::format("stopped by {} at step {}: {:.3f} dB", to_string(reason), state.step, evaluation.psnr_db));
@@ -370,8 +373,8 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
 }  // namespace
 
 int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
-  const std::unique_ptr<Executor> executor =
-      compile(job.run.device, job.network, job.config.precision, job.run.threads);
+  ModelExecutor model =
+      compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));
   std::signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a training
   const RunFolder folder = open_folder(job, flags);
   LineFile log(folder.file("log.txt"));
@@ -379,7 +382,7 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
   try {
     RunState state;
     if (flags.resume.empty()) {
-      state = initial_run_state(job.network, job.config.seed);
+      state = initial_run_state(job.model, job.config.seed);
       state.config_hash = job.config_hash;
     } else {
       state = load_state(job, folder, reporter);
@@ -387,9 +390,9 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
       reporter.info(fmt::format("resuming {} at step {}", folder.path(), format_integer(state.step)));
     }
     write_text_file(folder.file("config.toml"), config_to_toml(job.resolved));
-    if (flags.resume.empty()) write_environment(job, folder, *executor);
-    describe_job(job, folder, *executor, reporter);
-    const int code = train_and_report(job, flags, folder, *executor, state, reporter);
+    if (flags.resume.empty()) write_environment(job, folder, model);
+    describe_job(job, folder, model, reporter);
+    const int code = train_and_report(job, flags, folder, model, state, reporter);
     reporter.set_log(nullptr);
     return code;
   } catch (const Error& error) {
@@ -409,18 +412,20 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
 
 int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   constexpr int kTimedSteps = 3;
-  const std::unique_ptr<Executor> executor =
-      compile(job.run.device, job.network, job.config.precision, job.run.threads);
-  RunState state = initial_run_state(job.network, job.config.seed);
-  executor->set_params(state.params.params);
+  ModelExecutor model =
+      compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));
+  RunState state = initial_run_state(job.model, job.config.seed);
+  model.set_params(state.params.params);
   const std::unique_ptr<Problem> problem = job.signal->problem(job.config);
   std::vector<double> seconds;
+  int64_t n_samples = 0;
   for (int i = 0; i <= kTimedSteps; ++i) {
     const Clock::time_point start = Clock::now();
     AdamUpdate update = job.config.train.adam;
     update.learning_rate = job.config.train.schedule.at(i, job.config.train.max_steps);
     update.t = i + 1;
-    executor->train_step(problem->batch(i), update, state.params);
+    state.step = i;
+    n_samples = problem->step(model, update, state).n_samples;
     // The first step pays for touching all memory.
     if (i > 0) seconds.push_back(seconds_since(start));
     reporter.job("timing steps", static_cast<double>(i + 1) / (kTimedSteps + 1));
@@ -431,17 +436,16 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   const TrainOptions& train = job.config.train;
   const double all_steps = seconds_per_step * static_cast<double>(train.max_steps);
   const double total = train.max_seconds > 0 ? std::min(all_steps, train.max_seconds) : all_steps;
-  const int64_t n_samples = problem->batch(0).n_samples();
   const Json result = {{"preset", job.config.preset},
-                       {"n_params", job.network.n_params()},
-                       {"macs_per_sample", job.network.macs_per_sample()},
+                       {"n_params", job.model.n_params()},
+                       {"macs_per_sample", job.model.macs_per_sample()},
                        {"samples_per_step", n_samples},
                        {fmt::format("{}_bytes", job.signal->noun()), job.signal->n_bytes()},
                        {"peak_memory_bytes", peak_resident_bytes()},
                        {"seconds_per_step", seconds_per_step},
                        {"max_steps", train.max_steps},
                        {"total_seconds", total},
-                       {"threads", executor->n_threads()},
+                       {"threads", model.main().n_threads()},
                        {"precision", to_string(job.config.precision)},
                        {"device", backend_of_flag(job.run.device).name()}};
   if (flags.json) {
@@ -449,12 +453,12 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
     return 0;
   }
   fmt::print("preset            {}\n", job.config.preset);
-  fmt::print("parameters        {}\n", format_integer(job.network.n_params()));
-  fmt::print("MACs per pixel    {}\n", format_integer(job.network.macs_per_sample()));
+  fmt::print("parameters        {}\n", format_integer(job.model.n_params()));
+  fmt::print("MACs per pixel    {}\n", format_integer(job.model.macs_per_sample()));
   fmt::print("pixels per step   {}\n", format_integer(n_samples));
   fmt::print("memory            {} ({} {})\n", format_bytes(peak_resident_bytes()), job.signal->noun(),
              format_bytes(job.signal->n_bytes()));
-  fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, executor->n_threads(),
+  fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, model.main().n_threads(),
              to_string(job.config.precision), backend_of_flag(job.run.device).name());
   fmt::print("steps             {}\n", format_integer(train.max_steps));
   fmt::print("total             {}\n", format_duration(total));

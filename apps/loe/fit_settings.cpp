@@ -108,7 +108,7 @@ RunSettings read_run_settings(const Settings& settings) {
   part(settings, true).require_known(kRunKeys);
   RunSettings run;
   run.data = settings.get_string("run.data", "");
-  run.task = settings.get_choice("run.task", "", {"", "image", "video"});
+  run.task = settings.get_choice("run.task", "", {"", "image", "video", "scene"});
   run.name = settings.get_string("run.name", "");
   run.device = settings.get_string("run.device", run.device);
   run.threads = static_cast<int>(settings.get_int("run.threads", 0, 0, kMaxThreads));
@@ -132,7 +132,8 @@ std::string choose_data(const FitFlags& flags, const RunSettings& run) {
   }
   std::string data = !flags.input.empty() ? flags.input : !flags.data.empty() ? flags.data : run.data;
   if (data.empty()) {
-    throw Error(ErrorKind::InvalidArgument, "[flags] expected a picture or video to fit, got none; try `loe fit FILE`");
+    throw Error(ErrorKind::InvalidArgument,
+                "[flags] expected a picture, video or scene to fit, got none; try `loe fit FILE`");
   }
   return std::filesystem::absolute(data).lexically_normal().string();
 }
@@ -155,21 +156,24 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   constexpr int kMinSteps = 3;
   constexpr int kMaxSteps = 1000;
   constexpr int64_t kBatch = 32768;
-  const NetworkSpec network = build_network(config.network);
-  const std::unique_ptr<Executor> executor = compile(run.device, network, config.precision, run.threads);
-  RunState state = initial_run_state(network, 0);
-  executor->set_params(state.params.params);
+  const ModelSpec spec = build_model(config);
+  ModelExecutor model = compile(run.device, spec, config.precision, run.threads, signal.max_group(config));
+  RunState state = initial_run_state(spec, 0);
+  model.set_params(state.params.params);
   config.sampling = PixelSampling::RandomPixels;
+  config.scene.occupancy_resolution = 0;  // the first steps fill the grid, later ones hardly touch it
   config.batch_size = std::min(config.batch_size, kBatch);
   const std::unique_ptr<Problem> problem = signal.problem(config);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   std::vector<double> seconds;
+  int64_t n_samples = 0;
   for (int i = 0; i < kMaxSteps; ++i) {
     const Clock::time_point begin = Clock::now();
     AdamUpdate update = config.train.adam;
     update.t = i + 1;
-    executor->train_step(problem->batch(i), update, state.params);
+    state.step = i;
+    n_samples = problem->step(model, update, state).n_samples;
     const Clock::time_point end = Clock::now();
     seconds.push_back(std::chrono::duration<double>(end - begin).count());
     if (i + 1 >= kMinSteps && std::chrono::duration<double>(end - start).count() > kMeasureSeconds) break;
@@ -177,7 +181,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   // The median, not the fastest: what the other programs on this machine leave us.
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
-  return flops_per_sample(network) * static_cast<double>(config.batch_size) / *middle / 1e9;
+  return flops_per_sample(spec.main()) * static_cast<double>(n_samples) / *middle / 1e9;
 }
 
 /// The preset "auto" for this signal. With --max-seconds the machine is timed on the network that a guess of its speed
@@ -193,7 +197,7 @@ Settings automatic_settings(const FitFlags& flags, const Settings& given, const 
   const Settings guess = settings(0);
   if (max_seconds == 0) return guess;
   const double gflops =
-      measure_gflops(run, fit_config_from_settings(guess, signal.n_dims(), signal.n_channels()), signal);
+      measure_gflops(run, fit_config_from_settings(guess, signal.kind(), signal.n_channels()), signal);
   reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
   return settings(gflops);
 }
@@ -317,12 +321,12 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   job.run = read_run_settings(given);
   job.run.data = choose_data(flags, job.run);
   if (job.run.task.empty()) job.run.task = task_of_data(job.run.data);
-  job.signal = read_signal(job.run.data, job.run.task, signal_edit_from_settings(given),
+  job.signal = read_signal(job.run.data, job.run.task, read_options(given, job.run.task),
                            [&](const std::string& text) { reporter.warning(text); });
   if (job.run.name.empty()) job.run.name = name_of_data(job.run.data);
 
   const auto config_of = [&](const Settings& settings) {
-    return fit_config_from_settings(settings, job.signal->n_dims(), job.signal->n_channels());
+    return fit_config_from_settings(settings, job.signal->kind(), job.signal->n_channels());
   };
   Settings task = part(given, false);
   if (!is_resumed) {
@@ -331,7 +335,8 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
     task = merged;
   }
   job.config = config_of(task);
-  job.network = build_network(job.config.network);
+  job.signal->configure(job.config);
+  job.model = build_model(job.config);
   job.resolved = resolve(job.config, job.run);
   job.config_hash = deciding_hash(job.config, *job.signal);
   if (is_resumed) {

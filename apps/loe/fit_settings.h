@@ -62,7 +62,7 @@ struct FitJob {
   Settings resolved;  ///< config and run as written to config.toml
   std::unique_ptr<FitSignal> signal;
   std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the signal
-  NetworkSpec network;
+  ModelSpec model;
 };
 
 /// Reads the signal and resolves all settings. With --resume the run's config.toml takes the place of preset and

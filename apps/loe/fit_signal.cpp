@@ -10,6 +10,7 @@
 #include "loe/base/error.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
+#include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
 #include "pictures.h"
 
@@ -64,16 +65,40 @@ Video read_clip(const std::string& path, const SignalEdit& edit,
   return read_video(path, edit);
 }
 
+ScenePictures read_views(const std::string& path, const SceneSource& source,
+                         const std::function<void(const std::string&)>& on_warning) {
+  SceneOptions options;
+  options.format = source.format;
+  options.images = source.images;
+  options.test_every = source.test_every;
+  options.box_half_side = source.box_half_side;
+  options.box_centre = source.box_centre;
+  Scene scene = read_scene(path, options);
+  for (const std::string& warning : scene.warnings) on_warning(warning);
+  ScenePictures pictures = read_scene_pictures(std::move(scene), source.max_side, source.test_views, [](double) {});
+  for (std::size_t i = 0; i < pictures.images.size(); ++i) {
+    check_finite(pictures.images[i], pictures.scene.views[i].image_path);
+  }
+  return pictures;
+}
+
 }  // namespace
 
 std::string task_of_data(const std::string& path) {
-  return is_video(path) ? "video" : "image";
+  return is_scene(path) ? "scene" : is_video(path) ? "video" : "image";
 }
 
-std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const SignalEdit& edit,
+ReadOptions read_options(const Settings& settings, const std::string& task) {
+  if (task == "scene") return {{}, scene_settings_from(settings)};
+  return {signal_edit_from_settings(settings), {}};
+}
+
+std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
                                        const std::function<void(const std::string&)>& on_warning) {
-  if ((task.empty() ? task_of_data(path) : task) == "video") return video_signal(read_clip(path, edit, on_warning));
-  return picture_signal(read_picture(path, edit));
+  const std::string kind = task.empty() ? task_of_data(path) : task;
+  if (kind == "scene") return scene_signal(read_views(path, options.scene.source, on_warning), options.scene);
+  if (kind == "video") return video_signal(read_clip(path, options.edit, on_warning));
+  return picture_signal(read_picture(path, options.edit));
 }
 
 }  // namespace loe::app

@@ -9,7 +9,9 @@
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
 #include "loe/io/model_file.h"
+#include "loe/nn/model.h"
 #include "loe/signal/image.h"
+#include "loe/signal/scene.h"
 #include "loe/signal/video.h"
 #include "loe/task/fit_config.h"
 #include "loe/train/trainer.h"
@@ -33,7 +35,7 @@ class FitSignal {
   virtual ~FitSignal() = default;
 
   virtual const char* noun() const = 0;  ///< "picture", "video": key of the results, word of messages
-  virtual int n_dims() const = 0;
+  virtual SignalKind kind() const = 0;
   virtual int n_channels() const = 0;
   virtual int64_t n_pixels() const = 0;
   virtual int64_t n_bytes() const = 0;
@@ -47,16 +49,22 @@ class FitSignal {
   virtual const Image* picture() const { return nullptr; }
   /// The video, if it is one.
   virtual const Video* video() const { return nullptr; }
+  /// The views, if it is a scene.
+  virtual const ScenePictures* scene() const { return nullptr; }
 
   virtual Settings preset(const std::string& name) const = 0;
   /// See auto_settings of the task.
   virtual Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
+  /// Takes over what evaluations must know of the resolved config.
+  virtual void configure(const FitConfig&) {}
+  /// ExecutorOptions::max_group of a training.
+  virtual int max_group(const FitConfig&) const { return 1; }
   virtual std::string config_hash(const FitConfig& config) const = 0;
   virtual std::unique_ptr<Problem> problem(const FitConfig& config) const = 0;
 
-  virtual Evaluation evaluate(Executor& executor, const OnShare& on_share) const = 0;
+  virtual Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const = 0;
   /// Evaluates, and writes reconstruction and error map into `folder`; no file appears if on_share throws.
-  virtual Evaluation write_reconstruction(Executor& executor, const std::string& folder,
+  virtual Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,
                                           const OnShare& on_share) const = 0;
   virtual std::string reconstruction_name() const = 0;
   virtual std::string error_name() const = 0;
@@ -64,20 +72,29 @@ class FitSignal {
   /// Pixels that a preview evaluates.
   virtual int64_t preview_pixels() const = 0;
   /// Small versions of reconstruction and error map for watching a training, as PNG.
-  virtual void write_preview(Executor& executor, const std::string& image_path,
+  virtual void write_preview(ModelExecutor& model, const std::string& image_path,
                              const std::string& error_path) const = 0;
 };
 
-/// Task of the data at `path`: "image" or "video", by its content. A path that does not exist counts as a picture.
+/// Task of the data at `path`: "image", "video" or "scene", by its content. A path that does not exist counts as a
+/// picture.
 std::string task_of_data(const std::string& path);
 
-/// Reads and edits the signal at `path`. `task`: "image", "video" or "" (task_of_data). on_warning receives what the
-/// user should know about the file (alpha dropped, variable frame rate). All errors of the readers.
-std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const SignalEdit& edit,
+/// What settings say about reading a signal.
+struct ReadOptions {
+  SignalEdit edit;      ///< pictures and videos
+  SceneSettings scene;  ///< scenes: its source decides what is read, the rest how views are evaluated
+};
+ReadOptions read_options(const Settings& settings, const std::string& task);
+
+/// Reads and edits the signal at `path`. `task`: "image", "video", "scene" or "" (task_of_data). on_warning receives
+/// what the user should know about the file (alpha dropped, variable frame rate). All errors of the readers.
+std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
                                        const std::function<void(const std::string&)>& on_warning);
 
 /// The implementations.
 std::unique_ptr<FitSignal> picture_signal(Image image);
 std::unique_ptr<FitSignal> video_signal(Video video);
+std::unique_ptr<FitSignal> scene_signal(ScenePictures pictures, SceneSettings settings);
 
 }  // namespace loe::app

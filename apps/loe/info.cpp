@@ -132,6 +132,15 @@ Json network_info(const NetworkSpec& network) {
   return info;
 }
 
+/// "network" of a model with one, else "networks" by name.
+void add_networks(Json& info, const ModelSpec& model) {
+  if (model.parts.front().name.empty()) {
+    info["network"] = network_info(model.main());
+    return;
+  }
+  for (const ModelSpec::Part& part : model.parts) info["networks"][part.name] = network_info(part.network);
+}
+
 Json model_info(const std::string& path) {
   const Model model = read_model(path);
   Json info = {{"kind", "model"},
@@ -146,31 +155,28 @@ Json model_info(const std::string& path) {
   } else {
     info["color_space"] = model.signal.color_space;
   }
-  info["network"] = network_info(model.network);
+  add_networks(info, model.spec);
   return info;
 }
 
-Json checkpoint_info(const std::string& path, const TensorFile& file) {
-  const auto found = file.metadata.find("network");
-  if (found == file.metadata.end()) {
-    throw Error(ErrorKind::Format, fmt::format("[model] {}: expected metadata 'network', found none", path));
-  }
-  const NetworkSpec network = network_from_json(found->second, path);
-  const RunState state = read_checkpoint(path, network);
-  return {{"kind", "checkpoint"},
-          {"path", path},
-          {"step", state.step},
-          {"seed", state.seed},
-          {"seconds", state.seconds},
-          {"best_psnr_db", state.best_step < 0 ? Json() : Json(state.best_psnr_db)},
-          {"config_hash", state.config_hash},
-          {"network", network_info(network)}};
+Json checkpoint_info(const std::string& path) {
+  const ModelSpec model = read_checkpoint_networks(path);
+  const RunState state = read_checkpoint(path, model);
+  Json info = {{"kind", "checkpoint"},
+               {"path", path},
+               {"step", state.step},
+               {"seed", state.seed},
+               {"seconds", state.seconds},
+               {"best_psnr_db", state.best_step < 0 ? Json() : Json(state.best_psnr_db)},
+               {"config_hash", state.config_hash}};
+  add_networks(info, model);
+  return info;
 }
 
 Json safetensors_info(const std::string& path) {
   const TensorFile file = read_safetensors(path);
   const auto format = file.metadata.find("format");
-  if (format != file.metadata.end() && format->second == "loe-checkpoint") return checkpoint_info(path, file);
+  if (format != file.metadata.end() && format->second == "loe-checkpoint") return checkpoint_info(path);
   return model_info(path);  // a foreign file: read_model says so
 }
 
@@ -195,7 +201,7 @@ Json run_info(const std::string& path) {
     info["state"] = "finished";
   }
   if (fs::exists(path + "/model.safetensors", error)) {
-    info["network"] = network_info(read_model(path + "/model.safetensors").network);
+    add_networks(info, read_model(path + "/model.safetensors").spec);
   }
   return info;
 }

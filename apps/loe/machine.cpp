@@ -57,9 +57,9 @@ const Backend& backend_of_flag(const std::string& device) {
   return find_backend(device);
 }
 
-std::unique_ptr<Executor> compile(const std::string& device, const NetworkSpec& spec, Precision precision,
-                                  int n_threads) {
-  const Backend& backend = backend_of_flag(device);
+namespace {
+
+ExecutorOptions executor_options(const Backend& backend, Precision precision, int n_threads) {
   ExecutorOptions options;
   options.precision = precision;
   options.n_threads = n_threads;
@@ -67,7 +67,23 @@ std::unique_ptr<Executor> compile(const std::string& device, const NetworkSpec& 
   const std::vector<std::string> isas = backend.isas();
   const bool has_isas = !isas.empty() && !isas[0].empty();
   if (has_isas) options.isa = forced_isa();
-  return backend.compile(spec, options);
+  return options;
+}
+
+}  // namespace
+
+std::unique_ptr<Executor> compile(const std::string& device, const NetworkSpec& spec, Precision precision,
+                                  int n_threads) {
+  const Backend& backend = backend_of_flag(device);
+  return backend.compile(spec, executor_options(backend, precision, n_threads));
+}
+
+ModelExecutor compile(const std::string& device, const ModelSpec& spec, Precision precision, int n_threads,
+                      int max_group) {
+  const Backend& backend = backend_of_flag(device);
+  ExecutorOptions options = executor_options(backend, precision, n_threads);
+  options.max_group = max_group;
+  return compile(backend, spec, options);
 }
 
 nlohmann::ordered_json kernels_to_json(const std::vector<KernelInfo>& kernels) {

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "loe/backend/backend.h"
+#include "loe/nn/model.h"
 
 namespace loe::app {
 
@@ -25,6 +26,9 @@ const Backend& backend_of_flag(const std::string& device);
 /// Compiles with the instruction set of LOE_ISA.
 std::unique_ptr<Executor> compile(const std::string& device, const NetworkSpec& spec, Precision precision,
                                   int n_threads);
+/// max_group: see ExecutorOptions.
+ModelExecutor compile(const std::string& device, const ModelSpec& spec, Precision precision, int n_threads,
+                      int max_group = 1);
 
 /// [{"operation", "kernel", "reason"}, ...]
 nlohmann::ordered_json kernels_to_json(const std::vector<KernelInfo>& kernels);

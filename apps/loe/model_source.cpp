@@ -48,7 +48,7 @@ ModelSource open_checkpoint(const std::string& path) {
                                                  path, model_path));
   }
   ModelSource source{read_model(model_path), path, run.lexically_normal().string()};
-  source.model.params = read_checkpoint(path, source.model.network).params.params;
+  source.model.params = read_checkpoint(path, source.model.spec).params.params;
   return source;
 }
 
@@ -102,10 +102,11 @@ std::string data_of_run(const ModelSource& source) {
 std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std::string& data, bool is_own,
                                             const std::function<void(const std::string&)>& on_warning) {
   const std::string& task = source.model.signal.task;
-  SignalEdit edit;
-  if (!source.run_path.empty()) edit = signal_edit_from_settings(read_config(source.run_path + "/config.toml"));
-  if (!is_own && !edit.is_none() && has_size(data, source.model.signal)) edit = {};
-  return read_signal(data, task, edit, on_warning);
+  ReadOptions options;
+  if (!source.run_path.empty()) options = read_options(read_config(source.run_path + "/config.toml"), task);
+  if (!is_own && !options.edit.is_none() && has_size(data, source.model.signal)) options.edit = {};
+  options.scene.rays = source.model.signal.field.rays;
+  return read_signal(data, task, options, on_warning);
 }
 
 }  // namespace loe::app

@@ -256,7 +256,7 @@ class PaperSession {
     }
     const ModelSource source = open_model(path);
     const std::unique_ptr<Executor> executor =
-        compile(job.run.device, source.model.network, Precision::F32, job.run.threads);
+        compile(job.run.device, source.model.spec.main(), Precision::F32, job.run.threads);
     executor->set_params(source.model.params);
     if (const Video* video = job.signal->video(); video != nullptr) {
       write_image(folder_ + "/" + kSourceFramesFile, stack_source_frames(*video));
@@ -362,7 +362,7 @@ class PaperSession {
   /// Network of a finished run, and what all runs share.
   void describe(const std::string& path, PaperRow& row) {
     const Model model = open_model(path).model;
-    row.network = model.network;
+    row.network = model.spec.main();
     const Json result = Json::parse(read_text_file(path + "/result.json"));
     report_.width = model.signal.width;
     report_.height = model.signal.height;

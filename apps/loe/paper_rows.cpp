@@ -133,8 +133,8 @@ Settings row_settings(int table, const std::string& scale, const std::string& ke
 }
 
 NetworkSpec row_network(int table, const std::string& scale, const std::string& key, int n_channels) {
-  const int n_dims = paper_table(table).task == "video" ? 3 : 2;
-  return build_network(fit_config_from_settings(row_settings(table, scale, key), n_dims, n_channels).network);
+  const SignalKind kind = signal_kind_from_string(paper_table(table).task);
+  return build_model(fit_config_from_settings(row_settings(table, scale, key), kind, n_channels)).main();
 }
 
 }  // namespace loe::app

@@ -13,7 +13,7 @@ class PictureSignal : public FitSignal {
   explicit PictureSignal(Image image) : image_(std::move(image)) {}
 
   const char* noun() const override { return "picture"; }
-  int n_dims() const override { return 2; }
+  SignalKind kind() const override { return SignalKind::Image; }
   int n_channels() const override { return image_.n_channels(); }
   int64_t n_pixels() const override { return image_.n_pixels(); }
   int64_t n_bytes() const override { return static_cast<int64_t>(image_.n_bytes()); }
@@ -44,22 +44,23 @@ class PictureSignal : public FitSignal {
     return std::make_unique<ImageProblem>(image_, config);
   }
 
-  Evaluation evaluate(Executor& executor, const OnShare& on_share) const override {
-    return evaluation(evaluate_image(executor, image_, [&](int first_row, int n_rows, const float*, const float*) {
+  Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const override {
+    return evaluation(evaluate_image(model.main(), image_, [&](int first_row, int n_rows, const float*, const float*) {
       on_share(static_cast<double>(first_row + n_rows) / image_.height());
     }));
   }
-  Evaluation write_reconstruction(Executor& executor, const std::string& folder,
+  Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,
                                   const OnShare& on_share) const override {
-    return evaluation(app::write_reconstruction(executor, image_, folder + "/" + reconstruction_name(),
+    return evaluation(app::write_reconstruction(model.main(), image_, folder + "/" + reconstruction_name(),
                                                 folder + "/" + error_name(), on_share));
   }
   std::string reconstruction_name() const override { return app::reconstruction_name(image_.type()); }
   std::string error_name() const override { return "error.png"; }
 
   int64_t preview_pixels() const override { return app::preview_pixels(image_); }
-  void write_preview(Executor& executor, const std::string& image_path, const std::string& error_path) const override {
-    app::write_preview(executor, image_, image_path, error_path);
+  void write_preview(ModelExecutor& model, const std::string& image_path,
+                     const std::string& error_path) const override {
+    app::write_preview(model.main(), image_, image_path, error_path);
   }
 
  private:

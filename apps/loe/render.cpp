@@ -68,7 +68,7 @@ int render(const RenderFlags& flags) {
                 fmt::format("[render] {}: expected a model of a picture or video, got one of task '{}'",
                             source.model_path, signal.task));
   }
-  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.network, precision, threads);
+  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.spec.main(), precision, threads);
   executor->set_params(source.model.params);
   // The guard lets the writers remove their temporary files when the user stops a long rendering.
   const InterruptGuard guard;

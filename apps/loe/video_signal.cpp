@@ -86,7 +86,7 @@ class VideoSignal : public FitSignal {
   explicit VideoSignal(Video video) : video_(std::move(video)) {}
 
   const char* noun() const override { return "video"; }
-  int n_dims() const override { return 3; }
+  SignalKind kind() const override { return SignalKind::Video; }
   int n_channels() const override { return video_.n_channels(); }
   int64_t n_pixels() const override { return video_.n_pixels(); }
   int64_t n_bytes() const override { return video_.n_bytes(); }
@@ -125,17 +125,17 @@ class VideoSignal : public FitSignal {
     return std::make_unique<VideoProblem>(video_, config);
   }
 
-  Evaluation evaluate(Executor& executor, const OnShare& on_share) const override {
+  Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const override {
     return evaluation(
-        evaluate_video(executor, video_, [&](int frame, int first_row, int n_rows, const float*, const float*) {
+        evaluate_video(model.main(), video_, [&](int frame, int first_row, int n_rows, const float*, const float*) {
           on_share(share(frame, first_row + n_rows));
         }));
   }
-  Evaluation write_reconstruction(Executor& executor, const std::string& folder,
+  Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,
                                   const OnShare& on_share) const override {
     ClipRecorder recorder(video_, folder + "/" + reconstruction_name(), folder + "/" + error_name());
     const VideoEvaluation found = evaluate_video(
-        executor, video_, [&](int frame, int first_row, int n_rows, const float* predicted, const float* target) {
+        model.main(), video_, [&](int frame, int first_row, int n_rows, const float* predicted, const float* target) {
           recorder.add_rows(first_row, n_rows, predicted, target);
           on_share(share(frame, first_row + n_rows));
         });
@@ -149,7 +149,7 @@ class VideoSignal : public FitSignal {
     const PictureSize size = frame_size();
     return int64_t{size.width} * size.height * n_preview_frames();
   }
-  void write_preview(Executor& executor, const std::string& image_path, const std::string& error_path) const override;
+  void write_preview(ModelExecutor& model, const std::string& image_path, const std::string& error_path) const override;
 
  private:
   double share(int frame, int n_rows) const {
@@ -165,7 +165,7 @@ class VideoSignal : public FitSignal {
   Video video_;
 };
 
-void VideoSignal::write_preview(Executor& executor, const std::string& image_path,
+void VideoSignal::write_preview(ModelExecutor& model, const std::string& image_path,
                                 const std::string& error_path) const {
   const PictureSize size = frame_size();
   const int n = n_preview_frames();
@@ -183,7 +183,7 @@ void VideoSignal::write_preview(Executor& executor, const std::string& image_pat
     view.n_source_frames = 1;
     view.n_frames = 1;
     const Image& source = video_.frame(preview_frame(i));
-    decode_video(executor, shape, view, [&](int, int first_row, int n_rows, const float* values) {
+    decode_video(model.main(), shape, view, [&](int, int first_row, int n_rows, const float* values) {
       for (int row = first_row; row < first_row + n_rows;
            ++row, values += static_cast<std::size_t>(size.width) * channels) {
         const int y = source_pixel(row, size.height, source.height());

@@ -54,7 +54,7 @@ void check_source(const NetworkSpec& spec, const SampleSource& source) {
 
 namespace {
 
-void check_update(const NetworkSpec& spec, const AdamUpdate& update, const ParamState& state) {
+void check_update(const NetworkSpec& spec, const AdamUpdate& update, const ParamSlice& state) {
   validate(update);
   check_size("state.params", spec.n_params(), "[n_params]", state.params.size());
   check_size("state.adam_m", spec.n_params(), "[n_params]", state.adam_m.size());
@@ -96,13 +96,13 @@ void check_objective(const Objective& objective, int max_group) {
 }
 
 void check_train_step(const NetworkSpec& spec, const Objective& objective, int max_group, const AdamUpdate& update,
-                      const ParamState& state) {
+                      const ParamSlice& state) {
   check_objective(objective, max_group);
   check_update(spec, update, state);
 }
 
 void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
-                      const ParamState& state) {
+                      const ParamSlice& state) {
   check_source(spec, source);
   check_update(spec, update, state);
 }

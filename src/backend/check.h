@@ -29,10 +29,10 @@ void check_objective(const Objective& objective, int max_group);
 
 /// check_objective, a valid update, and three buffers of n_params().
 void check_train_step(const NetworkSpec& spec, const Objective& objective, int max_group, const AdamUpdate& update,
-                      const ParamState& state);
+                      const ParamSlice& state);
 
 /// check_source, a valid update, and three buffers of n_params().
 void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
-                      const ParamState& state);
+                      const ParamSlice& state);
 
 }  // namespace loe

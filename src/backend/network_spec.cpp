@@ -5,7 +5,7 @@
 
 #include <fmt/format.h>
 
-#include "backend/enum_names.h"
+#include "base/enum_names.h"
 #include "loe/base/error.h"
 
 namespace loe {

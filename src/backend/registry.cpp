@@ -1,7 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "backend/enum_names.h"
+#include "base/enum_names.h"
 #include "loe/backend/backend.h"
 #include "loe/base/error.h"
 

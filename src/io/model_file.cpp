@@ -12,6 +12,7 @@
 
 #include "io/json_reader.h"
 #include "io/model_parse.h"
+#include "io/signal_json.h"
 #include "io/text.h"
 #include "loe/base/error.h"
 #include "loe/io/safetensors.h"
@@ -19,11 +20,13 @@
 namespace loe {
 namespace {
 
+constexpr std::size_t kMaxParts = 16;
+constexpr const char* kTaskState = "task_state";
 constexpr const char* kPlainVersion = "1";     ///< what all readers know
 constexpr const char* kExtendedVersion = "2";  ///< with an embedding or an output mapping
 constexpr const char* kRangeVersion = "3";     ///< with a range of the coordinates
 constexpr const char* kBranchVersion = "4";    ///< a layer that is no link of a chain
-constexpr int kMaxSide = 65536;
+constexpr const char* kPartsVersion = "5";     ///< several networks
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
                        const std::string& found, const std::string& remedy = "take another copy") {
@@ -62,14 +65,16 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  const std::string_view known[] = {kPlainVersion, kExtendedVersion, kRangeVersion, kBranchVersion};
+  const std::string_view known[] = {kPlainVersion, kExtendedVersion, kRangeVersion, kBranchVersion, kPartsVersion};
   if (std::find(std::begin(known), std::end(known), version) == std::end(known)) {
-    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kBranchVersion),
+    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kPartsVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
-const char* version_of(const NetworkSpec& network) {
+const char* version_of(const ModelSpec& model) {
+  if (!model.parts.front().name.empty()) return kPartsVersion;
+  const NetworkSpec& network = model.main();
   const bool is_chain = std::all_of(network.layers.begin(), network.layers.end(), [](const LayerSpec& layer) {
     return layer.from == kPreviousLayer && layer.n_features == 0;
   });
@@ -78,14 +83,48 @@ const char* version_of(const NetworkSpec& network) {
   return network.input.has_embedding() || network.output != OutputSpec{} ? kExtendedVersion : kPlainVersion;
 }
 
-NetworkSpec read_network(const TensorFile& file, const std::string& path) {
-  NetworkSpec network = network_from_json(metadata_text(file, path, "network"), path);
+/// Metadata "network" of a model with one network, "networks" of one with several: [{"name", "network"}, ...].
+std::pair<std::string, std::string> networks_metadata(const ModelSpec& model) {
+  if (model.parts.front().name.empty()) return {"network", network_to_json(model.main())};
+  nlohmann::ordered_json list = nlohmann::ordered_json::array();
+  for (const ModelSpec::Part& part : model.parts) {
+    list.push_back({{"name", part.name}, {"network", nlohmann::ordered_json::parse(network_to_json(part.network))}});
+  }
+  return {"networks", list.dump()};
+}
+
+ModelSpec networks_from_json(const std::string& text, const std::string& path) {
+  const nlohmann::json list = parse_small_json(text, path);
+  if (!list.is_array() || list.empty() || list.size() > kMaxParts) {
+    throw_json_error(path, "networks", fmt::format("a list of 1 to {} networks", kMaxParts), describe_json(list));
+  }
+  ModelSpec model;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const std::string field = fmt::format("networks[{}]", i);
+    const JsonObject object(list[i], path, field, {"name", "network"});
+    const std::string name = object.get_string("name");
+    const bool is_word = !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    });
+    const auto same = [&](const ModelSpec::Part& part) { return part.name == name; };
+    if (!is_word || std::any_of(model.parts.begin(), model.parts.end(), same)) {
+      throw_json_error(path, field + ".name", "a new word of a-z, 0-9 and _", fmt::format("'{}'", printable(name)));
+    }
+    model.parts.push_back({name, network_from_json(object.at("network").dump(), path)});
+  }
+  return model;
+}
+
+ModelSpec read_networks(const TensorFile& file, const std::string& path) {
+  const bool has_parts = file.metadata.contains("networks") && !file.metadata.contains("network");
+  const ModelSpec model = has_parts ? networks_from_json(metadata_text(file, path, "networks"), path)
+                                    : ModelSpec(network_from_json(metadata_text(file, path, "network"), path));
   const std::string& version = metadata_text(file, path, "version");
-  if (version != version_of(network)) {
-    fail(path, "metadata 'version'", fmt::format("{} for this network", version_of(network)),
+  if (version != version_of(model)) {
+    fail(path, "metadata 'version'", fmt::format("{} for this network", version_of(model)),
          fmt::format("'{}'", printable(version)));
   }
-  return network;
+  return model;
 }
 
 /// Index of the first value that `good` refuses, or -1.
@@ -106,11 +145,11 @@ std::string shape_text(const std::vector<int64_t>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-/// Copies the tensors prefix + name into one flat buffer in the order of NetworkSpec::tensors().
-std::vector<float> gather_tensors(const TensorFile& file, const NetworkSpec& network, const std::string& prefix,
+/// Copies the tensors prefix + name into one flat buffer in the order of ModelSpec::tensors().
+std::vector<float> gather_tensors(const TensorFile& file, const ModelSpec& model, const std::string& prefix,
                                   const std::string& path, bool (*good)(float)) {
   // Sizes are compared before the buffer is allocated: the file's own tensors bound it.
-  const std::vector<TensorInfo> infos = network.tensors();
+  const std::vector<TensorInfo> infos = model.tensors();
   std::vector<const TensorFile::Tensor*> found;
   for (const TensorInfo& info : infos) {
     const std::string name = prefix + info.name;
@@ -128,7 +167,7 @@ std::vector<float> gather_tensors(const TensorFile& file, const NetworkSpec& net
     }
     found.push_back(tensor);
   }
-  std::vector<float> flat(static_cast<std::size_t>(network.n_params()));
+  std::vector<float> flat(static_cast<std::size_t>(model.n_params()));
   for (std::size_t i = 0; i < infos.size(); ++i) {
     std::copy(found[i]->data.begin(), found[i]->data.end(), flat.begin() + infos[i].offset);
   }
@@ -142,14 +181,14 @@ void require_tensor_count(const TensorFile& file, std::size_t n_expected, const 
 }
 
 /// Views of one flat buffer. A buffer that could not be read back is refused, so that it replaces no good file.
-void append_views(std::vector<TensorView>& views, const std::string& path, const NetworkSpec& network,
+void append_views(std::vector<TensorView>& views, const std::string& path, const ModelSpec& model,
                   const std::string& prefix, std::span<const float> flat, bool (*good)(float)) {
-  if (static_cast<int64_t>(flat.size()) != network.n_params()) {
+  if (static_cast<int64_t>(flat.size()) != model.n_params()) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[model] {}: {}parameters: expected {}, got {}; pass those of this network", path, prefix,
-                            network.n_params(), flat.size()));
+                            model.n_params(), flat.size()));
   }
-  for (TensorInfo& info : network.tensors()) {
+  for (TensorInfo& info : model.tensors()) {
     const auto data = flat.subspan(static_cast<std::size_t>(info.offset), static_cast<std::size_t>(info.size()));
     const int64_t bad = first_bad(data, good);
     if (bad >= 0) {
@@ -162,63 +201,13 @@ void append_views(std::vector<TensorView>& views, const std::string& path, const
   }
 }
 
-std::string signal_to_json(const SignalInfo& signal) {
-  nlohmann::ordered_json json;
-  json["task"] = signal.task;
-  json["width"] = signal.width;
-  json["height"] = signal.height;
-  json["pixel_type"] = signal.pixel_type;
-  if (signal.task == "video") {
-    json["n_frames"] = signal.n_frames;
-    json["frame_rate"] = {signal.frame_rate.numerator, signal.frame_rate.denominator};
-    json["color"] = {{"matrix", signal.color.matrix},
-                     {"range", signal.color.range},
-                     {"primaries", signal.color.primaries},
-                     {"transfer", signal.color.transfer}};
-  } else {
-    json["color_space"] = signal.color_space;
+std::string describe(const ModelSpec& model) {
+  std::string text;
+  for (const ModelSpec::Part& part : model.parts) {
+    text += fmt::format("{}{} layers with {} parameters", text.empty() ? "" : " and ", part.network.layers.size(),
+                        part.network.n_params());
   }
-  return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-}
-
-void read_video_signal(const JsonObject& object, SignalInfo& signal) {
-  constexpr int kMaxRate = 1000000000;
-  signal.n_frames = object.get_int("n_frames", 1, kMaxSide);
-  const nlohmann::json& rate = object.get_list("frame_rate", 2);
-  const std::string field = object.path_of("frame_rate");
-  signal.frame_rate.numerator = json_to_int(rate[0], 1, kMaxRate, object.origin(), field);
-  signal.frame_rate.denominator = json_to_int(rate[1], 1, kMaxRate, object.origin(), field);
-  const JsonObject color = object.get_object("color", {"matrix", "range", "primaries", "transfer"});
-  signal.color.matrix = printable(color.get_string("matrix"));
-  signal.color.range = printable(color.get_string("range"));
-  signal.color.primaries = printable(color.get_string("primaries"));
-  signal.color.transfer = printable(color.get_string("transfer"));
-}
-
-SignalInfo signal_from_json(const std::string& text, const std::string& path) {
-  const nlohmann::json json = parse_small_json(text, path);
-  const bool is_video = json.is_object() && json.contains("task") && json["task"] == "video";
-  const JsonObject object(
-      json, path, "signal",
-      is_video ? std::vector<std::string>{"task", "width", "height", "pixel_type", "n_frames", "frame_rate", "color"}
-               : std::vector<std::string>{"task", "width", "height", "pixel_type", "color_space"});
-  SignalInfo signal;
-  signal.task = printable(object.get_string("task"));
-  const int min_side = signal.task == "image" || is_video ? 1 : 0;
-  signal.width = object.get_int("width", min_side, kMaxSide);
-  signal.height = object.get_int("height", min_side, kMaxSide);
-  signal.pixel_type = object.get_string("pixel_type");
-  const std::vector<std::string> types = {"u8", "u16", "f16", "f32"};
-  if (std::find(types.begin(), types.end(), signal.pixel_type) == types.end()) {
-    throw_json_error(path, "signal.pixel_type", "u8, u16, f16 or f32",
-                     fmt::format("'{}'", printable(signal.pixel_type)));
-  }
-  if (is_video) {
-    read_video_signal(object, signal);
-  } else {
-    signal.color_space = printable(object.get_string("color_space"));
-  }
-  return signal;
+  return text;
 }
 
 }  // namespace
@@ -226,32 +215,37 @@ SignalInfo signal_from_json(const std::string& text, const std::string& path) {
 Model model_from_tensors(const TensorFile& file, const std::string& path) {
   require_format(file, path, "loe-model", "give a model.safetensors that loe wrote");
   Model model;
-  model.network = read_network(file, path);
+  model.spec = read_networks(file, path);
   model.signal = signal_from_json(metadata_text(file, path, "signal"), path);
-  require_tensor_count(file, model.network.tensors().size(), path);
-  model.params = gather_tensors(file, model.network, "", path, is_finite);
+  require_tensor_count(file, model.spec.tensors().size(), path);
+  model.params = gather_tensors(file, model.spec, "", path, is_finite);
   return model;
 }
 
-NetworkSpec checkpoint_network(const TensorFile& file, const std::string& path) {
+ModelSpec checkpoint_networks(const TensorFile& file, const std::string& path) {
   require_format(file, path, "loe-checkpoint", "give a checkpoint that loe wrote");
-  return read_network(file, path);
+  return read_networks(file, path);
 }
 
-RunState checkpoint_from_tensors(const TensorFile& file, const NetworkSpec& network, const std::string& path) {
-  const NetworkSpec found = checkpoint_network(file, path);
-  if (found != network) {
-    fail(path, "network", fmt::format("{} layers with {} parameters", network.layers.size(), network.n_params()),
-         fmt::format("another one, {} layers with {} parameters", found.layers.size(), found.n_params()),
+RunState checkpoint_from_tensors(const TensorFile& file, const ModelSpec& model, const std::string& path) {
+  const ModelSpec found = checkpoint_networks(file, path);
+  if (found != model) {
+    fail(path, "network", describe(model), fmt::format("another one, {}", describe(found)),
          "resume it with the settings it was made with");
   }
-  require_tensor_count(file, 3 * network.tensors().size(), path);
+  const TensorFile::Tensor* const task_state = file.find(kTaskState);
+  require_tensor_count(file, 3 * model.tensors().size() + (task_state != nullptr ? 1 : 0), path);
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   constexpr int64_t kMaxStep = std::numeric_limits<int64_t>::max();
   RunState state;
-  state.params.params = gather_tensors(file, network, "params.", path, is_finite);
-  state.params.adam_m = gather_tensors(file, network, "adam_m.", path, is_finite);
-  state.params.adam_v = gather_tensors(file, network, "adam_v.", path, is_moment);
+  state.params.params = gather_tensors(file, model, "params.", path, is_finite);
+  state.params.adam_m = gather_tensors(file, model, "adam_m.", path, is_finite);
+  state.params.adam_v = gather_tensors(file, model, "adam_v.", path, is_moment);
+  if (task_state != nullptr) {
+    const int64_t bad = first_bad(task_state->data, is_finite);
+    if (bad >= 0) fail(path, "tensor 'task_state'", "finite values", fmt::format("another at element {}", bad));
+    state.task_state.assign(task_state->data.begin(), task_state->data.end());
+  }
   state.step = metadata_number<int64_t>(file, path, "step", 0, kMaxStep);
   state.seed = metadata_number<uint64_t>(file, path, "seed", 0, std::numeric_limits<uint64_t>::max());
   state.seconds = metadata_number<double>(file, path, "seconds", 0, std::numeric_limits<double>::max());
@@ -262,30 +256,35 @@ RunState checkpoint_from_tensors(const TensorFile& file, const NetworkSpec& netw
 }
 
 void write_model(const std::string& path, const Model& model) {
-  const std::string network = network_to_json(model.network);
+  model.spec.validate();
   const std::string signal = signal_to_json(model.signal);
   signal_from_json(signal, path);
   std::vector<TensorView> views;
-  append_views(views, path, model.network, "", model.params, is_finite);
-  write_safetensors(
-      path, views,
-      {{"format", "loe-model"}, {"version", version_of(model.network)}, {"network", network}, {"signal", signal}});
+  append_views(views, path, model.spec, "", model.params, is_finite);
+  write_safetensors(path, views,
+                    {{"format", "loe-model"},
+                     {"version", version_of(model.spec)},
+                     networks_metadata(model.spec),
+                     {"signal", signal}});
 }
 
 Model read_model(const std::string& path) {
   return model_from_tensors(read_safetensors(path), path);
 }
 
-void write_checkpoint(const std::string& path, const NetworkSpec& network, const RunState& state) {
-  const std::string description = network_to_json(network);
+void write_checkpoint(const std::string& path, const ModelSpec& model, const RunState& state) {
+  model.validate();
   std::vector<TensorView> views;
-  append_views(views, path, network, "params.", state.params.params, is_finite);
-  append_views(views, path, network, "adam_m.", state.params.adam_m, is_finite);
-  append_views(views, path, network, "adam_v.", state.params.adam_v, is_moment);
+  append_views(views, path, model, "params.", state.params.params, is_finite);
+  append_views(views, path, model, "adam_m.", state.params.adam_m, is_finite);
+  append_views(views, path, model, "adam_v.", state.params.adam_v, is_moment);
+  if (!state.task_state.empty()) {
+    views.push_back({kTaskState, {static_cast<int64_t>(state.task_state.size())}, state.task_state});
+  }
   write_safetensors(path, views,
                     {{"format", "loe-checkpoint"},
-                     {"version", version_of(network)},
-                     {"network", description},
+                     {"version", version_of(model)},
+                     networks_metadata(model),
                      {"step", std::to_string(state.step)},
                      {"seed", std::to_string(state.seed)},
                      {"seconds", fmt::format("{}", state.seconds)},
@@ -294,8 +293,12 @@ void write_checkpoint(const std::string& path, const NetworkSpec& network, const
                      {"config_hash", state.config_hash}});
 }
 
-RunState read_checkpoint(const std::string& path, const NetworkSpec& network) {
-  return checkpoint_from_tensors(read_safetensors(path), network, path);
+ModelSpec read_checkpoint_networks(const std::string& path) {
+  return checkpoint_networks(read_safetensors(path), path);
+}
+
+RunState read_checkpoint(const std::string& path, const ModelSpec& model) {
+  return checkpoint_from_tensors(read_safetensors(path), model, path);
 }
 
 }  // namespace loe

@@ -10,9 +10,9 @@ namespace loe {
 
 /// Error(Format) naming `path` and the field or tensor.
 Model model_from_tensors(const TensorFile& file, const std::string& path);
-RunState checkpoint_from_tensors(const TensorFile& file, const NetworkSpec& network, const std::string& path);
+RunState checkpoint_from_tensors(const TensorFile& file, const ModelSpec& model, const std::string& path);
 
-/// The network a checkpoint belongs to. Error(Format) if the file is no checkpoint.
-NetworkSpec checkpoint_network(const TensorFile& file, const std::string& path);
+/// The networks a checkpoint belongs to. Error(Format) if the file is no checkpoint.
+ModelSpec checkpoint_networks(const TensorFile& file, const std::string& path);
 
 }  // namespace loe

@@ -8,6 +8,7 @@
 
 #include "io/scene_builder.h"
 #include "io/text.h"
+#include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
 
 namespace loe {
@@ -115,6 +116,68 @@ Image read_view_mask(const View& view) {
     std::copy_n(mask.data() + i * stride, value, grey.data() + i * value);
   }
   return grey;
+}
+
+namespace {
+
+/// Whether a fit has a use for the view: nothing is measured on a validation split beside a test split.
+std::vector<View> views_to_read(const std::vector<View>& all, int n_test) {
+  const auto count = [&](Split split) {
+    return std::count_if(all.begin(), all.end(), [&](const View& view) { return view.split == split; });
+  };
+  const Split measured = count(Split::Test) > 0 ? Split::Test : Split::Validation;
+  const int64_t n_measured = count(measured);
+  const int64_t n_kept = n_test > 0 ? std::min<int64_t>(n_test, n_measured) : n_measured;
+  std::vector<View> views;
+  int64_t index = 0;
+  for (const View& view : all) {
+    if (view.split == measured) {
+      // Kept where floor(index n_kept / n_measured) has just grown: the first view, then evenly spaced ones.
+      const int64_t before = index == 0 ? -1 : (index - 1) * n_kept / n_measured;
+      const bool is_kept = index * n_kept / n_measured > before;
+      ++index;
+      if (!is_kept) continue;
+    }
+    if (view.split == Split::Train || view.split == measured) views.push_back(view);
+  }
+  return views;
+}
+
+void reduce(View& view, Image& image, Image& mask, int max_side) {
+  const int longest = std::max(image.width(), image.height());
+  if (max_side == 0 || longest <= max_side) return;
+  const double share = static_cast<double>(max_side) / longest;
+  const int width = std::max(1, static_cast<int>(std::lround(image.width() * share)));
+  const int height = std::max(1, static_cast<int>(std::lround(image.height() * share)));
+  Intrinsics& lens = view.intrinsics;
+  const double x = static_cast<double>(width) / image.width();
+  const double y = static_cast<double>(height) / image.height();
+  lens.width = width;
+  lens.height = height;
+  lens.fl_x *= x;
+  lens.cx *= x;
+  lens.fl_y *= y;
+  lens.cy *= y;
+  image = resize_image(image, width, height);
+  if (mask.width() > 0) mask = resize_image(mask, width, height);
+}
+
+}  // namespace
+
+ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const std::function<void(double)>& on_share) {
+  ScenePictures pictures;
+  pictures.scene = std::move(scene);
+  std::vector<View>& views = pictures.scene.views;
+  views = views_to_read(views, n_test);
+  for (View& view : views) {
+    Image image = read_view_image(view);
+    Image mask = view.mask_path.empty() ? Image() : read_view_mask(view);
+    reduce(view, image, mask, max_side);
+    pictures.images.push_back(std::move(image));
+    pictures.masks.push_back(std::move(mask));
+    on_share(static_cast<double>(pictures.images.size()) / static_cast<double>(views.size()));
+  }
+  return pictures;
 }
 
 }  // namespace loe

@@ -222,10 +222,6 @@ void count_visible_samples(const RaySamples& samples, float threshold, std::span
   }
 }
 
-const char* to_string(DensityActivation activation) {
-  return activation == DensityActivation::Relu ? "relu" : "softplus";
-}
-
 void activate_density(DensityActivation activation, float shift, std::span<const float> raw, std::span<float> sigma) {
   require_size(kPart, "sigma", sigma.size(), static_cast<int64_t>(raw.size()));
   for (std::size_t i = 0; i < raw.size(); ++i) {

@@ -4,8 +4,13 @@
 #include <limits>
 #include <numbers>
 
+#include "base/enum_names.h"
+
 namespace loe {
 namespace {
+
+constexpr detail::EnumNames<LensModel, 3> kLensNames = {
+    {{LensModel::Pinhole, "pinhole"}, {LensModel::BrownConrady, "brown_conrady"}, {LensModel::Fisheye, "fisheye"}}};
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr int kDegree = 4;
@@ -155,7 +160,11 @@ std::array<double, 3> rotate(const Pose& pose, const std::array<double, 3>& v) {
 }  // namespace
 
 const char* to_string(LensModel model) {
-  return model == LensModel::Pinhole ? "pinhole" : model == LensModel::BrownConrady ? "brown_conrady" : "fisheye";
+  return detail::enum_name(kLensNames, model);
+}
+
+LensModel lens_model_from_string(const std::string& text) {
+  return detail::enum_value(kLensNames, text, "[camera] lens model");
 }
 
 std::array<double, 2> distort(const Lens& lens, double x, double y) {

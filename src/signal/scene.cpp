@@ -10,6 +10,17 @@ const char* to_string(Split split) {
   return split == Split::Train ? "train" : split == Split::Validation ? "val" : "test";
 }
 
+int64_t ScenePictures::n_bytes() const {
+  std::size_t n_bytes = 0;
+  for (const Image& image : images) {
+    n_bytes += image.n_bytes();
+  }
+  for (const Image& mask : masks) {
+    n_bytes += mask.n_bytes();
+  }
+  return static_cast<int64_t>(n_bytes);
+}
+
 std::vector<std::size_t> views_of(const Scene& scene, Split split) {
   std::vector<std::size_t> found;
   for (std::size_t i = 0; i < scene.views.size(); ++i) {

@@ -33,9 +33,6 @@ constexpr double kMaxParamsPerPixel = 0.7;
 /// Seconds when no budget is given: for 512 x 512, and how they grow with the number of pixels.
 constexpr double kDefaultSeconds = 90;
 constexpr double kSecondsExponent = 0.5;
-/// Share of the seconds that is planned for updates: the rest goes to reading, evaluations, pictures and the error of
-/// the throughput estimate, a quarter of a second on a machine that others may use.
-constexpr double kPlannedShare = 0.85;
 
 /// Times each pixel is seen. The network narrows until time allows the lower number; at equal FLOPs 59 and 94 visits
 /// gave the same PSNR, 18 and 181 gave 2 to 3 dB less. Without a time budget the run is planned for the higher.
@@ -67,19 +64,6 @@ constexpr double kMinLearningRate = 0.001;
 constexpr double kFinalFactor = 0.01;
 /// Short runs need second moments that forget the first, large gradients: 1 to 4 dB over 0.999.
 constexpr double kBeta2 = 0.99;
-
-/// Training GFLOP/s per core when the caller has no measurement.
-double assumed_gflops_per_core(Precision precision) {
-  switch (precision) {
-    case Precision::F32:
-      return 50;
-    case Precision::Mixed:
-      return 65;
-    case Precision::Bf16:
-      return 90;
-  }
-  return 50;
-}
 
 int index_bits(int size) {
   return std::bit_width(static_cast<unsigned>(size - 1));
@@ -196,11 +180,24 @@ void check(const SignalSize& signal, double max_seconds, int64_t n_params, doubl
 
 }  // namespace
 
+double assumed_gflops_per_core(Precision precision) {
+  switch (precision) {
+    case Precision::F32:
+      return 50;
+    case Precision::Mixed:
+      return 65;
+    case Precision::Bf16:
+      return 90;
+  }
+  return 50;
+}
+
 Settings plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops) {
   check(signal, max_seconds, n_params, gflops);
   const double n_pixels = double{1} * signal.size[0] * signal.size[1] * signal.size[2];
   const double scale = n_pixels / kReferencePixels;
   FitConfig config;
+  config.kind = signal.n_dims == 2 ? SignalKind::Image : SignalKind::Video;
   config.preset = "auto";
   config.precision = precision;
   config.network = plan_levels(signal);

@@ -4,62 +4,71 @@
 #include <cmath>
 #include <limits>
 
+#include "base/enum_names.h"
 #include "loe/base/error.h"
+#include "loe/nn/radiance_field.h"
 #include "loe/task/fit_config.h"
 #include "task/fit_config_internal.h"
+#include "task/scene/scene_settings.h"
 
 namespace loe {
 namespace {
 
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 
-const std::vector<std::string>& known_keys() {
-  static const std::vector<std::string> keys = {"preset",
-                                                "model.widths",
-                                                "model.tiles",
-                                                "model.layout",
-                                                "model.resolutions",
-                                                "model.permutation",
-                                                "model.gray_first_offset",
-                                                "model.affine_std",
-                                                "model.single_resolution",
-                                                "model.layout_seed",
-                                                "model.input",
-                                                "model.n_frequencies",
-                                                "model.frequency_scale",
-                                                "model.include_coordinates",
-                                                "model.coordinate_range",
-                                                "model.embedding",
-                                                "model.embedding_resolution",
-                                                "model.embedding_channels",
-                                                "model.embedding_init",
-                                                "model.interpolation",
-                                                "model.node_offset",
-                                                "model.activation",
-                                                "model.slope",
-                                                "model.omega",
-                                                "model.output_range",
-                                                "data.crop",
-                                                "data.size",
-                                                "data.frames",
-                                                "data.sampling",
-                                                "data.batch_size",
-                                                "train.seed",
-                                                "train.precision",
-                                                "train.max_steps",
-                                                "train.max_seconds",
-                                                "train.until_psnr_db",
-                                                "train.learning_rate",
-                                                "train.schedule",
-                                                "train.milestones",
-                                                "train.factor",
-                                                "train.final_factor",
-                                                "train.beta1",
-                                                "train.beta2",
-                                                "train.epsilon",
-                                                "train.steps_per_log",
-                                                "train.steps_per_eval",
-                                                "train.steps_per_save"};
+constexpr detail::EnumNames<SignalKind, 3> kSignalKindNames = {
+    {{SignalKind::Image, "image"}, {SignalKind::Video, "video"}, {SignalKind::Scene, "scene"}}};
+
+std::vector<std::string> known_keys(SignalKind kind) {
+  std::vector<std::string> keys = {"preset",
+                                   "model.widths",
+                                   "model.tiles",
+                                   "model.layout",
+                                   "model.resolutions",
+                                   "model.permutation",
+                                   "model.gray_first_offset",
+                                   "model.affine_std",
+                                   "model.single_resolution",
+                                   "model.layout_seed",
+                                   "model.input",
+                                   "model.n_frequencies",
+                                   "model.frequency_scale",
+                                   "model.include_coordinates",
+                                   "model.coordinate_range",
+                                   "model.embedding",
+                                   "model.embedding_resolution",
+                                   "model.embedding_channels",
+                                   "model.embedding_init",
+                                   "model.interpolation",
+                                   "model.node_offset",
+                                   "model.activation",
+                                   "model.slope",
+                                   "model.omega",
+                                   "model.output_range",
+                                   "data.crop",
+                                   "data.size",
+                                   "data.frames",
+                                   "data.sampling",
+                                   "data.batch_size",
+                                   "train.seed",
+                                   "train.precision",
+                                   "train.max_steps",
+                                   "train.max_seconds",
+                                   "train.until_psnr_db",
+                                   "train.learning_rate",
+                                   "train.schedule",
+                                   "train.milestones",
+                                   "train.factor",
+                                   "train.final_factor",
+                                   "train.beta1",
+                                   "train.beta2",
+                                   "train.epsilon",
+                                   "train.steps_per_log",
+                                   "train.steps_per_eval",
+                                   "train.steps_per_save"};
+  if (kind == SignalKind::Scene) {
+    keys.insert(keys.end(), scene_keys().begin(), scene_keys().end());
+  }
   return keys;
 }
 
@@ -279,21 +288,53 @@ void add_level(NetworkConfig& network, int width, int n, double resolution) {
   network.layout.resolutions.push_back(r);
 }
 
-NetworkConfig default_network(int n_dims) {
+NetworkConfig default_network(SignalKind kind) {
   NetworkConfig network;
-  network.n_dims = n_dims;
-  network.input.n_frequencies = n_dims == 2 ? 8 : 9;
-  if (n_dims == 2) {
-    for (int level = 1; level <= 9; ++level) {
-      add_level(network, 64, 2, std::ldexp(1.0, level));
-    }
-  } else {
-    add_level(network, 256, 2, 2);
-    for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
-      add_level(network, 256, 4, resolution);
-    }
+  network.n_dims = n_dims_of(kind);
+  switch (kind) {
+    case SignalKind::Image:
+      network.input.n_frequencies = 8;
+      for (int level = 1; level <= 9; ++level) {
+        add_level(network, 64, 2, std::ldexp(1.0, level));
+      }
+      break;
+    case SignalKind::Video:
+      network.input.n_frequencies = 9;
+      add_level(network, 256, 2, 2);
+      for (const double resolution : {8.0, 32.0, 128.0, 512.0}) {
+        add_level(network, 256, 4, resolution);
+      }
+      break;
+    case SignalKind::Scene:
+      network.input.n_frequencies = 10;
+      for (const double resolution : {4.0, 16.0, 64.0, 256.0, 1024.0}) {
+        add_level(network, 256, 4, resolution);
+      }
+      break;
   }
   return network;
+}
+
+const char* to_string(SignalKind kind) {
+  return detail::enum_name(kSignalKindNames, kind);
+}
+
+SignalKind signal_kind_from_string(const std::string& text) {
+  return detail::enum_value(kSignalKindNames, text, "[config] task");
+}
+
+ModelSpec build_model(const FitConfig& config) {
+  if (config.kind != SignalKind::Scene) {
+    return build_network(config.network);
+  }
+  RadianceFieldConfig field;
+  field.trunk = config.network;
+  field.n_direction_frequencies = config.scene.n_direction_frequencies;
+  field.color_width = config.scene.color_width;
+  const NetworkSpec network = build_radiance_field(field);
+  ModelSpec model;
+  model.parts = {{"coarse", network}, {"fine", network}};
+  return model;
 }
 
 SignalEdit signal_edit_from_settings(const Settings& settings) {
@@ -319,26 +360,54 @@ SignalEdit signal_edit_from_settings(const Settings& settings) {
   return edit;
 }
 
-FitConfig fit_config_from_settings(const Settings& settings, int n_dims, int n_channels) {
-  settings.require_known(known_keys());
+namespace {
+
+/// Rays per step unless the settings say so; the paper's 16,384 are for a cluster.
+constexpr int64_t kDefaultRays = 1024;
+
+/// Settings that a scene's fit has no use for.
+void check_scene(const Settings& settings, const FitConfig& config) {
+  if (!config.edit.is_none()) {
+    const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
+    fail(settings, key, "[]: views are reduced with data.max_side", config.edit.crop[2]);
+  }
+  if (config.sampling != PixelSampling::RandomPixels) {
+    fail(settings, "data.sampling", "random_pixels: a scene's rays are drawn at random", 0);
+  }
+  if (config.network.output_range != std::array<double, 2>{0, 1}) {
+    fail(settings, "model.output_range", "[0, 1]: colours of a scene go through a sigmoid",
+         config.network.output_range[0]);
+  }
+}
+
+}  // namespace
+
+FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, int n_channels) {
+  settings.require_known(known_keys(kind));
   FitConfig config;
+  config.kind = kind;
   config.preset = settings.get_string("preset", config.preset);
   config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
   config.edit = signal_edit_from_settings(settings);
-  if (n_dims == 2 && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
-    fail(settings, "data.frames", "[] for a picture, which has no frames", config.edit.frames[0]);
+  if (kind != SignalKind::Video && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
+    fail(settings, "data.frames", "[]: only videos have frames", config.edit.frames[0]);
   }
-  config.network = default_network(n_dims);
+  config.network = default_network(kind);
   config.network.n_channels = n_channels;
   read_layout(settings, config);
   read_model(settings, config.network);
   config.sampling =
       get_enum(settings, "data.sampling", config.sampling, {PixelSampling::AllPixels, PixelSampling::RandomPixels});
+  if (kind == SignalKind::Scene) config.batch_size = kDefaultRays;
   config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);
+  if (kind == SignalKind::Scene) {
+    config.scene = scene_settings_from(settings);
+    check_scene(settings, config);
+  }
   config.precision =
       get_enum(settings, "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16});
   read_training(settings, config.train);
-  build_network(config.network);  // widths, tiles and resolutions that contradict each other
+  build_model(config);  // widths, tiles and resolutions that contradict each other
   return config;
 }
 
@@ -388,7 +457,10 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   const SignalEdit& edit = config.edit;
   set("data.crop", edit.crop[2] == 0 ? std::vector<double>() : std::vector<double>(edit.crop.begin(), edit.crop.end()));
   set("data.size", edit.size[0] == 0 ? std::vector<double>() : std::vector<double>(edit.size.begin(), edit.size.end()));
-  if (network.n_dims > 2) {
+  if (config.kind == SignalKind::Scene) {
+    write_scene_settings(config.scene, origin, settings);
+  }
+  if (config.kind == SignalKind::Video) {
     const bool has_frames = edit.frames[0] != 0 || edit.frames[1] != 0;
     set("data.frames",
         has_frames ? std::vector<double>(edit.frames.begin(), edit.frames.end()) : std::vector<double>());

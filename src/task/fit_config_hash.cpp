@@ -65,7 +65,7 @@ std::string fit_config_hash(const FitConfig& config, const std::string& shape,
                             std::span<const std::span<const std::byte>> content) {
   uint64_t hash = 0xCBF29CE484222325ULL;
   const Settings defaults =
-      fit_config_to_settings(fit_config_from_settings({}, config.network.n_dims, config.network.n_channels));
+      fit_config_to_settings(fit_config_from_settings({}, config.kind, config.network.n_channels));
   const Settings settings = fit_config_to_settings(config);
   const bool has_embedding = config.network.input.has_embedding();
   for (const auto& [key, entry] : settings.entries()) {

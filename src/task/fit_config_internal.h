@@ -14,7 +14,7 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin);
 /// Appends a level with the same number of experts and the same resolution along every axis; 1 beyond n_dims.
 void add_level(NetworkConfig& network, int width, int n, double resolution);
 
-/// What a config that names no preset starts from: the network of Table 5 in two dimensions, of Table 2 in three.
-NetworkConfig default_network(int n_dims);
+/// What a config that names no preset starts from: the network "Ours" of Table 5, 2 or 3.
+NetworkConfig default_network(SignalKind kind);
 
 }  // namespace loe

@@ -18,7 +18,7 @@ int64_t first_non_finite(const float* values, int64_t count) {
 
 }  // namespace
 
-std::string find_non_finite(const NetworkSpec& spec, const ParamState& state) {
+std::string find_non_finite(const ModelSpec& spec, const ParamState& state) {
   const std::pair<const char*, const std::vector<float>*> buffers[] = {
       {"params", &state.params}, {"adam_m", &state.adam_m}, {"adam_v", &state.adam_v}};
   for (const auto& [name, values] : buffers) {

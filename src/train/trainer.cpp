@@ -34,7 +34,7 @@ bool is_multiple(int64_t step, int64_t interval) {
   return interval > 0 && step % interval == 0;
 }
 
-void check_arguments(const NetworkSpec& spec, const TrainOptions& options, const RunState& state) {
+void check_arguments(const ModelSpec& spec, const TrainOptions& options, const RunState& state) {
   const auto fail = [](const std::string& message) { throw Error(ErrorKind::InvalidArgument, "[train] " + message); };
   options.schedule.validate();
   if (options.max_steps < 1) {
@@ -65,10 +65,10 @@ void check_arguments(const NetworkSpec& spec, const TrainOptions& options, const
 /// One call of train(): the state of a session that is not worth keeping beyond it.
 class Session {
  public:
-  Session(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+  Session(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
           const TrainerEvents& events, const std::atomic<bool>* cancel)
       : problem_(problem),
-        executor_(executor),
+        model_(model),
         options_(options),
         state_(state),
         events_(events),
@@ -117,13 +117,12 @@ class Session {
 
   void step() {
     const Clock::time_point begin = Clock::now();
-    const SampleSource& source = problem_.batch(state_.step);
     AdamUpdate update = options_.adam;
     update.learning_rate = options_.schedule.at(state_.step, options_.max_steps);
     update.t = state_.step + 1;
-    const double loss = executor_.train_step(source, update, state_.params);
+    const auto [loss, n_samples] = problem_.step(model_, update, state_);
     if (!std::isfinite(loss)) {
-      fail_not_finite(fmt::format("loss is {}", loss), &source);
+      fail_not_finite(fmt::format("loss is {}", loss), true);
     }
     ++state_.step;
     ++n_session_steps_;
@@ -133,7 +132,7 @@ class Session {
     smoothing_weight_ += kSmoothing * (1 - smoothing_weight_);
     interval_loss_ += loss;
     ++n_interval_steps_;
-    n_interval_samples_ += source.n_samples();
+    n_interval_samples_ += n_samples;
     const double seconds = seconds_between(begin, Clock::now());
     interval_seconds_ += seconds;
     seconds_since_evaluation_ += seconds;
@@ -185,9 +184,9 @@ class Session {
 
   void evaluate() {
     const Clock::time_point begin = Clock::now();
-    const double psnr_db = problem_.evaluate_psnr(executor_);
+    const double psnr_db = problem_.evaluate_psnr(model_);
     if (std::isnan(psnr_db)) {
-      fail_not_finite("PSNR of the evaluation is nan", nullptr);
+      fail_not_finite("PSNR of the evaluation is nan", false);
     }
     if (state_.best_step < 0 || psnr_db > state_.best_psnr_db) {
       state_.best_psnr_db = psnr_db;
@@ -213,9 +212,9 @@ class Session {
   void save(bool is_last) {
     // A finite loss can still leave an infinite moment behind, which only the next step would notice: a checkpoint
     // with one inside could never be resumed.
-    const std::string bad = find_non_finite(executor_.spec(), state_.params);
+    const std::string bad = find_non_finite(model_.spec(), state_.params);
     if (!bad.empty()) {
-      fail_not_finite("state cannot be saved", nullptr);
+      fail_not_finite("state cannot be saved", false);
     }
     update_clock();
     if (events_.on_save) {
@@ -234,12 +233,11 @@ class Session {
     save(true);
   }
 
-  [[noreturn]] void fail_not_finite(const std::string& what, const SampleSource* source) const {
-    const NetworkSpec& spec = executor_.spec();
-    std::string where = find_non_finite(spec, state_.params);
+  [[noreturn]] void fail_not_finite(const std::string& what, bool in_step) const {
+    std::string where = find_non_finite(model_.spec(), state_.params);
     std::string advice = fmt::format("lower train.learning_rate ({})", options_.schedule.learning_rate);
-    if (where.empty() && source != nullptr) {
-      where = find_non_finite_target(*source, spec.n_dims, spec.n_out());
+    if (where.empty() && in_step) {
+      where = problem_.find_non_finite_input(state_.step);
       if (!where.empty()) {
         advice = "repair the input";
       }
@@ -253,7 +251,7 @@ class Session {
   }
 
   Problem& problem_;
-  Executor& executor_;
+  ModelExecutor& model_;
   const TrainOptions& options_;
   RunState& state_;
   const TrainerEvents& events_;
@@ -297,7 +295,18 @@ const char* to_string(StopReason reason) {
   return "?";
 }
 
-RunState initial_run_state(const NetworkSpec& spec, uint64_t seed) {
+StepResult SupervisedProblem::step(ModelExecutor& model, const AdamUpdate& update, RunState& state) {
+  const SampleSource& source = batch(state.step);
+  n_dims_ = model.spec().main().n_dims;
+  n_out_ = model.spec().main().n_out();
+  return {model.main().train_step(source, update, state.params), source.n_samples()};
+}
+
+std::string SupervisedProblem::find_non_finite_input(int64_t step) {
+  return find_non_finite_target(batch(step), n_dims_, n_out_);
+}
+
+RunState initial_run_state(const ModelSpec& spec, uint64_t seed) {
   RunState state;
   state.params.params = initial_params(spec, seed);
   state.params.adam_m.assign(state.params.params.size(), 0.0F);
@@ -306,11 +315,11 @@ RunState initial_run_state(const NetworkSpec& spec, uint64_t seed) {
   return state;
 }
 
-StopReason train(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
                  const TrainerEvents& events, const std::atomic<bool>* cancel) {
-  check_arguments(executor.spec(), options, state);
-  executor.set_params(state.params.params);
-  return Session(problem, executor, options, state, events, cancel).run();
+  check_arguments(model.spec(), options, state);
+  model.set_params(state.params.params);
+  return Session(problem, model, options, state, events, cancel).run();
 }
 
 }  // namespace loe

@@ -184,7 +184,7 @@ TEST_F(Paper, CountsOfTable2) {
 TEST_F(Paper, RowsOfTable2AreComplete) {
   for (const std::string scale : {"full", "video-128", "tiny"}) {
     for (const app::TableRow& row : app::paper_table(2).rows) {
-      const FitConfig config = fit_config_from_settings(app::row_settings(2, scale, row.key), 3, 3);
+      const FitConfig config = fit_config_from_settings(app::row_settings(2, scale, row.key), SignalKind::Video, 3);
       const bool is_siren = row.key.rfind("siren", 0) == 0;
       EXPECT_EQ(config.network.activation.kind == ActivationKind::Sine, is_siren) << scale << row.key;
       EXPECT_EQ(config.train.schedule.learning_rate < 0.005, is_siren) << scale << row.key;
@@ -282,8 +282,10 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
     const char* table;
     const char* row;
     int n_dims;
-  } pairs[] = {{"toy", "table5", "quad_tree", 2}, {"pluto", "table1", "ours", 2}, {"video", "table2", "ours", 3}};
-  for (const auto& [preset, table, row, n_dims] : pairs) {
+  } pairs[] = {{"toy", "table5", "quad_tree", SignalKind::Image},
+               {"pluto", "table1", "ours", SignalKind::Image},
+               {"video", "table2", "ours", SignalKind::Video}};
+  for (const auto& [preset, table, row, kind] : pairs) {
     const Outcome outcome = run({"presets", preset});
     ASSERT_EQ(outcome.code, 0) << outcome;
     const Settings shipped = parse_config(outcome.out, preset);
@@ -294,8 +296,8 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
                             "train.max_steps", "train.learning_rate", "train.schedule"}) {
       EXPECT_TRUE(shipped.entries().at(key).value == config.entries().at(key).value) << preset << ' ' << key;
     }
-    const FitConfig a = fit_config_from_settings(shipped, n_dims, 3);
-    const FitConfig b = fit_config_from_settings(config, n_dims, 3);
+    const FitConfig a = fit_config_from_settings(shipped, kind, 3);
+    const FitConfig b = fit_config_from_settings(config, kind, 3);
     EXPECT_EQ(build_network(a.network), build_network(b.network)) << preset;
     EXPECT_EQ(a.batch_size == b.batch_size || a.sampling == PixelSampling::AllPixels, true) << preset;
     EXPECT_EQ(a.train.schedule.milestones, b.train.schedule.milestones);

@@ -64,8 +64,8 @@ std::vector<float> ramp(const NetworkSpec& spec, float scale) {
 
 Model test_model() {
   Model model;
-  model.network = test_network();
-  model.params = ramp(model.network, -1.0F);
+  model.spec = test_network();
+  model.params = ramp(model.spec.parts[0].network, -1.0F);
   model.signal.width = 640;
   model.signal.height = 480;
   model.signal.pixel_type = "u16";
@@ -240,7 +240,7 @@ TEST(ModelFile, RoundTripIsExact) {
   const Model model = test_model();
   write_model(folder.file("model.safetensors"), model);
   const Model back = read_model(folder.file("model.safetensors"));
-  EXPECT_EQ(back.network, model.network);
+  EXPECT_EQ(back.spec, model.spec);
   EXPECT_EQ(back.params, model.params);
   EXPECT_EQ(back.signal.task, "image");
   EXPECT_EQ(back.signal.width, 640);
@@ -284,14 +284,14 @@ TEST(ModelFile, EmbeddingRoundTripIsExact) {
   Model model = test_model();
   write_model(path, model);
   EXPECT_EQ(read_safetensors(path).metadata.at("version"), "2");  // it maps its output
-  model.network.output = {};
+  model.spec.parts[0].network.output = {};
   write_model(path, model);
   EXPECT_EQ(read_safetensors(path).metadata.at("version"), "1");
-  model.network = network_with_table();
-  model.params = ramp(model.network, -1.0F);
+  model.spec = network_with_table();
+  model.params = ramp(model.spec.parts[0].network, -1.0F);
   write_model(path, model);
   const Model back = read_model(path);
-  EXPECT_EQ(back.network, model.network);
+  EXPECT_EQ(back.spec, model.spec);
   EXPECT_EQ(back.params, model.params);
   const TensorFile file = read_safetensors(path);
   EXPECT_EQ(file.metadata.at("version"), "2");
@@ -300,9 +300,10 @@ TEST(ModelFile, EmbeddingRoundTripIsExact) {
   EXPECT_EQ(file.tensors[4].shape, (std::vector<int64_t>{3, 4, 2}));
 
   RunState state = test_state();
-  state.params = {model.params, ramp(model.network, 0.5F), ramp(model.network, 1e-12F)};
-  write_checkpoint(folder.file("c.safetensors"), model.network, state);
-  EXPECT_EQ(read_checkpoint(folder.file("c.safetensors"), model.network).params.adam_v, state.params.adam_v);
+  state.params = {model.params, ramp(model.spec.parts[0].network, 0.5F), ramp(model.spec.parts[0].network, 1e-12F)};
+  write_checkpoint(folder.file("c.safetensors"), model.spec.parts[0].network, state);
+  EXPECT_EQ(read_checkpoint(folder.file("c.safetensors"), model.spec.parts[0].network).params.adam_v,
+            state.params.adam_v);
   EXPECT_EQ(read_safetensors(folder.file("c.safetensors")).metadata.at("version"), "2");
 
   const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
@@ -324,21 +325,21 @@ TEST(ModelFile, BranchesRoundTripIsExact) {
   const std::string path = folder.file("model.safetensors");
   Model model = test_model();
   for (const char* key : {"from", "outputs"}) {
-    EXPECT_EQ(network_to_json(model.network).find(key), std::string::npos) << key;
+    EXPECT_EQ(network_to_json(model.spec.parts[0].network).find(key), std::string::npos) << key;
   }
   // A second head that reads the first level and two numbers of the caller.
-  LayerSpec side = model.network.layers.back();
+  LayerSpec side = model.spec.parts[0].network.layers.back();
   side.name = "side";
   side.from = 0;
   side.n_features = 2;
-  side.n_in = model.network.layers[0].n_out + 2;
-  const int head = static_cast<int>(model.network.layers.size()) - 1;
-  model.network.layers.push_back(side);
-  model.network.outputs = {head + 1, head};
-  model.params = ramp(model.network, -1.0F);
+  side.n_in = model.spec.parts[0].network.layers[0].n_out + 2;
+  const int head = static_cast<int>(model.spec.parts[0].network.layers.size()) - 1;
+  model.spec.parts[0].network.layers.push_back(side);
+  model.spec.parts[0].network.outputs = {head + 1, head};
+  model.params = ramp(model.spec.parts[0].network, -1.0F);
   write_model(path, model);
   EXPECT_EQ(read_safetensors(path).metadata.at("version"), "4");
-  EXPECT_EQ(read_model(path).network, model.network);
+  EXPECT_EQ(read_model(path).spec, model.spec);
   EXPECT_EQ(read_model(path).params, model.params);
 
   const auto refused = [&](const std::string& part, const std::string& from, const std::string& to) {
@@ -361,14 +362,14 @@ TEST(ModelFile, CoordinateRangeRoundTripIsExact) {
   const TempFolder folder;
   const std::string path = folder.file("model.safetensors");
   Model model = test_model();
-  EXPECT_EQ(network_to_json(model.network).find("coordinate_range"), std::string::npos);
-  model.network.input.coordinate_range = {-1, kThird};
+  EXPECT_EQ(network_to_json(model.spec.parts[0].network).find("coordinate_range"), std::string::npos);
+  model.spec.parts[0].network.input.coordinate_range = {-1, kThird};
   write_model(path, model);
   EXPECT_EQ(read_safetensors(path).metadata.at("version"), "3");
-  EXPECT_EQ(read_model(path).network, model.network);
-  write_checkpoint(folder.file("c.safetensors"), model.network, test_state());
+  EXPECT_EQ(read_model(path).spec, model.spec);
+  write_checkpoint(folder.file("c.safetensors"), model.spec.parts[0].network, test_state());
   EXPECT_EQ(read_safetensors(folder.file("c.safetensors")).metadata.at("version"), "3");
-  read_checkpoint(folder.file("c.safetensors"), model.network);
+  read_checkpoint(folder.file("c.safetensors"), model.spec.parts[0].network);
 
   const auto refused = [&](const std::string& part, const std::function<void(TensorFile&)>& change) {
     write_model(path, model);
@@ -401,7 +402,7 @@ TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   };
   refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
   refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
-  refused("'version': expected 1 to 4, got '5'", [](TensorFile& f) { f.metadata["version"] = "5"; });
+  refused("'version': expected 1 to 5, got '6'", [](TensorFile& f) { f.metadata["version"] = "6"; });
   refused("'version': expected 2 for this network", [](TensorFile& f) { f.metadata["version"] = "1"; });
   refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
   refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });

@@ -160,7 +160,8 @@ TEST(Evaluate, ClipsForIntegersOnly) {
     const double expected = clips ? 0 : -10 * std::log10(9.0);
     EXPECT_NEAR(evaluate_image(*executor, image, {}).psnr_db, expected, 1e-9);
     FitConfig config = image_config_from_settings(small_settings(), 2);
-    EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(*executor), expected, 1e-9);
+    ModelExecutor model(*executor);
+    EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(model), expected, 1e-9);
   }
 }
 

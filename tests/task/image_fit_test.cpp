@@ -17,6 +17,7 @@ struct Fit {
       : config(fit_config),
         problem(image, config),
         executor(compile_reference(config, n_threads)),
+        model(*executor),
         state(initial_run_state(executor->spec(), config.seed)) {}
 
   /// Runs until `step` updates are done, by cancelling: max_steps must stay the run's own.
@@ -29,13 +30,14 @@ struct Fit {
       losses.push_back(progress.loss);
       cancel = progress.step == step;
     };
-    train(problem, *executor, options, state, events, &cancel);
+    train(problem, model, options, state, events, &cancel);
     EXPECT_EQ(state.step, step);
   }
 
   FitConfig config;
   ImageProblem problem;
   std::unique_ptr<Executor> executor;
+  ModelExecutor model;
   RunState state;
   std::vector<double> losses;
 };
@@ -61,7 +63,7 @@ TEST(ImageFit, LossFallsWithBothSamplings) {
     Fit fit(image, image_config_from_settings(settings, 3));
     fit.run_to(400);
     EXPECT_LT(fit.losses.back(), fit.losses.front() / 10) << sampling;
-    EXPECT_GT(fit.problem.evaluate_psnr(*fit.executor), 20) << sampling;  // the best constant has 17.0 dB
+    EXPECT_GT(fit.problem.evaluate_psnr(fit.model), 20) << sampling;  // the best constant has 17.0 dB
   }
 }
 
@@ -87,7 +89,7 @@ TEST(ImageFit, EmbeddingLearnsWhatAPlainNetworkCannot) {
     settings.set("model.embedding_channels", int64_t{4}, "test");
     Fit fit(image, image_config_from_settings(settings, 1));
     fit.run_to(300);
-    return fit.problem.evaluate_psnr(*fit.executor);
+    return fit.problem.evaluate_psnr(fit.model);
   };
   const double without = psnr(false);
   EXPECT_LT(without, 13);  // the best constant has 10.8 dB
@@ -136,11 +138,11 @@ TEST(ImageFit, StopsAtTheTarget) {
   settings.set("train.max_steps", int64_t{3000}, "test");
   settings.set("train.until_psnr_db", 24.0, "test");
   Fit fit(image, image_config_from_settings(settings, 1));
-  EXPECT_EQ(train(fit.problem, *fit.executor, fit.config.train, fit.state, {}, nullptr), StopReason::TargetReached);
+  EXPECT_EQ(train(fit.problem, fit.model, fit.config.train, fit.state, {}, nullptr), StopReason::TargetReached);
   EXPECT_GE(fit.state.best_psnr_db, 24);
   EXPECT_EQ(fit.state.best_step, fit.state.step);
   EXPECT_LT(fit.state.step, 1000);
-  EXPECT_GE(fit.problem.evaluate_psnr(*fit.executor), 24);
+  EXPECT_GE(fit.problem.evaluate_psnr(fit.model), 24);
 }
 
 TEST(ImageFit, SeedDecidesTheResult) {
@@ -187,7 +189,7 @@ TEST(ImageFit, ExplodingRateStopsWithStepAndTensor) {
   events.on_log = [&](const Progress&) { last_good = fit.state; };
   events.on_save = [&](const RunState&, bool) { ADD_FAILURE() << "saved a state that blew up"; };
   try {
-    train(fit.problem, *fit.executor, options, fit.state, events, nullptr);
+    train(fit.problem, fit.model, options, fit.state, events, nullptr);
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::Numerical);

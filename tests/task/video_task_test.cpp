@@ -180,7 +180,8 @@ TEST_F(VideoTask, EvaluationPoolsTheErrorAndKeepsTheFrames) {
     EXPECT_NEAR(evaluation.psnr_frame_db, psnr_sum / 5, 1e-9);
     EXPECT_NEAR(evaluation.ssim, ssim_sum / 5, 1e-12);
     VideoProblem problem(video, config);
-    EXPECT_NEAR(problem.evaluate_psnr(*executor), evaluation.psnr_db, 1e-6);
+    ModelExecutor model(*executor);
+    EXPECT_NEAR(problem.evaluate_psnr(model), evaluation.psnr_db, 1e-6);
   }
 }
 
@@ -215,9 +216,10 @@ TEST_F(VideoTask, TrainingLearnsTheClipAndDoesNotDependOnThreads) {
         cpu_backend().compile(build_network(config.network), {Precision::F32, n_threads, ""});
     RunState state = initial_run_state(fast->spec(), 7);
     fast->set_params(state.params.params);
-    const double before = problem.evaluate_psnr(*fast);
-    EXPECT_EQ(train(problem, *fast, config.train, state, {}, nullptr), StopReason::MaxSteps);
-    const double after = problem.evaluate_psnr(*fast);
+    ModelExecutor model(*fast);
+    const double before = problem.evaluate_psnr(model);
+    EXPECT_EQ(train(problem, model, config.train, state, {}, nullptr), StopReason::MaxSteps);
+    const double after = problem.evaluate_psnr(model);
     EXPECT_GT(after, 26) << "a constant colour has 15 dB";
     EXPECT_LT(before, 15);
     params[n_threads == 1 ? 0 : 1] = state.params.params;

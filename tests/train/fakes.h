@@ -33,7 +33,7 @@ struct FakeSource : SampleSource {
   }
 };
 
-struct FakeProblem : Problem {
+struct FakeProblem : SupervisedProblem {
   FakeSource source;
   std::vector<int64_t> batches;  ///< steps asked for
   std::function<double(int64_t n_batches)> psnr = [](int64_t) { return 20.0; };
@@ -44,7 +44,7 @@ struct FakeProblem : Problem {
     batches.push_back(step);
     return source;
   }
-  double evaluate_psnr(Executor&) override {
+  double evaluate_psnr(ModelExecutor&) override {
     ++n_evaluations;
     std::this_thread::sleep_for(std::chrono::duration<double>(evaluation_seconds));
     return psnr(static_cast<int64_t>(batches.size()));
@@ -55,7 +55,7 @@ struct FakeProblem : Problem {
 struct FakeExecutor : Executor {
   NetworkSpec network = tiny_spec();
   std::vector<AdamUpdate> updates;
-  std::function<double(const AdamUpdate&, ParamState&)> loss = [](const AdamUpdate&, ParamState&) { return 0.01; };
+  std::function<double(const AdamUpdate&, ParamSlice)> loss = [](const AdamUpdate&, ParamSlice) { return 0.01; };
   double step_seconds = 0;
   int n_set_params = 0;
 
@@ -68,8 +68,8 @@ struct FakeExecutor : Executor {
   void backward(const BatchView&, std::span<const float>, std::span<float>, std::span<float>) override {}
   double mse_gradients(const SampleSource&, std::span<float>) override { return 0; }
   double objective_gradients(const Objective&, std::span<float>) override { return 0; }
-  double train_step(const Objective&, const AdamUpdate&, ParamState&) override { return 0; }
-  double train_step(const SampleSource&, const AdamUpdate& update, ParamState& state) override {
+  double train_step(const Objective&, const AdamUpdate&, ParamSlice) override { return 0; }
+  double train_step(const SampleSource&, const AdamUpdate& update, ParamSlice state) override {
     updates.push_back(update);
     std::this_thread::sleep_for(std::chrono::duration<double>(step_seconds));
     const double value = loss(update, state);

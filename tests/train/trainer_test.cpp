@@ -23,7 +23,7 @@ TrainOptions options_of(int64_t max_steps) {
 class TrainerTest : public testing::Test {
  protected:
   StopReason run(const TrainOptions& options) {
-    return train(problem, executor, options, state, recorder.events(), nullptr);
+    return train(problem, model, options, state, recorder.events(), nullptr);
   }
 
   std::string error_of(const TrainOptions& options, ErrorKind kind) {
@@ -39,6 +39,7 @@ class TrainerTest : public testing::Test {
 
   FakeProblem problem;
   FakeExecutor executor;
+  ModelExecutor model{executor};
   Recorder recorder;
   RunState state = initial_run_state(tiny_spec(), 1);
 };
@@ -105,7 +106,7 @@ TEST_F(TrainerTest, CadencesBySteps) {
   options.steps_per_log = 5;
   options.steps_per_eval = 4;
   options.steps_per_save = 6;
-  executor.loss = [](const AdamUpdate& update, ParamState&) { return update.t <= 5 ? 0.1 : 0.001; };
+  executor.loss = [](const AdamUpdate& update, ParamSlice) { return update.t <= 5 ? 0.1 : 0.001; };
   problem.psnr = [](int64_t n) { return n == 8 ? 30.0 : 10.0; };
   run(options);
   ASSERT_EQ(recorder.logs.size(), 3U);
@@ -165,7 +166,7 @@ TEST_F(TrainerTest, StopsAfterMaxSecondsOfAllSessions) {
 
 TEST_F(TrainerTest, StopsWhenAnEvaluationReachesTheTarget) {
   // 21 dB of loss from the start; evaluations agree from the sixth step on.
-  executor.loss = [](const AdamUpdate&, ParamState&) { return 0.0079; };
+  executor.loss = [](const AdamUpdate&, ParamSlice) { return 0.0079; };
   problem.psnr = [](int64_t n) { return n >= 6 ? 21.5 : 20.5; };
   TrainOptions options = options_of(100000);
   options.until_psnr_db = 21;
@@ -181,7 +182,7 @@ TEST_F(TrainerTest, StopsWhenAnEvaluationReachesTheTarget) {
 }
 
 TEST_F(TrainerTest, TargetIsNotTriedBeforeTheLossSuggestsIt) {
-  executor.loss = [](const AdamUpdate& update, ParamState&) { return update.t < 50 ? 0.1 : 0.001; };
+  executor.loss = [](const AdamUpdate& update, ParamSlice) { return update.t < 50 ? 0.1 : 0.001; };
   problem.psnr = [](int64_t n) { return n < 50 ? 10.0 : 30.0; };
   TrainOptions options = options_of(5000);
   options.until_psnr_db = 29;
@@ -193,7 +194,7 @@ TEST_F(TrainerTest, TargetIsNotTriedBeforeTheLossSuggestsIt) {
 
 TEST_F(TrainerTest, TriesForTheTargetStayRare) {
   // The loss promises what evaluations never confirm; each costs 20 steps' time.
-  executor.loss = [](const AdamUpdate&, ParamState&) { return 1e-6; };
+  executor.loss = [](const AdamUpdate&, ParamSlice) { return 1e-6; };
   executor.step_seconds = 0.001;
   problem.evaluation_seconds = 0.02;
   TrainOptions options = options_of(400);
@@ -206,11 +207,11 @@ TEST_F(TrainerTest, TriesForTheTargetStayRare) {
 
 TEST_F(TrainerTest, CancelSavesWithoutEvaluating) {
   std::atomic<bool> cancel = false;
-  executor.loss = [&](const AdamUpdate& update, ParamState&) {
+  executor.loss = [&](const AdamUpdate& update, ParamSlice) {
     cancel = update.t == 3;
     return 0.01;
   };
-  EXPECT_EQ(train(problem, executor, options_of(100), state, recorder.events(), &cancel), StopReason::Cancelled);
+  EXPECT_EQ(train(problem, model, options_of(100), state, recorder.events(), &cancel), StopReason::Cancelled);
   EXPECT_EQ(state.step, 3);
   EXPECT_EQ(recorder.saves, (Saves{{3, true}}));
   EXPECT_TRUE(recorder.evaluations.empty());
@@ -218,12 +219,12 @@ TEST_F(TrainerTest, CancelSavesWithoutEvaluating) {
 }
 
 TEST_F(TrainerTest, EventsMayBeEmpty) {
-  EXPECT_EQ(train(problem, executor, options_of(3), state, {}, nullptr), StopReason::MaxSteps);
+  EXPECT_EQ(train(problem, model, options_of(3), state, {}, nullptr), StopReason::MaxSteps);
   EXPECT_EQ(state.step, 3);
 }
 
 TEST_F(TrainerTest, NonFiniteLossNamesStepAndTensorAndKeepsTheState) {
-  executor.loss = [](const AdamUpdate& update, ParamState&) { return update.t == 4 ? std::nan("") : 0.01; };
+  executor.loss = [](const AdamUpdate& update, ParamSlice) { return update.t == 4 ? std::nan("") : 0.01; };
   TrainOptions options = options_of(10);
   options.steps_per_save = 3;
   const std::string output = error_of(options, ErrorKind::Numerical);
@@ -243,14 +244,14 @@ TEST_F(TrainerTest, NonFiniteLossNamesStepAndTensorAndKeepsTheState) {
 
 TEST_F(TrainerTest, NonFiniteTargetIsNamed) {
   problem.source.target = -kInfinity;
-  executor.loss = [](const AdamUpdate&, ParamState&) { return double{kInfinity}; };
+  executor.loss = [](const AdamUpdate&, ParamSlice) { return double{kInfinity}; };
   const std::string message = error_of(options_of(2), ErrorKind::Numerical);
   EXPECT_NE(message.find("step 0"), std::string::npos) << message;
   EXPECT_NE(message.find("target of sample 4999, output 0 is -inf"), std::string::npos) << message;
 }
 
 TEST_F(TrainerTest, NonFiniteStateIsNeverSaved) {
-  executor.loss = [](const AdamUpdate& update, ParamState& params) {
+  executor.loss = [](const AdamUpdate& update, ParamSlice params) {
     params.adam_m[0] = update.t == 2 ? kInfinity : 0.0F;
     return 0.01;
   };

@@ -81,6 +81,24 @@ struct ParamState {
   std::vector<float> adam_v;
 };
 
+/// One network's part of a ParamState, which may hold several networks one after another.
+struct ParamSlice {
+  std::span<float> params;
+  std::span<float> adam_m;
+  std::span<float> adam_v;
+
+  ParamSlice() = default;
+  ParamSlice(ParamState& state) : params(state.params), adam_m(state.adam_m), adam_v(state.adam_v) {}
+  /// Elements offset .. offset + count - 1 of each; they must exist.
+  ParamSlice slice(int64_t offset, int64_t count) const {
+    ParamSlice part;
+    part.params = params.subspan(offset, count);
+    part.adam_m = adam_m.subspan(offset, count);
+    part.adam_v = adam_v.subspan(offset, count);
+    return part;
+  }
+};
+
 /// One operation and who runs it, for `loe info`: no silent slow path.
 struct KernelInfo {
   std::string operation;  ///< "expert_linear forward f32"
@@ -119,11 +137,11 @@ class Executor {
   virtual double objective_gradients(const Objective& objective, std::span<float> param_grads) = 0;
 
   /// One fused optimiser update on an objective; otherwise as below.
-  virtual double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) = 0;
+  virtual double train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) = 0;
 
   /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
   /// is changed. state.params must be what set_params was last given, or the result of the last train_step.
-  virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) = 0;
+  virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) = 0;
 };
 
 class Backend {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <functional>
 #include <string>
 
 #include "loe/signal/image.h"
@@ -61,6 +62,12 @@ Scene read_scene(const std::string& path, const SceneOptions& options = {});
 /// The view's picture at its source depth; alpha is the file's. Errors of read_image; Error(Format) if it is of another
 /// size than when the scene was read.
 Image read_view_image(const View& view);
+
+/// Reads the pictures and masks of all views but the validation split's where there is a test split (nothing is
+/// measured on it). Pictures whose longest side is above max_side (0: none) are reduced to it, with the intrinsics; of
+/// the test views at most n_test (0: all) are kept, evenly chosen. on_share: called with the share that is read; may
+/// throw. Errors of read_view_image and read_view_mask.
+ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const std::function<void(double)>& on_share);
 
 /// The view's mask, one grey channel at its source depth (the first channel of a colour picture). Error(NotFound) if it
 /// has none, else as above.

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "loe/base/thread_pool.h"
+#include "loe/signal/field_info.h"
 
 namespace loe {
 
@@ -26,11 +27,6 @@ struct SampleJitter {
 /// Throws Error(InvalidArgument) naming the shape that disagrees, and if n < 1.
 void stratified_samples(std::span<const float> near, std::span<const float> far, int n, const SampleJitter& jitter,
                         std::span<float> t, ThreadPool* pool = nullptr);
-
-enum class ImportanceDraw {
-  Independent,  ///< u_k independent and uniform; without jitter k / (n - 1), from 0 to 1: published NeRF
-  Stratified,   ///< u_k uniform in [k / n, (k + 1) / n); without jitter the middle: mip-NeRF. Less noise
-};
 
 /// n_fine samples per ray, distributed as the coarse weights are (published NeRF's sample_pdf).
 ///

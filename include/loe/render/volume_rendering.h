@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "loe/base/thread_pool.h"
+#include "loe/signal/field_info.h"
 
 namespace loe {
 
@@ -65,12 +66,6 @@ void volume_render_backward(const RaySamples& samples, std::span<const float> ba
                             std::span<const float> weights, const RayGradients& gradients, std::span<float> d_sigma,
                             std::span<float> d_color, ThreadPool* pool = nullptr);
 
-/// How long the last sample's interval is.
-enum class LastInterval {
-  ToFar,     ///< far - t_last: density ends at the box
-  Infinite,  ///< 1e10: any density at the last sample makes the ray opaque, as published NeRF has it
-};
-
 /// delta_i = t_{i+1} - t_i (paper eq. 6), at least 0; the last one by `last`. All 0 for a ray with near >= far.
 ///   offsets [R + 1], t [S], near and far [R] -> delta [S]
 /// Throws Error(InvalidArgument) naming the shape that disagrees.
@@ -81,14 +76,6 @@ void sample_intervals(std::span<const int64_t> offsets, std::span<const float> t
 /// no output by more than threshold times its largest colour.
 ///   samples: offsets, delta and sigma are read;  counts [R];  threshold in [0, 1]
 void count_visible_samples(const RaySamples& samples, float threshold, std::span<int64_t> counts);
-
-/// sigma from the network's raw output.
-enum class DensityActivation {
-  Relu,      ///< max(0, raw + shift): published NeRF
-  Softplus,  ///< log(1 + exp(raw + shift)): mip-NeRF, with shift = -1
-};
-/// "relu", "softplus".
-const char* to_string(DensityActivation activation);
 
 /// sigma = activation(raw + shift), element by element; sigma may be raw. Error(InvalidArgument) if sizes differ.
 void activate_density(DensityActivation activation, float shift, std::span<const float> raw, std::span<float> sigma);

@@ -13,6 +13,7 @@ enum class LensModel {
 };
 /// "pinhole", "brown_conrady", "fisheye".
 const char* to_string(LensModel model);
+LensModel lens_model_from_string(const std::string& text);
 
 /// Distortion of normalised image coordinates (x, y) = (X / Z, Y / Z), in OpenCV's axes (x right, y down, z forward).
 ///

@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "loe/signal/camera.h"
+#include "loe/signal/field_info.h"
+#include "loe/signal/image.h"
 
 namespace loe {
 
@@ -44,6 +46,14 @@ struct Scene {
   bool has_alpha = false;  ///< pictures have an alpha channel (all of them, or none)
   Background background = Background::None;
   std::vector<std::string> warnings;  ///< one line each: what was skipped or assumed
+};
+
+/// A scene with the pictures of its views in memory, at their sources' depth.
+struct ScenePictures {
+  Scene scene;
+  std::vector<Image> images;  ///< one per view
+  std::vector<Image> masks;   ///< one per view, one channel; of size 0 where a view has none
+  int64_t n_bytes() const;
 };
 
 /// Indices of the views of `split` in scene.views, in order. Error(NotFound) if there are none.

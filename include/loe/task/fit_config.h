@@ -1,4 +1,4 @@
-// Settings of a fit, shared by the tasks that supervise a signal's samples directly (picture, video).
+// Settings of a fit, shared by all tasks.
 #pragma once
 
 #include <cstdint>
@@ -7,32 +7,53 @@
 
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
+#include "loe/nn/model.h"
 #include "loe/nn/network.h"
 #include "loe/signal/pixel_sampling.h"
 #include "loe/signal/signal_edit.h"
+#include "loe/task/scene_settings.h"
 #include "loe/train/trainer.h"
 
 namespace loe {
 
+/// What is fitted.
+enum class SignalKind {
+  Image,  ///< coordinates (x, y)
+  Video,  ///< (x, y, t)
+  Scene,  ///< a radiance field from posed views: (x, y, z)
+};
+/// "image", "video", "scene".
+const char* to_string(SignalKind kind);
+/// The reverse; Error(InvalidArgument) listing the choices.
+SignalKind signal_kind_from_string(const std::string& text);
+/// Numbers in a sample's coordinates.
+inline int n_dims_of(SignalKind kind) {
+  return kind == SignalKind::Image ? 2 : 3;
+}
+
 /// All settings of a fit. Keys of the config file in docs/config.md.
 struct FitConfig {
+  SignalKind kind = SignalKind::Image;
   std::string preset = "auto";
   uint64_t seed = 0;
   SignalEdit edit;
-  NetworkConfig network;  ///< n_dims 2: coordinates (x, y); 3: (x, y, t)
+  NetworkConfig network;  ///< of a scene: what both networks share, RadianceFieldConfig::trunk
+  SceneSettings scene;    ///< Scene only
   PixelSampling sampling = PixelSampling::RandomPixels;
-  int64_t batch_size = 65536;
+  int64_t batch_size = 65536;  ///< pixels; of a scene rays
   Precision precision = Precision::F32;
   TrainOptions train;
 };
 
 /// Reads typed settings over the built-in defaults (docs/config.md). Lists per axis have n_dims entries. Unknown keys,
 /// wrong types and contradictions are Error(InvalidArgument). n_channels comes from the signal.
-FitConfig fit_config_from_settings(const Settings& settings, int n_dims, int n_channels);
+FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, int n_channels);
+/// The networks of a fit: one, or of a scene "coarse" and "fine". Error(InvalidArgument).
+ModelSpec build_model(const FitConfig& config);
 /// The keys data.crop, data.size and data.frames alone: the signal must be read and edited before the rest can be
 /// resolved.
 SignalEdit signal_edit_from_settings(const Settings& settings);
-/// The resolved config; fit_config_from_settings(fit_config_to_settings(c), n_dims, n) == c.
+/// The resolved config; fit_config_from_settings(fit_config_to_settings(c), kind, n) == c.
 Settings fit_config_to_settings(const FitConfig& config);
 
 /// 16 hex digits over all settings that determine the parameters after a step, and over the signal: its shape in words

@@ -17,20 +17,20 @@ namespace loe {
 
 /// fit_config_from_settings for pictures: two dimensions; n_channels comes from the picture.
 inline FitConfig image_config_from_settings(const Settings& settings, int n_channels) {
-  return fit_config_from_settings(settings, 2, n_channels);
+  return fit_config_from_settings(settings, SignalKind::Image, n_channels);
 }
 
 /// RunState's config_hash: fit_config_hash over the picture's size, depth and content.
 std::string image_config_hash(const FitConfig& config, const Image& image);
 
 /// Batches and evaluations of one picture for the trainer.
-class ImageProblem : public Problem {
+class ImageProblem : public SupervisedProblem {
  public:
   /// The image must outlive the problem. Error(InvalidArgument) if channels disagree or the batch size is out of range.
   ImageProblem(const Image& image, const FitConfig& config);
   ~ImageProblem() override;
   const SampleSource& batch(int64_t step) override;
-  double evaluate_psnr(Executor& executor) override;
+  double evaluate_psnr(ModelExecutor& model) override;
 
  private:
   struct Impl;

@@ -18,14 +18,14 @@ namespace loe {
 
 /// fit_config_from_settings for videos: three dimensions; n_channels comes from the video.
 inline FitConfig video_config_from_settings(const Settings& settings, int n_channels) {
-  return fit_config_from_settings(settings, 3, n_channels);
+  return fit_config_from_settings(settings, SignalKind::Video, n_channels);
 }
 
 /// RunState's config_hash: fit_config_hash over the video's size, depth and frames. The frame rate does not count.
 std::string video_config_hash(const FitConfig& config, const Video& video);
 
 /// Batches and evaluations of one video for the trainer.
-class VideoProblem : public Problem {
+class VideoProblem : public SupervisedProblem {
  public:
   /// The video must outlive the problem and stay as it is. Error(InvalidArgument) if channels disagree, the network is
   /// not over three dimensions or the batch size is out of range.
@@ -33,7 +33,7 @@ class VideoProblem : public Problem {
   ~VideoProblem() override;
   const SampleSource& batch(int64_t step) override;
   /// Of all frames together (pooled squared error).
-  double evaluate_psnr(Executor& executor) override;
+  double evaluate_psnr(ModelExecutor& model) override;
 
  private:
   struct Impl;

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "loe/backend/backend.h"
+#include "loe/nn/model.h"
 #include "loe/optim/schedule.h"
 #include "loe/train/run_state.h"
 
@@ -25,16 +26,39 @@ struct TrainOptions {
 };
 
 /// A run before its first update: initial_params(spec, seed), zero moments.
-RunState initial_run_state(const NetworkSpec& spec, uint64_t seed);
+RunState initial_run_state(const ModelSpec& spec, uint64_t seed);
+
+struct StepResult {
+  double loss = 0;  ///< mean squared error of the batch before the update
+  int64_t n_samples = 0;
+};
 
 /// What a task supplies.
 class Problem {
  public:
   virtual ~Problem() = default;
-  /// The samples of update `step` (0-based). Valid until the next call. Must be a pure function of (seed, step).
+  /// Update number state.step (0-based) of the model's networks, whose parameters state holds; state.step stays. Must
+  /// be a pure function of the state and the task's settings. If the loss is not finite no parameter of the network
+  /// that it belongs to changes.
+  virtual StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) = 0;
+  /// PSNR in dB of the current parameters on the whole signal.
+  virtual double evaluate_psnr(ModelExecutor& model) = 0;
+  /// What is not finite in what update `step` was given (`target of sample 7, output 0 is inf`), or "".
+  virtual std::string find_non_finite_input(int64_t step) = 0;
+};
+
+/// A task with one network, whose samples' values are known.
+class SupervisedProblem : public Problem {
+ public:
+  /// The samples of update `step`. Valid until the next call. Must be a pure function of (seed, step).
   virtual const SampleSource& batch(int64_t step) = 0;
-  /// PSNR in dB of the executor's current parameters on the whole signal.
-  virtual double evaluate_psnr(Executor& executor) = 0;
+
+  StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) override;
+  std::string find_non_finite_input(int64_t step) override;
+
+ private:
+  int n_dims_ = 0;  ///< of the network last stepped
+  int n_out_ = 0;
 };
 
 struct Progress {
@@ -67,10 +91,10 @@ const char* to_string(StopReason reason);
 /// about a tenth of the time.
 /// Throws Error(Numerical) naming the step and the first tensor that is not finite; the state is then that of the
 /// last good step (nothing half-updated), and on_save has not been called for it.
-/// Error(InvalidArgument) if options are outside their ranges or the state does not fit the executor's network.
+/// Error(InvalidArgument) if options are outside their ranges or the state does not fit the model.
 /// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps is the
 /// same (time limits decide only when to stop, never what a step computes).
-StopReason train(Problem& problem, Executor& executor, const TrainOptions& options, RunState& state,
+StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
                  const TrainerEvents& events, const std::atomic<bool>* cancel);
 
 }  // namespace loe

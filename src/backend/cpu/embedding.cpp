@@ -125,7 +125,7 @@ void EmbeddingTable::add_slot(int slot, int64_t first_node, int64_t end_node) {
   }
 }
 
-void EmbeddingTable::apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state) {
+void EmbeddingTable::apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state) {
   const AdamScalars scalars(update);
   pool.parallel_for(n_bands_, [&](int64_t index, int) {
     const auto [first_node, end_node] = band(index);

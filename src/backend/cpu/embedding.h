@@ -46,7 +46,7 @@ class EmbeddingTable {
   /// dL/dtable += the slots, in their order.
   void add_tiles(ThreadPool& pool);
   /// One Adam update of the table with dL/dtable.
-  void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state);
+  void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state);
   /// Writes dL/dtable to its place in the flat gradient.
   void write(ThreadPool& pool, float* param_grads);
   int64_t n_bytes() const;

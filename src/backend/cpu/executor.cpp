@@ -411,12 +411,12 @@ double CpuExecutor::objective_gradients(const Objective& objective, std::span<fl
   return loss;
 }
 
-double CpuExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) {
+double CpuExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, objective, max_group_, update, state);
   return update_with(run_objective(objective), update, state);
 }
 
-double CpuExecutor::update_with(double loss, const AdamUpdate& update, ParamState& state) {
+double CpuExecutor::update_with(double loss, const AdamUpdate& update, ParamSlice state) {
   if (std::isfinite(loss)) {
     gradients_->apply_adam(pool_, update, state, weights_);
     if (embedding_ != nullptr) embedding_->apply_adam(pool_, update, state);
@@ -432,7 +432,7 @@ double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> p
   return loss;
 }
 
-double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
+double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, source, update, state);
   return update_with(run_mse(source), update, state);
 }

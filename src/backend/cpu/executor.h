@@ -30,9 +30,9 @@ class CpuExecutor : public Executor {
   void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
                 std::span<float> feature_grads) override;
   double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
-  double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+  double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) override;
   double objective_gradients(const Objective& objective, std::span<float> param_grads) override;
-  double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) override;
+  double train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) override;
 
  private:
   struct Workspace;
@@ -53,7 +53,7 @@ class CpuExecutor : public Executor {
   double run_mse(const SampleSource& source);
   double run_objective(const Objective& objective);
   /// The update, unless the loss is not finite; returns it.
-  double update_with(double loss, const AdamUpdate& update, ParamState& state);
+  double update_with(double loss, const AdamUpdate& update, ParamSlice state);
   /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
   bool uses_chunks() const;
   void run_chunks(const TileTask& task);

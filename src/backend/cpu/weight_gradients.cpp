@@ -306,8 +306,7 @@ void WeightGradients::bias_gradient(int l, float* out) const {
   }
 }
 
-void WeightGradients::apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state,
-                                 PackedWeights& weights) {
+void WeightGradients::apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state, PackedWeights& weights) {
   const AdamScalars scalars(update);
   std::vector<std::pair<int, int>> items;
   for (int l = 0; l < static_cast<int>(plan_->layers.size()); ++l) {

@@ -39,7 +39,7 @@ class WeightGradients {
   /// set 0 += set 1 + ... + set n_sets - 1, in this order.
   void reduce(ThreadPool& pool, int n_sets);
   /// One Adam update of every parameter with set 0, and the packed copies with it.
-  void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamState& state, PackedWeights& weights);
+  void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state, PackedWeights& weights);
   /// Writes the flat gradient [n_params] of set 0.
   void write(ThreadPool& pool, float* param_grads);
   int64_t n_bytes() const;

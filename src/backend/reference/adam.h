@@ -8,6 +8,6 @@
 namespace loe::reference {
 
 /// One update of all parameters (AdamUpdate's equations) in double, rounded once per stored number. grads [n_params].
-void adam_step(const AdamUpdate& update, std::span<const double> grads, ParamState& state);
+void adam_step(const AdamUpdate& update, std::span<const double> grads, ParamSlice state);
 
 }  // namespace loe::reference

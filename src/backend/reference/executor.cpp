@@ -33,15 +33,15 @@ class ReferenceExecutor final : public Executor {
   void backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
                 std::span<float> feature_grads) override;
   double mse_gradients(const SampleSource& source, std::span<float> param_grads) override;
-  double train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) override;
+  double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) override;
   double objective_gradients(const Objective& objective, std::span<float> param_grads) override;
-  double train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) override;
+  double train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) override;
 
  private:
   BatchView chunk_of(const BatchView& batch, int64_t first) const;
   double accumulate_mse(const SampleSource& source);
   double accumulate_objective(const Objective& objective);
-  double update_with(double loss, const AdamUpdate& update, ParamState& state);
+  double update_with(double loss, const AdamUpdate& update, ParamSlice state);
 
   NetworkSpec spec_;
   int max_group_;
@@ -132,7 +132,7 @@ double ReferenceExecutor::mse_gradients(const SampleSource& source, std::span<fl
   return loss;
 }
 
-double ReferenceExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamState& state) {
+double ReferenceExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) {
   check_train_step(spec_, source, update, state);
   return update_with(accumulate_mse(source), update, state);
 }
@@ -172,12 +172,12 @@ double ReferenceExecutor::objective_gradients(const Objective& objective, std::s
   return loss;
 }
 
-double ReferenceExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamState& state) {
+double ReferenceExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) {
   check_train_step(spec_, objective, max_group_, update, state);
   return update_with(accumulate_objective(objective), update, state);
 }
 
-double ReferenceExecutor::update_with(double loss, const AdamUpdate& update, ParamState& state) {
+double ReferenceExecutor::update_with(double loss, const AdamUpdate& update, ParamSlice state) {
   if (std::isfinite(loss)) {
     adam_step(update, grads_, state);
     params_.assign(state.params.begin(), state.params.end());

@@ -13,7 +13,7 @@ namespace {
 FitConfig toy() {
   FitConfig config;
   config.preset = "toy";
-  config.network = default_network(2);
+  config.network = default_network(SignalKind::Image);
   config.network.output_range = {-1, 1};
   config.sampling = PixelSampling::AllPixels;
   config.train.schedule.learning_rate = 0.005;

@@ -47,13 +47,13 @@ const SampleSource& ImageProblem::batch(int64_t step) {
 }
 
 /// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.
-double ImageProblem::evaluate_psnr(Executor& executor) {
+double ImageProblem::evaluate_psnr(ModelExecutor& model) {
   const Image& image = impl_->image;
   const bool clip = image.type() == PixelType::U8 || image.type() == PixelType::U16;
   const int64_t row_size = int64_t{image.width()} * image.n_channels();
   std::vector<float> target(row_size);
   double sum = 0;
-  decode_image(executor, image.width(), image.height(), Region{0, 0, image.width(), image.height()}, image.width(),
+  decode_image(model.main(), image.width(), image.height(), Region{0, 0, image.width(), image.height()}, image.width(),
                image.height(), [&](int first_row, int n_rows, const float* predicted) {
                  for (int i = 0; i < n_rows; ++i) {
                    image.read_row(0, first_row + i, image.width(), target.data());

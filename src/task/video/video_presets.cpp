@@ -13,7 +13,8 @@ namespace {
 FitConfig table_2() {
   FitConfig config;
   config.preset = "video";
-  config.network = default_network(3);
+  config.kind = SignalKind::Video;
+  config.network = default_network(SignalKind::Video);
   config.network.output_range = {-1, 1};
   config.sampling = PixelSampling::RandomPixels;
   config.batch_size = 160000;

@@ -44,21 +44,23 @@ const SampleSource& VideoProblem::batch(int64_t step) {
 }
 
 /// Squared error only: the SSIMs of evaluate_video would cost more than decoding a small network.
-double VideoProblem::evaluate_psnr(Executor& executor) {
+double VideoProblem::evaluate_psnr(ModelExecutor& model) {
   const Video& video = impl_->video;
   const int64_t row_size = int64_t{video.width()} * video.n_channels();
   std::vector<float> target(row_size);
   double sum = 0;
   const VideoShape shape{video.width(), video.height(), video.n_frames()};
-  decode_video(executor, shape, whole_clip(shape), [&](int frame, int first_row, int n_rows, const float* predicted) {
-    for (int i = 0; i < n_rows; ++i) {
-      video.frame(frame).read_row(0, first_row + i, video.width(), target.data());
-      for (int64_t j = 0; j < row_size; ++j) {
-        const double difference = static_cast<double>(std::clamp(predicted[i * row_size + j], 0.0F, 1.0F)) - target[j];
-        sum += difference * difference;
-      }
-    }
-  });
+  decode_video(model.main(), shape, whole_clip(shape),
+               [&](int frame, int first_row, int n_rows, const float* predicted) {
+                 for (int i = 0; i < n_rows; ++i) {
+                   video.frame(frame).read_row(0, first_row + i, video.width(), target.data());
+                   for (int64_t j = 0; j < row_size; ++j) {
+                     const double difference =
+                         static_cast<double>(std::clamp(predicted[i * row_size + j], 0.0F, 1.0F)) - target[j];
+                     sum += difference * difference;
+                   }
+                 }
+               });
   const double mse = sum / (static_cast<double>(video.n_pixels()) * video.n_channels());
   // The trainer names the tensor behind a NaN; psnr_from_mse would only refuse it.
   return mse >= 0 ? psnr_from_mse(mse) : mse;

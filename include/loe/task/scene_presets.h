@@ -1,0 +1,25 @@
+// Presets of the task "scene".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "loe/backend/backend.h"
+#include "loe/base/settings.h"
+#include "loe/task/image_presets.h"
+
+namespace loe {
+
+/// The presets of this task: "auto", "nerf".
+std::vector<PresetInfo> scene_presets();
+
+/// Settings of a fixed preset ("nerf": Table 3, "Ours"). Errors as image_preset.
+Settings scene_preset(const std::string& name);
+
+/// Settings of the preset "auto" for a scene with n_pixels training pixels: a narrow field with an occupancy grid and
+/// early termination, which is not the paper's setting but minutes on a CPU. Budgets as auto_settings.
+Settings auto_scene_settings(int64_t n_pixels, double max_seconds, int64_t n_params, Precision precision,
+                             double gflops);
+
+}  // namespace loe
