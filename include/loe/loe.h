@@ -48,6 +48,7 @@
 #include "loe/signal/signal_edit.h"
 #include "loe/signal/video.h"
 #include "loe/signal/video_sampler.h"
+#include "loe/signal/view_centre.h"
 #include "loe/task/fit_config.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"

@@ -12,6 +12,7 @@
 #include "io/text.h"
 #include "loe/io/file.h"
 #include "loe/io/image_file.h"
+#include "loe/signal/view_centre.h"
 
 namespace loe {
 namespace {
@@ -201,33 +202,9 @@ WorldBox cube_around(const Vector3& centre, double half_side) {
 }
 
 WorldBox box_around_cameras(const std::vector<View>& views) {
-  // The point closest to all axes o + t d minimises sum |(I - d d^T) (c - o)|^2.
-  Matrix3 a{};
-  Vector3 b{};
-  Vector3 centre{};
-  const auto n = static_cast<double>(views.size());
-  for (const View& view : views) {
-    const Vector3 o = position(view);
-    const auto& m = view.camera_to_world.matrix;
-    const Vector3 d = {-m[0][2], -m[1][2], -m[2][2]};
-    for (std::size_t i = 0; i < 3; ++i) {
-      centre[i] += o[i] / n;
-      for (std::size_t j = 0; j < 3; ++j) {
-        const double projection = (i == j ? 1 : 0) - d[i] * d[j];
-        a[i][j] += projection / n;
-        b[i] += projection * o[j] / n;
-      }
-    }
-  }
-  // Its eigenvalues are at most 1; the product is small if the axes are nearly parallel (0.01: within some 6 degrees).
-  const double size = determinant(a);
-  constexpr double kNearlyParallel = 0.01;
-  if (size > kNearlyParallel) {
-    const Matrix3 c = cofactors(a);  // of a symmetric matrix: its inverse, times size
-    for (std::size_t i = 0; i < 3; ++i) {
-      centre[i] = dot(c[i], b) / size;
-    }
-  }
+  std::vector<Pose> cameras;
+  for (const View& view : views) cameras.push_back(view.camera_to_world);
+  const Vector3 centre = view_centre(cameras).point;
   double radius = 0;
   for (const View& view : views) {
     const Vector3 o = position(view);
