@@ -8,6 +8,7 @@
 #include <string>
 
 #include "loe/base/error.h"
+#include "loe/signal/view_centre.h"
 #include "render/vec3.h"
 
 namespace loe {
@@ -104,6 +105,23 @@ void require_rotation(const Pose& pose, std::size_t index) {
   }
 }
 
+Vec3 mean_column(std::span<const Pose> poses, int axis) {
+  Vec3 sum{};
+  for (const Pose& pose : poses) {
+    sum = add(sum, column(pose, axis));
+  }
+  return scale(sum, 1 / static_cast<double>(poses.size()));
+}
+
+void require_cameras(std::span<const Pose> cameras, const char* path) {
+  if (cameras.empty()) {
+    fail(fmt::format("{}: expected at least one camera to go by, got none", path));
+  }
+}
+
+/// Below this length the mean of axes says nothing: they point everywhere.
+constexpr double kLeastAgreement = 0.1;
+
 /// Through p1 (share 0) and p2 (share 1).
 Vec3 catmull_rom(const Vec3& p0, const Vec3& p1, const Vec3& p2, const Vec3& p3, double s) {
   Vec3 p{};
@@ -161,6 +179,86 @@ std::vector<Pose> orbit(const std::array<double, 3>& centre, const std::array<do
     poses.push_back(look_at(add(centre, scale(direction, radius)), centre, axis));
   }
   return poses;
+}
+
+OrbitSpec orbit_of_cameras(std::span<const Pose> cameras) {
+  require_cameras(cameras, "orbit");
+  const ViewCentre centre = view_centre(cameras);
+  const Vec3 up = mean_column(cameras, 1);
+  constexpr double kSteepest = 80 * kPi / 180;
+  constexpr double kLeastCosine = 0.5;
+  constexpr double kOneSide = 0.9;  // of an arc of 90 degrees
+  const auto n = static_cast<double>(cameras.size());
+  OrbitSpec spec;
+  spec.centre = centre.point;
+  spec.radius = 0;
+  double cosine = 0;
+  double elevation = 0;
+  Vec3 around{};  // sum of the backward axes across up, and of its lengths
+  double all_round = 0;
+  for (const Pose& camera : cameras) {
+    const Vec3 offset = subtract(column(camera, 3), centre.point);
+    const double distance = std::max(length(offset), 1e-30);
+    spec.radius += length(offset) / n;
+    cosine += dot(offset, column(camera, 2)) / distance / n;
+    const double rise = length(up) > 0 ? dot(offset, up) / (distance * length(up)) : 0;
+    elevation += std::asin(std::clamp(rise, -1.0, 1.0)) / n;
+    const Vec3 back = column(camera, 2);
+    const Vec3 across = length(up) > 0 ? subtract(back, scale(up, dot(back, up) / dot(up, up))) : back;
+    around = add(around, across);
+    all_round += length(across);
+  }
+  const char* const wrong = centre.is_parallel                      ? "nearly parallel views"
+                            : !(cosine > kLeastCosine)              ? "cameras that look outwards"
+                            : length(around) > kOneSide * all_round ? "views from one side"
+                                                                    : nullptr;
+  if (wrong != nullptr) {
+    fail(fmt::format("orbit: expected cameras around what they look at, got {}; use a spiral or key poses of your own",
+                     wrong));
+  }
+  if (!(length(up) > kLeastAgreement)) {
+    fail("orbit: expected cameras that agree where up is, got up axes that cancel; use key poses of your own");
+  }
+  spec.up = normalised(up);
+  spec.elevation = std::clamp(elevation, -kSteepest, kSteepest);
+  return spec;
+}
+
+SpiralPath spiral_of_cameras(std::span<const Pose> cameras, double near, double far, const Vec3& middle_of_scene) {
+  require_cameras(cameras, "spiral");
+  const Vec3 eye = mean_column(cameras, 3);
+  const Vec3 back = mean_column(cameras, 2);
+  const Vec3 up = mean_column(cameras, 1);
+  // Cameras all around something: what their means have in common is that they look down from above.
+  constexpr double kLeastSine = 0.3;
+  if (!(length(back) > kLeastAgreement) || !(length(up) > kLeastAgreement) ||
+      !(length(cross(up, back)) > kLeastSine * length(up) * length(back))) {
+    fail(
+        "spiral: expected cameras that look about the same way, got views from all around; use an orbit or key poses "
+        "of "
+        "your own");
+  }
+  SpiralPath path;
+  path.middle = look_at(eye, subtract(eye, back), up);
+  const auto distance_along_axis = [&](const Vec3& p) { return -dot(subtract(p, eye), column(path.middle, 2)); };
+  for (int axis = 0; axis < 3; ++axis) {
+    std::vector<double> offsets;
+    for (const Pose& camera : cameras) {
+      offsets.push_back(std::abs(dot(subtract(column(camera, 3), eye), column(path.middle, axis))));
+    }
+    const auto percentile = offsets.begin() + static_cast<std::ptrdiff_t>((offsets.size() - 1) * 9 / 10);
+    std::nth_element(offsets.begin(), percentile, offsets.end());
+    path.spec.radii[static_cast<std::size_t>(axis)] = *percentile;
+  }
+  const ViewCentre centre = view_centre(cameras);
+  if (!centre.is_parallel && distance_along_axis(centre.point) > 0) {
+    path.spec.focus = distance_along_axis(centre.point);
+  } else if (near > 0 && far > 0) {
+    path.spec.focus = 1 / (0.25 / near + 0.75 / (5 * far));
+  } else if (distance_along_axis(middle_of_scene) > 0) {
+    path.spec.focus = distance_along_axis(middle_of_scene);
+  }
+  return path;
 }
 
 std::vector<Pose> spiral(const Pose& middle, const SpiralSpec& spec, int n) {

@@ -21,6 +21,19 @@ Pose look_at(const std::array<double, 3>& eye, const std::array<double, 3>& targ
 std::vector<Pose> orbit(const std::array<double, 3>& centre, const std::array<double, 3>& up, double radius,
                         double elevation, int n);
 
+/// What orbit() takes.
+struct OrbitSpec {
+  std::array<double, 3> centre{};
+  std::array<double, 3> up = {0, 1, 0};
+  double radius = 1;
+  double elevation = 0;
+};
+/// The orbit nearest to cameras that stand around something: around view_centre(), up is the mean of the cameras' up
+/// axes, radius and elevation (at most 80 degrees) the means of theirs. Error(InvalidArgument) unless the cameras look
+/// at a common point (their axes are not nearly parallel, and on average within 60 degrees of it), from more sides than
+/// an arc of 90 degrees, and agree about up.
+OrbitSpec orbit_of_cameras(std::span<const Pose> cameras);
+
 struct SpiralSpec {
   std::array<double, 3> radii = {0.1, 0.1, 0.1};  ///< along the middle camera's right, up and backward axes
   double focus = 1;         ///< > 0, distance in front of the middle camera of the point that all look at
@@ -31,6 +44,18 @@ struct SpiralSpec {
 /// (r_x cos(theta), -r_y sin(theta), -r_z sin(theta depth_rate)) and looks at (0, 0, -focus), the middle's up being up.
 /// Closed if n_turns and n_turns * depth_rate are whole numbers. Error(InvalidArgument) if n < 1 or focus <= 0.
 std::vector<Pose> spiral(const Pose& middle, const SpiralSpec& spec, int n);
+
+/// What spiral() takes.
+struct SpiralPath {
+  Pose middle;
+  SpiralSpec spec;
+};
+/// A spiral among cameras that face forward: the middle camera has the means of their positions, backward and up axes;
+/// radii are the 90th percentile of the distances from it along its axes, as LLFF's. Focus: the distance of
+/// view_centre() where the axes meet in front; else LLFF's 1 / (0.25 / near + 0.75 / (5 far)), limits along the axis;
+/// else (far = 0) that of `middle_of_scene`. Error(InvalidArgument) unless the cameras look about the same way.
+SpiralPath spiral_of_cameras(std::span<const Pose> cameras, double near, double far,
+                             const std::array<double, 3>& middle_of_scene);
 
 enum class PathCurve {
   Linear,      ///< straight from key to key
