@@ -42,13 +42,9 @@ class TransformsParser {
     TransformsFile file;
     Camera shared;
     read_camera(root_, "", shared);
-    const Json* const frames = find(root_, "frames");
-    if (frames == nullptr || !frames->is_array() || frames->empty()) {
-      fail_scene_format(path_, "frames", "a list of at least one frame",
-                        frames == nullptr ? "none" : describe_json(*frames));
-    }
-    for (std::size_t i = 0; i < frames->size(); ++i) {
-      file.frames.push_back(parse_frame((*frames)[i], fmt::format("frames[{}]", i), shared));
+    const Json& frames = find_frames();
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      file.frames.push_back(parse_frame(frames[i], fmt::format("frames[{}]", i), shared));
     }
     read_box(file);
     if (const Json* const shutter = find(root_, "rolling_shutter")) {
@@ -62,7 +58,33 @@ class TransformsParser {
     return file;
   }
 
+  std::vector<Pose> parse_poses() {
+    std::vector<Pose> poses;
+    const Json& frames = find_frames();
+    for (std::size_t i = 0; i < frames.size(); ++i) {
+      const std::string field = fmt::format("frames[{}]", i);
+      require_object(frames[i], field);
+      poses.push_back(parse_pose(frames[i], field_of(field, "transform_matrix")));
+    }
+    return poses;
+  }
+
  private:
+  const Json& find_frames() const {
+    const Json* const frames = find(root_, "frames");
+    if (frames == nullptr || !frames->is_array() || frames->empty()) {
+      fail_scene_format(path_, "frames", "a list of at least one frame",
+                        frames == nullptr ? "none" : describe_json(*frames));
+    }
+    return *frames;
+  }
+
+  void require_object(const Json& json, const std::string& field) const {
+    if (!json.is_object()) {
+      fail_scene_format(path_, field, "an object", describe_json(json));
+    }
+  }
+
   static const Json* find(const Json& object, const char* key) {
     const auto found = object.find(key);
     return found == object.end() || found->is_null() ? nullptr : &*found;
@@ -169,9 +191,7 @@ class TransformsParser {
   }
 
   TransformsFrame parse_frame(const Json& json, const std::string& field, Camera camera) const {
-    if (!json.is_object()) {
-      fail_scene_format(path_, field, "an object", describe_json(json));
-    }
+    require_object(json, field);
     TransformsFrame frame;
     frame.field = field;
     const Json* const name = find(json, "file_path");
@@ -349,6 +369,26 @@ WorldBox synthetic_box(SceneBuilder& builder) {
 
 TransformsFile parse_transforms(const std::string& text, const std::string& path) {
   return TransformsParser(text, path).parse();
+}
+
+std::vector<Pose> parse_camera_path(const std::string& text, const std::string& path) {
+  return TransformsParser(text, path).parse_poses();
+}
+
+std::vector<Pose> read_camera_path(const std::string& path, const std::array<double, 3>& centre, double scale) {
+  std::vector<Pose> poses = parse_camera_path(read_scene_file(path), path);
+  for (std::size_t k = 0; k < poses.size(); ++k) {
+    for (std::size_t i = 0; i < 3; ++i) {
+      double& t = poses[k].matrix[i][3];
+      t = (t - centre[i]) * scale;
+      constexpr double kFar = 1e6;
+      if (!(std::abs(t) <= kFar)) {
+        fail_scene_format(path, fmt::format("frames[{}].transform_matrix", k),
+                          fmt::format("a camera within {} sides of the scene's box", kFar), fmt::format("{:.3g}", t));
+      }
+    }
+  }
+  return poses;
 }
 
 Scene read_blender_scene(const std::string& path, const SceneOptions& options) {

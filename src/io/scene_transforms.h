@@ -29,4 +29,7 @@ struct TransformsFile {
 /// field.
 TransformsFile parse_transforms(const std::string& text, const std::string& path);
 
+/// The poses alone: a frame needs neither a picture nor a lens. Error(Format).
+std::vector<Pose> parse_camera_path(const std::string& text, const std::string& path);
+
 }  // namespace loe

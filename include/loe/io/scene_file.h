@@ -4,7 +4,9 @@
 #include <array>
 #include <functional>
 #include <string>
+#include <vector>
 
+#include "loe/signal/camera.h"
 #include "loe/signal/image.h"
 #include "loe/signal/scene.h"
 
@@ -72,5 +74,11 @@ ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const s
 /// The view's mask, one grey channel at its source depth (the first channel of a colour picture). Error(NotFound) if it
 /// has none, else as above.
 Image read_view_mask(const View& view);
+
+/// Key poses of a tour: `frames[].transform_matrix` of a JSON file laid out as a transforms.json, in the world's
+/// coordinates; everything else in it is passed over, so the poses of a scene are a tour as they are. Made normalised:
+/// positions become (p - centre) * scale. Errors as read_scene for a damaged file; Error(Format), too, if a camera is
+/// more than 1e6 away.
+std::vector<Pose> read_camera_path(const std::string& path, const std::array<double, 3>& centre, double scale);
 
 }  // namespace loe
