@@ -19,6 +19,7 @@ struct Invocation {
 void add_fit_command(CLI::App& app, Invocation& invocation);
 void add_render_command(CLI::App& app, Invocation& invocation);
 void add_eval_command(CLI::App& app, Invocation& invocation);
+void add_mesh_command(CLI::App& app, Invocation& invocation);
 void add_info_command(CLI::App& app, Invocation& invocation);
 void add_presets_command(CLI::App& app, Invocation& invocation);
 void add_paper_command(CLI::App& app, Invocation& invocation);

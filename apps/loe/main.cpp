@@ -85,7 +85,8 @@ void print_usage_error(const CLI::App& app, const CLI::ParseError& error, int ar
 }
 
 int run(int argc, char** argv) {
-  CLI::App app{"Levels-of-Experts neural representations: a picture in, a small network out, the picture back.", "loe"};
+  CLI::App app{"Levels-of-Experts neural representations: a picture, video or scene in, a small network out, and back.",
+               "loe"};
   Invocation invocation;
   app.set_version_flag("--version", fmt::format("loe {} (commit {}, {})", version(), build_commit(), build_compiler()));
   app.require_subcommand(1);
@@ -93,6 +94,7 @@ int run(int argc, char** argv) {
   add_fit_command(app, invocation);
   add_render_command(app, invocation);
   add_eval_command(app, invocation);
+  add_mesh_command(app, invocation);
   add_info_command(app, invocation);
   add_presets_command(app, invocation);
   add_paper_command(app, invocation);

@@ -1,4 +1,4 @@
-// `loe render`: a model back to a picture or video: whole, a part, at another size or frame rate.
+// `loe render`: a model back to a picture or video: whole, a part, at another size or frame rate, along a camera path.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -22,9 +22,7 @@ namespace {
 
 /// The depth that the user did not choose: the source's, or the nearest that this kind of file can hold.
 PixelType default_depth(const std::string& path, PixelType source) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = extension_of(path);
   const bool is_integer = source == PixelType::U8 || source == PixelType::U16;
   if (extension == ".jpg" || extension == ".jpeg" || extension == ".webp") return PixelType::U8;
   if (extension == ".png") return is_integer ? source : PixelType::U16;
@@ -34,13 +32,8 @@ PixelType default_depth(const std::string& path, PixelType source) {
 }
 
 void render_picture(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter) {
-  for (const auto& [name, text] :
-       {std::pair{"--frames", flags.frames}, {"--fps", flags.fps}, {"--quality", flags.quality}}) {
-    if (!text.empty()) {
-      throw Error(ErrorKind::InvalidArgument,
-                  fmt::format("[flags] {}: is for models of videos, got one of a picture; leave it out", name));
-    }
-  }
+  refuse_flags({{"--frames", flags.frames}, {"--fps", flags.fps}, {"--quality", flags.quality}}, "videos", "a picture");
+  refuse_flags(scene_flags(flags), "scenes", "a picture");
   const Region region = chosen_region(flags, signal);
   const PictureSize size = chosen_size(flags, region);
   const PixelType depth = chosen_picture_depth(flags, signal);
@@ -63,21 +56,54 @@ int render(const RenderFlags& flags) {
   Reporter reporter(progress_mode(flags.progress), flags.quiet ? Verbosity::Quiet : Verbosity::Normal);
   const ModelSource source = open_model(flags.source);
   const SignalInfo& signal = source.model.signal;
-  if (signal.task != "image" && signal.task != "video") {
+  if (signal.task != "image" && signal.task != "video" && signal.task != "scene") {
     throw Error(ErrorKind::Unsupported,
-                fmt::format("[render] {}: expected a model of a picture or video, got one of task '{}'",
+                fmt::format("[render] {}: expected a model of a picture, video or scene, got one of task '{}'",
                             source.model_path, signal.task));
   }
-  const std::unique_ptr<Executor> executor = compile(flags.device, source.model.spec.main(), precision, threads);
-  executor->set_params(source.model.params);
+  ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);
+  model.set_params(source.model.params);
   // The guard lets the writers remove their temporary files when the user stops a long rendering.
   const InterruptGuard guard;
-  signal.task == "video" ? render_video(flags, signal, *executor, reporter)
-                         : render_picture(flags, signal, *executor, reporter);
+  if (signal.task == "scene") {
+    render_scene(flags, signal.field, model, reporter);
+  } else if (signal.task == "video") {
+    render_video(flags, signal, model.main(), reporter);
+  } else {
+    render_picture(flags, signal, model.main(), reporter);
+  }
   return 0;
 }
 
 }  // namespace
+
+void refuse_flags(const std::vector<NamedFlag>& flags, const char* right, const char* found) {
+  for (const auto& [name, text] : flags) {
+    if (text.empty()) continue;
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] {}: is for models of {}, got one of {}; leave it out", name, right, found));
+  }
+}
+
+std::vector<NamedFlag> scene_flags(const RenderFlags& flags) {
+  return {{"--camera-path", flags.camera_path},
+          {"--view", flags.view},
+          {"--map", flags.map},
+          {"--occupancy", flags.occupancy},
+          {"--min-transmittance", flags.min_transmittance}};
+}
+
+std::string extension_of(const std::string& path) {
+  std::string extension = std::filesystem::path(path).extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return extension;
+}
+
+bool is_picture_name(const std::string& path) {
+  const std::vector<std::string> pictures = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".webp"};
+  return std::find(pictures.begin(), pictures.end(), extension_of(path)) != pictures.end();
+}
 
 Region chosen_region(const RenderFlags& flags, const SignalInfo& signal) {
   if (flags.region.empty()) return {0, 0, signal.width, signal.height};
@@ -105,8 +131,35 @@ void check_not_stopped(const RenderFlags& flags) {
   throw Error(ErrorKind::Cancelled, fmt::format("[render] {}: stopped, nothing written", flags.out));
 }
 
+namespace {
+
+void add_scene_flags(CLI::App& command, RenderFlags& flags) {
+  const std::string group = "Of a scene";
+  command
+      .add_option("--camera-path", flags.camera_path,
+                  "orbit, spiral, or a JSON file of key poses (transforms.json): --frames poses of it as a video")
+      ->type_name("PATH")
+      ->group(group);
+  command.add_option("--view", flags.view, "a picture from one of the model's stored cameras (default 0)")
+      ->type_name("K")
+      ->group(group);
+  command.add_option("--map", flags.map, "color (default), depth, opacity")->type_name("NAME")->group(group);
+  command
+      .add_option("--occupancy", flags.occupancy,
+                  "cells along each axis of the grid that skips empty space (default 64); 0: none, as loe eval")
+      ->type_name("N")
+      ->group(group);
+  command
+      .add_option("--min-transmittance", flags.min_transmittance,
+                  "leave out what less light gets through to (default 0.001); 0: nothing, as loe eval")
+      ->type_name("X")
+      ->group(group);
+}
+
+}  // namespace
+
 void add_render_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("render", "turn a model back into a picture or video");
+  CLI::App* command = app.add_subcommand("render", "turn a model back into a picture or video, or a scene into views");
   auto flags = std::make_shared<RenderFlags>();
   command->add_option("RUN", flags->source, "a run folder, model.safetensors, or a run's checkpoint")->required();
   command
@@ -115,15 +168,22 @@ void add_render_command(CLI::App& app, Invocation& invocation) {
       ->required()
       ->type_name("FILE");
   command->add_option("--region", flags->region, "x,y,width,height in pixels of the source")->type_name("X,Y,W,H");
-  command->add_option("--size", flags->size, "size of the output (default: the region's own)")->type_name("WxH");
+  command->add_option("--size", flags->size, "size of the output (default: the region's or views' own)")
+      ->type_name("WxH");
   command
-      ->add_option("--frames", flags->frames, "of a video: a:b, or one frame T for a picture file; 12.5 lies between")
+      ->add_option(
+          "--frames", flags->frames,
+          "of a video: a:b, or one frame T for a picture file, 12.5 lies between; of a scene: how many (default 120)")
       ->type_name("A:B");
-  command->add_option("--fps", flags->fps, "of a video: frames per second to write, more give frames in between")
+  command
+      ->add_option(
+          "--fps", flags->fps,
+          "frames per second to write (default: the source's, of a scene 30); of a video, more give frames in between")
       ->type_name("RATE");
   command->add_option("--quality", flags->quality, "of a compressed video: 0 (best) to 51 (default 12)")
       ->type_name("Q");
   command->add_option("--depth", flags->depth, "u8, u16, f16, f32 (default: the source's)")->type_name("TYPE");
+  add_scene_flags(*command, *flags);
   command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();

@@ -1,9 +1,12 @@
-// `loe render`: flags shared by pictures and videos.
+// `loe render`: flags shared by pictures, videos and scenes.
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "loe/backend/backend.h"
+#include "loe/nn/model.h"
 #include "loe/signal/image.h"
 #include "model_source.h"
 #include "parse.h"
@@ -21,12 +24,31 @@ struct RenderFlags {
   std::string frames;
   std::string fps;
   std::string quality;
+  std::string camera_path;
+  std::string view;
+  std::string map;
+  std::string occupancy;
+  std::string min_transmittance;
   std::string device = "auto";
   std::string threads;
   std::string precision = "f32";
   std::string progress = "auto";
   bool quiet = false;
 };
+
+/// A flag's name and what the user wrote for it.
+using NamedFlag = std::pair<const char*, const std::string&>;
+/// Error(InvalidArgument) if one of these flags, which are for models of `right` ("videos"), was given for one of
+/// `found`.
+void refuse_flags(const std::vector<NamedFlag>& flags, const char* right, const char* found);
+
+/// Those of models of scenes.
+std::vector<NamedFlag> scene_flags(const RenderFlags& flags);
+
+/// Of the file's name, in small letters: ".png".
+std::string extension_of(const std::string& path);
+/// Whether a file of this name holds one picture.
+bool is_picture_name(const std::string& path);
 
 /// The part of the signal asked for with --region, else all of it.
 Region chosen_region(const RenderFlags& flags, const SignalInfo& signal);
@@ -39,5 +61,8 @@ void check_not_stopped(const RenderFlags& flags);
 
 /// Video models: a clip, or with --frames T and the name of a picture file one frame.
 void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter);
+
+/// Models of scenes: the view of a stored camera as a picture, or a camera path as a video.
+void render_scene(const RenderFlags& flags, const FieldInfo& field, ModelExecutor& model, Reporter& reporter);
 
 }  // namespace loe::app

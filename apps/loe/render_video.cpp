@@ -1,10 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <chrono>
 #include <cmath>
-#include <filesystem>
 #include <vector>
 
 #include "loe/base/error.h"
@@ -17,14 +15,6 @@ namespace loe::app {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-bool is_picture_name(const std::string& path) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const std::vector<std::string> pictures = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".webp"};
-  return std::find(pictures.begin(), pictures.end(), extension) != pictures.end();
-}
 
 /// What --frames, --fps, --region and --size ask for, and the rate of the result.
 struct Rendering {
@@ -87,6 +77,7 @@ VideoOptions video_options(const RenderFlags& flags, const SignalInfo& signal, c
 }  // namespace
 
 void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter) {
+  refuse_flags(scene_flags(flags), "scenes", "a video");
   const auto [view, rate] = plan_rendering(flags, signal);
   warn_about_frames_between(view, signal, executor.spec(), reporter);
   if (is_picture_name(flags.out)) {
