@@ -1,10 +1,12 @@
-// `loe eval`: how close a model is to its picture or video.
+// `loe eval`: how close a model is to its picture, video or scene.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "commands.h"
 #include "fit_signal.h"
@@ -28,10 +30,13 @@ struct EvalFlags {
   std::string progress = "auto";
   bool json = false;
   bool frames = false;
+  bool views = false;
   bool quiet = false;
 };
 
 void check_match(const ModelSource& source, const FitSignal& signal, const std::string& data) {
+  // Any photos of the scene will do, of any size and lens: their cameras are brought into the model's coordinates.
+  if (signal.kind() == SignalKind::Scene) return;
   const SignalInfo& expected = source.model.signal;
   const SignalInfo found = signal.info();
   const int n_channels = source.model.spec.main().n_out();
@@ -60,6 +65,31 @@ void print_frames(const Json& more, bool all) {
   }
 }
 
+void print_views(const Json& views, bool all) {
+  const std::vector<double> psnr = views["psnr_db"].get<std::vector<double>>();
+  const auto name = [&](std::size_t i) { return views["name"][i].get<std::string>(); };
+  const auto [worst, best] = std::minmax_element(psnr.begin(), psnr.end());
+  fmt::print("views           {}, worst {:.3f} dB ({}), best {:.3f} dB ({})\n", psnr.size(), *worst,
+             name(static_cast<std::size_t>(worst - psnr.begin())), *best,
+             name(static_cast<std::size_t>(best - psnr.begin())));
+  if (!all) return;
+  fmt::print("    PSNR     SSIM  view\n");
+  for (std::size_t i = 0; i < psnr.size(); ++i) {
+    fmt::print("{:>8.3f}  {:.5f}  {}\n", psnr[i], views["ssim"][i].get<double>(), name(i));
+  }
+}
+
+void refuse_other_tasks(const EvalFlags& flags, const FitSignal& signal) {
+  const auto refuse = [&](bool is_given, const char* flag, SignalKind right, const char* what) {
+    if (!is_given || signal.kind() == right) return;
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[flags] {}: is for models of {}s, got one of a {}; leave it out", flag, what, signal.noun()));
+  };
+  refuse(flags.frames, "--frames", SignalKind::Video, "video");
+  refuse(flags.views, "--views", SignalKind::Scene, "scene");
+}
+
 int eval(const EvalFlags& flags) {
   const Precision precision = precision_from_string(flags.precision);
   const int threads = flags.threads.empty() ? 0 : static_cast<int>(parse_int("--threads", flags.threads, 0, 1024));
@@ -70,6 +100,7 @@ int eval(const EvalFlags& flags) {
   const std::unique_ptr<FitSignal> signal =
       read_data_of_run(source, data, flags.data.empty(), [&](const std::string& text) { reporter.warning(text); });
   check_match(source, *signal, data);
+  refuse_other_tasks(flags, *signal);
   ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);
   model.set_params(source.model.params);
   const Evaluation evaluation = signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
@@ -93,23 +124,26 @@ int eval(const EvalFlags& flags) {
   }
   fmt::print("model           {}\n", source.model_path);
   fmt::print("{:<15} {}  ({})\n", signal->noun(), data, signal->describe());
-  fmt::print("PSNR            {:.3f} dB\n", evaluation.psnr_db);
+  const char* mean = signal->kind() == SignalKind::Scene ? "  (mean of the views, as SSIM)" : "";
+  fmt::print("PSNR            {:.3f} dB{}\n", evaluation.psnr_db, mean);
   fmt::print("SSIM            {:.5f}  (7x7 uniform window)\n", evaluation.ssim);
   fmt::print("SSIM Gaussian   {:.5f}  (11x11 Gaussian window)\n", evaluation.ssim_gaussian);
   fmt::print("parameters      {}\n", format_integer(spec.n_params()));
-  fmt::print("MACs per pixel  {}\n", format_integer(spec.macs_per_sample()));
+  fmt::print("{:<15} {}\n", fmt::format("MACs per {}", signal->sample_noun()), format_integer(spec.macs_per_sample()));
   if (evaluation.more.contains("frames")) print_frames(evaluation.more, flags.frames);
+  if (evaluation.more.contains("views")) print_views(evaluation.more["views"], flags.views);
   return 0;
 }
 
 }  // namespace
 
 void add_eval_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("eval", "PSNR and SSIM of a model against its picture or video");
+  CLI::App* command = app.add_subcommand("eval", "PSNR and SSIM of a model against its picture, video or scene");
   auto flags = std::make_shared<EvalFlags>();
   command->add_option("RUN", flags->source, "a run folder, model.safetensors, or a run's checkpoint")->required();
-  command->add_option("--data", flags->data, "the picture or video (default: the run's own)")->type_name("PATH");
+  command->add_option("--data", flags->data, "the picture, video or scene (default: the run's own)")->type_name("PATH");
   command->add_flag("--frames", flags->frames, "of a video: a line per frame");
+  command->add_flag("--views", flags->views, "of a scene: a line per view");
   command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();

@@ -255,13 +255,19 @@ void write_environment(const FitJob& job, const RunFolder& folder, const ModelEx
 
 void describe_job(const FitJob& job, const RunFolder& folder, const ModelExecutor& model, Reporter& reporter) {
   reporter.info(fmt::format("{}: {}", job.run.data, job.signal->describe()));
-  reporter.info(fmt::format("preset {}: {} parameters, {} MACs per pixel, {} threads, {}", job.config.preset,
+  reporter.info(fmt::format("preset {}: {} parameters, {} MACs per {}, {} threads, {}", job.config.preset,
                             format_integer(job.model.n_params()), format_integer(job.model.macs_per_sample()),
-                            model.main().n_threads(), to_string(job.config.precision)));
+                            job.signal->sample_noun(), model.main().n_threads(), to_string(job.config.precision)));
   reporter.info(fmt::format("run {}", folder.path()));
   for (const KernelInfo& kernel : model.main().kernels()) {
     reporter.detail(fmt::format("{}: {} ({})", kernel.operation, kernel.kernel, kernel.reason));
   }
+}
+
+/// What a batch counts: "samples_per_step", of a scene "rays_per_step".
+std::string batch_key(const FitSignal& signal) {
+  const std::string batch = signal.batch_noun();
+  return fmt::format("{}s_per_step", batch == signal.sample_noun() ? "sample" : batch);
 }
 
 Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor& model, const RunState& state,
@@ -273,7 +279,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor
   result["macs_per_sample"] = job.model.macs_per_sample();
   result["steps"] = state.step;
   result["max_steps"] = job.config.train.max_steps;
-  result["samples_per_step"] =
+  result[batch_key(*job.signal)] =
       job.config.sampling == PixelSampling::AllPixels ? job.signal->n_pixels() : job.config.batch_size;
   result["stop_reason"] = to_string(reason);
   result["seconds"] = state.seconds;
@@ -436,26 +442,34 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   const TrainOptions& train = job.config.train;
   const double all_steps = seconds_per_step * static_cast<double>(train.max_steps);
   const double total = train.max_seconds > 0 ? std::min(all_steps, train.max_seconds) : all_steps;
-  const Json result = {{"preset", job.config.preset},
-                       {"n_params", job.model.n_params()},
-                       {"macs_per_sample", job.model.macs_per_sample()},
-                       {"samples_per_step", n_samples},
-                       {fmt::format("{}_bytes", job.signal->noun()), job.signal->n_bytes()},
-                       {"peak_memory_bytes", peak_resident_bytes()},
-                       {"seconds_per_step", seconds_per_step},
-                       {"max_steps", train.max_steps},
-                       {"total_seconds", total},
-                       {"threads", model.main().n_threads()},
-                       {"precision", to_string(job.config.precision)},
-                       {"device", backend_of_flag(job.run.device).name()}};
+  const FitSignal& signal = *job.signal;
+  const bool is_batch_of_samples = std::string(signal.batch_noun()) == signal.sample_noun();
+  const int64_t n_batch = is_batch_of_samples ? n_samples : job.config.batch_size;
+  Json result = {{"preset", job.config.preset},
+                 {"n_params", job.model.n_params()},
+                 {"macs_per_sample", job.model.macs_per_sample()},
+                 {"samples_per_step", n_samples},
+                 {fmt::format("{}_bytes", job.signal->noun()), job.signal->n_bytes()},
+                 {"peak_memory_bytes", peak_resident_bytes()},
+                 {"seconds_per_step", seconds_per_step},
+                 {"max_steps", train.max_steps},
+                 {"total_seconds", total},
+                 {"threads", model.main().n_threads()},
+                 {"precision", to_string(job.config.precision)},
+                 {"device", backend_of_flag(job.run.device).name()}};
+  result[batch_key(signal)] = n_batch;
   if (flags.json) {
     std::puts(result.dump().c_str());
     return 0;
   }
   fmt::print("preset            {}\n", job.config.preset);
   fmt::print("parameters        {}\n", format_integer(job.model.n_params()));
-  fmt::print("MACs per pixel    {}\n", format_integer(job.model.macs_per_sample()));
-  fmt::print("pixels per step   {}\n", format_integer(n_samples));
+  const auto print_count = [](const std::string& what, int64_t count) {
+    fmt::print("{:<17} {}\n", what, format_integer(count));
+  };
+  print_count(fmt::format("MACs per {}", signal.sample_noun()), job.model.macs_per_sample());
+  print_count(fmt::format("{}s per step", signal.batch_noun()), n_batch);
+  if (!is_batch_of_samples) print_count("samples per step", n_samples);
   fmt::print("memory            {} ({} {})\n", format_bytes(peak_resident_bytes()), job.signal->noun(),
              format_bytes(job.signal->n_bytes()));
   fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, model.main().n_threads(),

@@ -37,8 +37,9 @@ Image read_picture(const std::string& path, const SignalEdit& edit) {
   if (std::filesystem::is_directory(path, error)) {
     throw Error(
         ErrorKind::InvalidArgument,
-        fmt::format("[image] {}: expected a picture, a video or a folder of frames, got a folder without pictures",
-                    path));
+        fmt::format(
+            "[image] {}: expected a picture, a video, a folder of frames or a scene, got a folder without pictures",
+            path));
   }
   if (edit.frames[0] != 0 || edit.frames[1] != 0) {
     throw Error(
@@ -65,7 +66,26 @@ Video read_clip(const std::string& path, const SignalEdit& edit,
   return read_video(path, edit);
 }
 
-ScenePictures read_views(const std::string& path, const SceneSource& source,
+/// Cameras and box in a fitted model's coordinates: both are normalised = (world - centre) scale, each with its own.
+void move_into(Scene& scene, const FieldInfo& field) {
+  const double ratio = field.scale / scene.scale;
+  const bool is_same = scene.centre == field.centre && scene.scale == field.scale;
+  for (View& view : scene.views) {
+    if (is_same) break;  // to the last bit
+    for (std::size_t i = 0; i < 3; ++i) {
+      double& t = view.camera_to_world.matrix[i][3];
+      t = t * ratio + (scene.centre[i] - field.centre[i]) * field.scale;
+    }
+    view.near *= ratio;
+    view.far *= ratio;
+  }
+  scene.centre = field.centre;
+  scene.scale = field.scale;
+  scene.box_min = field.box_min;
+  scene.box_max = field.box_max;
+}
+
+ScenePictures read_views(const std::string& path, const SceneSource& source, const std::optional<FieldInfo>& field,
                          const std::function<void(const std::string&)>& on_warning) {
   SceneOptions options;
   options.format = source.format;
@@ -75,6 +95,7 @@ ScenePictures read_views(const std::string& path, const SceneSource& source,
   options.box_centre = source.box_centre;
   Scene scene = read_scene(path, options);
   for (const std::string& warning : scene.warnings) on_warning(warning);
+  if (field) move_into(scene, *field);
   ScenePictures pictures = read_scene_pictures(std::move(scene), source.max_side, source.test_views, [](double) {});
   for (std::size_t i = 0; i < pictures.images.size(); ++i) {
     check_finite(pictures.images[i], pictures.scene.views[i].image_path);
@@ -89,14 +110,15 @@ std::string task_of_data(const std::string& path) {
 }
 
 ReadOptions read_options(const Settings& settings, const std::string& task) {
-  if (task == "scene") return {{}, scene_settings_from(settings)};
-  return {signal_edit_from_settings(settings), {}};
+  if (task == "scene") return {{}, scene_settings_from(settings), {}};
+  return {signal_edit_from_settings(settings), {}, {}};
 }
 
 std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
                                        const std::function<void(const std::string&)>& on_warning) {
   const std::string kind = task.empty() ? task_of_data(path) : task;
-  if (kind == "scene") return scene_signal(read_views(path, options.scene.source, on_warning), options.scene);
+  if (kind == "scene")
+    return scene_signal(read_views(path, options.scene.source, options.field, on_warning), options.scene);
   if (kind == "video") return video_signal(read_clip(path, options.edit, on_warning));
   return picture_signal(read_picture(path, options.edit));
 }

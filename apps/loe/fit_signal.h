@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "loe/backend/backend.h"
@@ -34,7 +35,7 @@ class FitSignal {
  public:
   virtual ~FitSignal() = default;
 
-  virtual const char* noun() const = 0;  ///< "picture", "video": key of the results, word of messages
+  virtual const char* noun() const = 0;  ///< "picture", "video", "scene": key of the results, word of messages
   virtual SignalKind kind() const = 0;
   virtual int n_channels() const = 0;
   virtual int64_t n_pixels() const = 0;
@@ -57,6 +58,9 @@ class FitSignal {
   virtual Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
   /// Takes over what evaluations must know of the resolved config.
   virtual void configure(const FitConfig&) {}
+  /// What one evaluation of the network is called, and what a batch counts: a scene's ray has many samples.
+  virtual const char* sample_noun() const { return "pixel"; }
+  virtual const char* batch_noun() const { return "pixel"; }
   /// ExecutorOptions::max_group of a training.
   virtual int max_group(const FitConfig&) const { return 1; }
   virtual std::string config_hash(const FitConfig& config) const = 0;
@@ -82,8 +86,9 @@ std::string task_of_data(const std::string& path);
 
 /// What settings say about reading a signal.
 struct ReadOptions {
-  SignalEdit edit;      ///< pictures and videos
-  SceneSettings scene;  ///< scenes: its source decides what is read, the rest how views are evaluated
+  SignalEdit edit;                 ///< pictures and videos
+  SceneSettings scene;             ///< scenes: its source decides what is read, the rest how views are evaluated
+  std::optional<FieldInfo> field;  ///< scenes: of a fitted model, into whose coordinates the views are brought
 };
 ReadOptions read_options(const Settings& settings, const std::string& task);
 

@@ -152,6 +152,8 @@ Json model_info(const std::string& path) {
   if (model.signal.task == "video") {
     info["n_frames"] = model.signal.n_frames;
     info["frame_rate"] = model.signal.frame_rate.value();
+  } else if (model.signal.task == "scene") {
+    info.update(field_json(model.signal.field));
   } else {
     info["color_space"] = model.signal.color_space;
   }

@@ -92,8 +92,8 @@ std::string data_of_run(const ModelSource& source) {
   const std::string data = read_config(source.run_path + "/config.toml").get_string("run.data", "");
   if (data.empty()) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture or "
-                            "video with --data",
+                fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture, "
+                            "video or scene with --data",
                             source.run_path));
   }
   return data;
@@ -105,7 +105,15 @@ std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std
   ReadOptions options;
   if (!source.run_path.empty()) options = read_options(read_config(source.run_path + "/config.toml"), task);
   if (!is_own && !options.edit.is_none() && has_size(data, source.model.signal)) options.edit = {};
-  options.scene.rays = source.model.signal.field.rays;
+  if (task == "scene") {
+    const FieldInfo& field = source.model.signal.field;
+    options.scene.rays = field.rays;
+    options.field = field;
+    // Without its config, the model itself knows what is behind the scene.
+    if (source.run_path.empty()) {
+      options.scene.background = field.rays.background[0] > 0.5 ? RayBackground::White : RayBackground::Black;
+    }
+  }
   return read_signal(data, task, options, on_warning);
 }
 

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "loe/io/config_file.h"
 #include "loe/task/image_presets.h"
+#include "loe/task/scene_presets.h"
 #include "loe/task/video_presets.h"
 
 namespace loe::app {
@@ -29,16 +30,21 @@ int print_presets(bool json) {
   };
   add("image", image_presets());
   add("video", video_presets());
+  add("scene", scene_presets());
   if (json) std::puts(list.dump().c_str());
   return 0;
 }
 
 /// As a config to start from.
 int print_preset(const std::string& name) {
-  const std::vector<PresetInfo> of_videos = video_presets();
-  const bool is_of_video = name != "auto" && std::any_of(of_videos.begin(), of_videos.end(),
-                                                         [&](const PresetInfo& preset) { return preset.name == name; });
-  fmt::print("{}", config_to_toml(is_of_video ? video_preset(name) : image_preset(name)));
+  const auto is_one_of = [&](const std::vector<PresetInfo>& presets) {
+    return name != "auto" &&
+           std::any_of(presets.begin(), presets.end(), [&](const PresetInfo& preset) { return preset.name == name; });
+  };
+  const Settings preset = is_one_of(video_presets())   ? video_preset(name)
+                          : is_one_of(scene_presets()) ? scene_preset(name)
+                                                       : image_preset(name);
+  fmt::print("{}", config_to_toml(preset));
   return 0;
 }
 

@@ -86,4 +86,31 @@ Json scene_info(const Scene& scene) {
   return info;
 }
 
+Json field_json(const FieldInfo& field) {
+  const Intrinsics& lens = field.intrinsics;
+  Json info = {{"focal_x", lens.fl_x},
+               {"focal_y", lens.fl_y},
+               {"centre_x", lens.cx},
+               {"centre_y", lens.cy},
+               {"lens", {{"model", to_string(lens.lens.model)}}},
+               {"poses", field.poses.size()},
+               {"world_centre", field.centre},
+               {"world_scale", field.scale},
+               {"box_min", field.box_min},
+               {"box_max", field.box_max}};
+  if (field.far > 0) {
+    info["near"] = field.near;
+    info["far"] = field.far;
+  }
+  const RaySettings& rays = field.rays;
+  info["rays"] = {{"n_coarse", rays.n_coarse},
+                  {"n_fine", rays.n_fine},
+                  {"importance", to_string(rays.importance)},
+                  {"density", to_string(rays.density)},
+                  {"density_shift", rays.density_shift},
+                  {"last_interval", to_string(rays.last)},
+                  {"background", rays.background}};
+  return info;
+}
+
 }  // namespace loe::app

@@ -114,6 +114,8 @@ class SceneSignal : public FitSignal {
     return auto_scene_settings(n_pixels(), max_seconds, n_params, precision, gflops);
   }
   void configure(const FitConfig& config) override { settings_ = config.scene; }
+  const char* sample_noun() const override { return "sample"; }
+  const char* batch_noun() const override { return "ray"; }
   int max_group(const FitConfig& config) const override { return max_ray_samples(config.scene.rays); }
   std::string config_hash(const FitConfig& config) const override { return scene_config_hash(config, pictures_); }
   std::unique_ptr<Problem> problem(const FitConfig& config) const override {

@@ -32,7 +32,7 @@ TEST_F(Fit, LeavesACompleteRunFolder) {
   EXPECT_EQ(result["steps"], 40);
   EXPECT_EQ(result["stop_reason"], "max_steps");
   const Model model = read_model(path("run/model.safetensors"));
-  EXPECT_EQ(model.network.n_params(), result["n_params"].get<int64_t>());
+  EXPECT_EQ(model.spec.n_params(), result["n_params"].get<int64_t>());
   EXPECT_EQ(model.signal.width, 32);
   EXPECT_EQ(model.signal.height, 24);
   const ImageFileInfo info = read_image_info(path("run/reconstruction.png"));

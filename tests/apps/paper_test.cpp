@@ -217,7 +217,7 @@ TEST_F(Paper, WritesRunsResultAndPage) {
   EXPECT_EQ(result["rows"][0]["row"], "pe_mlp");  // the table's order
   EXPECT_EQ(result["rows"][0]["runs"].size(), 2U);
   EXPECT_EQ(result["rows"][1]["n_params"],
-            read_model(path("out/quad_tree/seed-0/model.safetensors")).network.n_params());
+            read_model(path("out/quad_tree/seed-0/model.safetensors")).spec.n_params());
   const double a = result["rows"][0]["runs"][0]["psnr_db"];
   const double b = result["rows"][0]["runs"][1]["psnr_db"];
   EXPECT_NE(a, b);  // another seed
@@ -281,7 +281,7 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
     const char* preset;
     const char* table;
     const char* row;
-    int n_dims;
+    SignalKind kind;
   } pairs[] = {{"toy", "table5", "quad_tree", SignalKind::Image},
                {"pluto", "table1", "ours", SignalKind::Image},
                {"video", "table2", "ours", SignalKind::Video}};
