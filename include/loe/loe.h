@@ -49,6 +49,7 @@
 #include "loe/signal/video.h"
 #include "loe/signal/video_sampler.h"
 #include "loe/signal/view_centre.h"
+#include "loe/task/empty_space.h"
 #include "loe/task/fit_config.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
