@@ -10,7 +10,7 @@
 
 #include "loe/base/error.h"
 #include "loe/io/image_file.h"
-#include "paper_video.h"
+#include "paper_kind.h"
 #include "pictures.h"
 
 namespace loe::app {
@@ -232,14 +232,20 @@ RunPictures read_run_pictures(const std::string& folder) {
   return pictures;
 }
 
-RunPictures read_run_frames(const std::string& folder, int n_frames) {
+RunPictures read_run_stacks(const std::string& folder, const StackFiles& files, int n_parts) {
   RunPictures pictures;
   if (is_unknown(folder, pictures)) return pictures;
-  attempt(pictures, [&] { pictures.reconstruction = shrink_frames(read_image(folder + "/" + kFramesFile), n_frames); });
+  const auto n_shown = static_cast<int>(shown_parts(n_parts).size());
+  attempt(pictures,
+          [&] { pictures.reconstruction = shrink_frames(read_image(folder + "/" + files.pictures), n_shown); });
   attempt(pictures, [&] {
-    const Image map = read_image(folder + "/" + kFrameErrorsFile);
-    pictures.errors = shrink_errors(map, stack_side(map, n_frames));
+    const Image map = read_image(folder + "/" + files.errors);
+    pictures.errors = shrink_errors(map, stack_side(map, n_shown));
   });
+  std::error_code ignored;
+  if (files.extra != nullptr && std::filesystem::exists(folder + "/" + files.extra, ignored)) {
+    attempt(pictures, [&] { pictures.extra = shrink_frames(read_image(folder + "/" + files.extra), n_shown); });
+  }
   return pictures;
 }
 

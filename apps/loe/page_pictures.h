@@ -52,14 +52,22 @@ struct RunPictures {
   std::optional<Image> reconstruction;
   std::optional<ErrorValues> errors;
   std::optional<ErrorValues> detail;
+  std::optional<Image> extra;         ///< scenes: what is seen of empty space
   std::vector<std::string> problems;  ///< one line per picture that could not be read
 };
 
 /// Reads the folder's reconstruction.png (or .exr) and error.png. Never throws loe::Error.
 RunPictures read_run_pictures(const std::string& folder);
 
-/// The same of a video's run: the few frames of kFramesFile and kFrameErrorsFile, each with sides of at most kPageSide.
-/// No detail. Never throws loe::Error.
-RunPictures read_run_frames(const std::string& folder, int n_frames);
+/// Files in a run's folder that hold its shown parts (shown_parts), one below the other.
+struct StackFiles {
+  const char* pictures;
+  const char* errors;
+  const char* extra;  ///< nullptr: none. Left out without a word if it is not there
+};
+
+/// The same of a signal in parts, frames or views, of which there are n_parts: each with sides of at most kPageSide. No
+/// detail. Never throws loe::Error.
+RunPictures read_run_stacks(const std::string& folder, const StackFiles& files, int n_parts);
 
 }  // namespace loe::app

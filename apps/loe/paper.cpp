@@ -20,9 +20,9 @@
 #include "loe/io/run_folder.h"
 #include "machine.h"
 #include "model_source.h"
+#include "paper_kind.h"
 #include "paper_results.h"
 #include "paper_rows.h"
-#include "paper_video.h"
 #include "parse.h"
 #include "pictures.h"
 
@@ -33,8 +33,7 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr const char* kPlanFile = "paper.json";
-constexpr const char* kSourceFramesFile = "source_frames.png";
-constexpr const char* kComparisonFile = "comparison.mp4";
+constexpr const char* kDataFolder = "data";
 
 struct PaperFlags {
   std::string table;
@@ -106,19 +105,14 @@ void check_plan(PaperPlan& plan) {
   }
 }
 
-/// Where the table's data come from, if the user gave none.
-std::string data_hint(int table) {
-  if (table == 5) return "tools/fetch_picture says where it is";
-  if (table == 2) return "any clip will do, the configs of the small scales say which part of it they take";
-  return "any picture of Pluto with 4408x4344 pixels or the paper's own will do";
-}
-
-/// --data, absolute. A signal of the other kind would train a network that is not the table's.
-std::string data_of_flags(const PaperFlags& flags, const PaperTable& table) {
-  const char* kind = table.task == "video" ? "video" : "picture";
+/// --data, absolute; "" if the table makes its own. A signal of another kind would train a network that is not the
+/// table's.
+std::string data_of_flags(const PaperFlags& flags, const PaperTable& table, const std::string& scale) {
+  const char* kind = paper_kind(table.task).noun();
   if (flags.data.empty()) {
+    if (table.analytic_views(scale) != nullptr) return "";
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[flags] --data: expected the table's {}, got none; {}", kind, data_hint(table.number)));
+                fmt::format("[flags] --data: expected the table's {}, got none; {}", kind, table.data_hint));
   }
   std::error_code error;
   if (fs::exists(flags.data, error) && task_of_data(flags.data) != table.task) {
@@ -130,7 +124,7 @@ std::string data_of_flags(const PaperFlags& flags, const PaperTable& table) {
 
 PaperPlan plan_of_flags(const PaperFlags& flags) {
   if (flags.table.empty()) {
-    throw Error(ErrorKind::InvalidArgument, "[flags] --table: expected 1, 2 or 5, got none");
+    throw Error(ErrorKind::InvalidArgument, "[flags] --table: expected 1, 2, 3 or 5, got none");
   }
   PaperPlan plan;
   plan.table = static_cast<int>(parse_int("--table", flags.table, 1, 5));
@@ -138,9 +132,9 @@ PaperPlan plan_of_flags(const PaperFlags& flags) {
   plan.scale = flags.scale == "small" ? table.small_scale : flags.scale;
   plan.rows = flags.rows.empty() ? row_keys(table) : split(flags.rows);
   plan.n_seeds = static_cast<int>(parse_int("--seeds", flags.seeds, 1, 100));
-  plan.data = data_of_flags(flags, table);
   plan.set = flags.set;
   check_plan(plan);
+  plan.data = data_of_flags(flags, table, plan.scale);
   return plan;
 }
 
@@ -168,22 +162,27 @@ PaperPlan plan_of_folder(const std::string& folder) {
     plan.data = json.at("data").get<std::string>();
     plan.set = json.at("set").get<std::vector<std::string>>();
     check_plan(plan);
-    return plan;
-  } catch (const Json::exception&) {
-    throw Error(ErrorKind::Format,
-                fmt::format("[resume] {}: expected what `loe paper` wrote, got something else; start "
-                            "again in another folder",
-                            path));
+    if (!plan.data.empty() || paper_table(plan.table).analytic_views(plan.scale) != nullptr) return plan;
+  } catch (const Json::exception&) {  // said below
   }
+  throw Error(ErrorKind::Format, fmt::format("[resume] {}: expected what `loe paper` wrote, got something else; start "
+                                             "again in another folder",
+                                             path));
 }
 
 std::string repeat_command(const PaperPlan& plan) {
-  std::string command = fmt::format("loe paper --table {} --scale {} --seeds {} --data {}", plan.table, plan.scale,
-                                    plan.n_seeds, shell_quote(plan.data));
+  std::string command = fmt::format("loe paper --table {} --scale {} --seeds {}", plan.table, plan.scale, plan.n_seeds);
+  if (!plan.data.empty()) command += " --data " + shell_quote(plan.data);
   if (plan.rows.size() < paper_table(plan.table).rows.size())
     command += fmt::format(" --rows {}", fmt::join(plan.rows, ","));
   for (const std::string& assignment : plan.set) command += " --set " + shell_quote(assignment);
   return command;
+}
+
+/// Last component: "lego" for "scenes/lego/".
+std::string name_of_path(const std::string& path) {
+  const fs::path plain(path);
+  return (plain.has_filename() ? plain : plain.parent_path()).filename().string();
 }
 
 std::string run_path(const std::string& folder, const std::string& row, int seed) {
@@ -194,10 +193,17 @@ std::string run_path(const std::string& folder, const std::string& row, int seed
 class PaperSession {
  public:
   PaperSession(const PaperFlags& flags, const PaperPlan& plan, const std::string& folder, Reporter& reporter)
-      : flags_(flags), plan_(plan), table_(paper_table(plan.table)), folder_(folder), reporter_(reporter) {}
+      : flags_(flags),
+        plan_(plan),
+        table_(paper_table(plan.table)),
+        kind_(paper_kind(table_.task)),
+        folder_(folder),
+        data_(is_analytic() ? fs::absolute(folder + "/" + kDataFolder).lexically_normal().string() : plan.data),
+        reporter_(reporter) {}
 
   /// 0, or 130 after an interruption.
   int run() {
+    if (is_analytic()) make_data();
     // Seeds outside, rows inside: an early look at the page shows the whole table.
     const int n_runs = plan_.n_seeds * static_cast<int>(plan_.rows.size());
     int index = 0;
@@ -206,7 +212,7 @@ class PaperSession {
         ++index;
         const std::string path = run_path(folder_, row, seed);
         std::error_code error;
-        if (fs::exists(path + "/" + last_file(), error)) continue;
+        if (fs::exists(path + "/" + kind_.last_file(), error)) continue;
         reporter_.set_label(fmt::format("{}/{} {} seed {}: ", index, n_runs, row, seed));
         const int code = run_one(row, seed, path);
         reporter_.set_label("");
@@ -215,7 +221,7 @@ class PaperSession {
         has_new_runs_ = true;
       }
     }
-    if (table_.task == "video") compare_videos();
+    finish_table();
     write_report();
     return 0;
   }
@@ -223,8 +229,30 @@ class PaperSession {
   const PaperReport& report() const { return report_; }
 
  private:
-  /// What a run's folder holds once nothing is left to do in it.
-  const char* last_file() const { return table_.task == "video" ? kFrameErrorsFile : "seams.json"; }
+  /// Whether the table makes its data.
+  bool is_analytic() const { return plan_.data.empty(); }
+
+  void make_data() {
+    const AnalyticViews& views = *table_.analytic_views(plan_.scale);
+    if (has_analytic_scene(data_, views)) return;
+    reporter_.info(fmt::format("rendering {} + {} views of {} x {} pixels to {}", views.n_train, views.n_test,
+                               views.size, views.size, data_));
+    const int n_threads =
+        flags_.threads.empty() ? 0 : static_cast<int>(parse_int("--threads", flags_.threads, 0, 1024));
+    const InterruptGuard guard;
+    write_analytic_scene(data_, views, n_threads, [&](double done) { on_job("rendering the scene", data_, done); });
+    reporter_.end_line();
+  }
+
+  /// Progress of a long job of ours, which ends in an Error if the user asked to stop.
+  void on_job(const std::string& name, const std::string& file, double done) {
+    if (InterruptGuard::requested().load() && done < 1) {
+      throw Error(ErrorKind::Cancelled,
+                  fmt::format("[paper] {}: stopped, not written; continue with: loe paper --resume {}", file,
+                              shell_quote(folder_)));
+    }
+    reporter_.job(name, done);
+  }
 
   FitFlags fit_flags(const std::string& row, int seed, const std::string& path) const {
     FitFlags fit;
@@ -234,10 +262,11 @@ class PaperSession {
     fit.continue_with = "loe paper --resume " + shell_quote(folder_);
     if (RunFolder::is_run(path)) {
       fit.resume = path;
+      if (is_analytic()) fit.data = data_;  // the folder may have moved
       return fit;
     }
     fit.base = row_settings(plan_.table, plan_.scale, row);
-    fit.data = plan_.data;
+    fit.data = data_;
     fit.task = table_.task;
     fit.set = plan_.set;
     fit.seed = std::to_string(seed);
@@ -255,60 +284,31 @@ class PaperSession {
       if (code != 0) return code;
     }
     const ModelSource source = open_model(path);
-    const std::unique_ptr<Executor> executor =
-        compile(job.run.device, source.model.spec.main(), Precision::F32, job.run.threads);
-    executor->set_params(source.model.params);
-    if (const Video* video = job.signal->video(); video != nullptr) {
-      write_image(folder_ + "/" + kSourceFramesFile, stack_source_frames(*video));
-      write_shown_frames(*executor, *video, path);
-    } else {
-      measure_seams(*executor, *job.signal->picture(), path);
-    }
+    ModelExecutor model = compile(job.run.device, source.model.spec, Precision::F32, job.run.threads);
+    model.set_params(source.model.params);
+    kind_.finish_run({*job.signal, model, path, folder_, is_analytic(),
+                      [this](const char* name, double done) { reporter_.job(name, done); }});
     return 0;
   }
 
-  void measure_seams(Executor& executor, const Image& image, const std::string& path) {
-    SeamMeter meter(image.width(), image.height(), image.n_channels(), kSeamChunks);
-    const std::size_t row_size = static_cast<std::size_t>(image.width()) * image.n_channels();
-    const bool clip = is_integer_picture(image.type());
-    std::vector<float> clipped(row_size);
-    evaluate_image(executor, image, [&](int first_row, int n_rows, const float* predicted, const float* target) {
-      for (int i = 0; i < n_rows; ++i) {
-        const float* row = predicted + i * row_size;
-        std::transform(row, row + row_size, clipped.begin(),
-                       [clip](float value) { return clip ? std::clamp(value, 0.0F, 1.0F) : value; });
-        meter.add_row(clipped.data(), target + i * row_size);
-      }
-      reporter_.job("measuring seams", static_cast<double>(first_row + n_rows) / image.height());
-    });
-    write_seams(path, meter.stats());
+  void finish_table() {
+    FinishedTable table;
+    table.folder = folder_;
+    for (const TableRow& row : table_.rows) {
+      if (is_planned(row)) table.runs.push_back({row.title, run_path(folder_, row.key, 0)});
+    }
+    table.has_new_runs = has_new_runs_;
+    table.read_signal = [&] {
+      return read_data_of_run(open_model(table.runs.front().folder), data_, true,
+                              [this](const std::string& text) { reporter_.detail(text); });
+    };
+    table.on_progress = [this](const std::string& file, double done) { on_job("writing the comparison", file, done); };
+    const InterruptGuard guard;  // lets a writer remove its temporary file
+    kind_.finish_table(table);
   }
 
-  /// Source and the first seed of every row side by side, unless that is there already.
-  void compare_videos() {
-    const std::string path = folder_ + "/" + kComparisonFile;
-    std::error_code error;
-    if (!has_new_runs_ && fs::exists(path, error)) return;
-    std::vector<ComparisonColumn> columns;
-    std::string first;
-    for (const TableRow& row : table_.rows) {
-      const std::string run = run_path(folder_, row.key, 0);
-      if (std::find(plan_.rows.begin(), plan_.rows.end(), row.key) == plan_.rows.end()) continue;
-      columns.push_back({row.title, run + "/reconstruction.mp4"});
-      if (first.empty()) first = run;
-    }
-    const ModelSource model = open_model(first);
-    const auto signal =
-        read_data_of_run(model, plan_.data, true, [&](const std::string& text) { reporter_.detail(text); });
-    const InterruptGuard guard;  // lets the writer remove its temporary file
-    write_comparison(*signal->video(), columns, path, [&](double done) {
-      if (InterruptGuard::requested().load() && done < 1) {
-        throw Error(ErrorKind::Cancelled, fmt::format("[paper] {}: stopped, not written; all rows are done, for this "
-                                                      "video continue with: loe paper --resume {}",
-                                                      path, shell_quote(folder_)));
-      }
-      reporter_.job("writing the comparison", done);
-    });
+  bool is_planned(const TableRow& row) const {
+    return std::find(plan_.rows.begin(), plan_.rows.end(), row.key) != plan_.rows.end();
   }
 
   /// result.json and index.html of what is there.
@@ -321,22 +321,12 @@ class PaperSession {
     report_.notes = table_.notes;
     report_.command = repeat_command(plan_);
     for (const TableRow& row : table_.rows) {
-      if (std::find(plan_.rows.begin(), plan_.rows.end(), row.key) != plan_.rows.end()) add_row(row);
+      if (is_planned(row)) add_row(row);
     }
-    if (table_.task == "video") describe_videos();
+    kind_.find_files(folder_, report_);
     write_text_file(folder_ + "/result.json",
                     report_to_json(report_).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
     write_paper_page(report_, folder_ + "/index.html");
-  }
-
-  void describe_videos() {
-    std::error_code error;
-    const std::string source = folder_ + "/" + kSourceFramesFile;
-    if (fs::exists(source, error)) report_.source_frames = source;
-    if (!fs::exists(folder_ + "/" + kComparisonFile, error)) return;
-    report_.comparison = kComparisonFile;
-    report_.comparison_columns = {"source"};
-    for (const PaperRow& row : report_.rows) report_.comparison_columns.push_back(row.title);
   }
 
   void add_row(const TableRow& table_row) {
@@ -350,9 +340,9 @@ class PaperSession {
     row.paper_macs = table_row.macs;
     for (int seed = 0; seed < plan_.n_seeds; ++seed) {
       const std::string path = run_path(folder_, row.key, seed);
-      const std::optional<PaperRun> run = read_paper_run(path);
+      const std::optional<PaperRun> run = read_paper_run(path, table_.task);
       if (!run) continue;
-      if (row.runs.empty()) describe(path, row);
+      if (row.runs.empty()) describe(path, *run, row);
       row.runs.push_back(*run);
     }
     if (row.runs.empty()) row.network = planned_network(row.key);
@@ -360,22 +350,29 @@ class PaperSession {
   }
 
   /// Network of a finished run, and what all runs share.
-  void describe(const std::string& path, PaperRow& row) {
+  void describe(const std::string& path, const PaperRun& run, PaperRow& row) {
     const Model model = open_model(path).model;
     row.network = model.spec.main();
     const Json result = Json::parse(read_text_file(path + "/result.json"));
     report_.width = model.signal.width;
     report_.height = model.signal.height;
-    report_.n_frames = model.signal.n_frames;
+    report_.n_parts = std::max(1, static_cast<int>(run.part_psnr_db.size()));
+    report_.part_names = run.part_names;
     report_.max_steps = result.value("max_steps", int64_t{0});
-    report_.picture = fmt::format("{}, {} channels", fs::path(plan_.data).filename().string(), row.network.n_out());
+    report_.picture = describe_data(result);
     report_.machine = fmt::format("{}, {} threads, {}, loe {} ({})", cpu_name(), result.value("threads", 0),
                                   result.value("precision", ""), version(), result.value("commit", ""));
   }
 
+  std::string describe_data(const Json& result) const {
+    const std::string name = is_analytic() ? "analytic scene" : name_of_path(plan_.data);
+    if (result.contains("n_views")) return fmt::format("{}, {} views to fit", name, result.value("n_views", 0));
+    return fmt::format("{}, {} channels", name, result.value("channels", kind_.n_channels()));
+  }
+
   /// For a row that has no run yet; the channels are those of the rows that have one.
   NetworkSpec planned_network(const std::string& row) const {
-    int n_channels = table_.task == "video" ? 3 : 1;
+    int n_channels = kind_.n_channels();
     for (const PaperRow& other : report_.rows) {
       if (!other.runs.empty()) n_channels = other.network.n_out();
     }
@@ -385,7 +382,9 @@ class PaperSession {
   const PaperFlags& flags_;
   const PaperPlan& plan_;
   const PaperTable& table_;
+  const PaperKind& kind_;
   const std::string folder_;
+  const std::string data_;  ///< absolute
   Reporter& reporter_;
   PaperReport report_;
   bool has_new_runs_ = false;
@@ -444,12 +443,15 @@ int paper(const PaperFlags& flags) {
 void add_paper_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("paper", "repeat a table of the paper");
   auto flags = std::make_shared<PaperFlags>();
-  command->add_option("--table", flags->table, "1 (a picture of Pluto), 2 (a video) or 5 (layouts)")->type_name("N");
-  command->add_option("--data", flags->data, "the picture; for table 2 the video")->type_name("FILE");
+  command
+      ->add_option("--table", flags->table, "1 (a picture of Pluto), 2 (a video), 3 (a radiance field) or 5 (layouts)")
+      ->type_name("N");
+  command->add_option("--data", flags->data, "the picture; for table 2 the video, for table 3 the scene")
+      ->type_name("PATH");
   command
       ->add_option("--scale", flags->scale,
-                   "full, small, or a name: pluto-2048, pluto-1024, video-128, toy-256, toy-128, tiny")
-
+                   "full, small, or a name: pluto-2048, pluto-1024, video-128, nerf-mini, lego-mini, toy-256, toy-128, "
+                   "tiny")
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--rows", flags->rows, "only these rows: pe_mlp,ours (default: all)")->type_name("LIST");

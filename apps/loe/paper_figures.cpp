@@ -10,8 +10,8 @@
 #include "loe/base/error.h"
 #include "loe/io/image_file.h"
 #include "page_pictures.h"
+#include "paper_kind.h"
 #include "paper_sections.h"
-#include "paper_video.h"
 #include "pictures.h"
 #include "progress.h"
 #include "svg_chart.h"
@@ -26,11 +26,11 @@ std::vector<ChartPoint> chart_points(const std::vector<CurvePoint>& curve) {
   return points;
 }
 
-/// PSNR against the frame's number.
-std::vector<ChartPoint> frame_points(const PaperRun& run) {
+/// PSNR against the part's number.
+std::vector<ChartPoint> part_points(const PaperRun& run) {
   std::vector<ChartPoint> points;
-  points.reserve(run.frame_psnr_db.size());
-  for (const double psnr_db : run.frame_psnr_db) points.push_back({static_cast<double>(points.size()), psnr_db});
+  points.reserve(run.part_psnr_db.size());
+  for (const double psnr_db : run.part_psnr_db) points.push_back({static_cast<double>(points.size()), psnr_db});
   return points;
 }
 
@@ -80,16 +80,11 @@ struct RowPictures {
   uint64_t seed;
 };
 
-RunPictures read_pictures(const PaperReport& report, const PaperRun& run) {
-  if (report.task != "video") return read_run_pictures(run.folder);
-  return read_run_frames(run.folder, static_cast<int>(shown_frames(report.n_frames).size()));
-}
-
 /// The first run that has everything, else the first.
 RowPictures read_row_pictures(const PaperReport& report, std::size_t row) {
   RowPictures first{row, {}, 0};
   for (const PaperRun& run : report.rows[row].runs) {
-    RowPictures found{row, read_pictures(report, run), run.seed};
+    RowPictures found{row, paper_kind(report.task).read_pictures(report, run), run.seed};
     const bool is_complete = found.pictures.problems.empty();
     if (is_complete || &run == &report.rows[row].runs.front()) first = std::move(found);
     if (is_complete) break;
@@ -119,6 +114,7 @@ std::string row_figure(const PaperReport& report, const RowPictures& found, doub
   if (pictures.detail) {
     html += picture_tag("Detail of the error map, " + row.title, color_errors(*pictures.detail, scale), true) + "\n";
   }
+  if (pictures.extra) html += picture_tag("Empty space, " + row.title, *pictures.extra, false) + "\n";
   return html + "</figure>\n";
 }
 
@@ -136,33 +132,11 @@ std::string scale_bar(double scale) {
       stops, scale);
 }
 
-std::string pictures_text(const std::vector<RowPictures>& found, double scale) {
-  int side = kDetailSide;
-  for (const RowPictures& row : found) {
-    if (row.pictures.detail) side = row.pictures.detail->width;
-  }
-  return fmt::format(
-      "<p>From top to bottom: reconstruction, mean absolute error over the channels, and {0} &#215; {0} pixels around "
-      "the middle of the error map, where borders of chunks cross. Pixel values lie in 0..1; one scale for all, the "
-      "same for the details. Large pictures are box-averaged.</p>\n{1}",
-      side, scale_bar(scale));
-}
-
-std::string frames_text(const PaperReport& report, double scale) {
-  std::vector<std::string> numbers;
-  for (const int frame : shown_frames(report.n_frames)) numbers.push_back(format_integer(frame));
-  return fmt::format(
-      "<p>From top to bottom: frame {} (the first is 0), then their mean absolute errors over the channels. Pixel "
-      "values "
-      "lie in 0..1; one scale for all. Large frames are box-averaged.</p>\n{}",
-      fmt::join(numbers, ", "), scale_bar(scale));
-}
-
 std::string source_figure(const PaperReport& report) {
   std::string html = "<figure>\n<figcaption><strong>Source</strong><br/>&#160;</figcaption>\n";
   try {
-    const auto n_frames = static_cast<int>(shown_frames(report.n_frames).size());
-    html += picture_tag("Frames of the source", shrink_frames(read_image(report.source_frames), n_frames), false);
+    const auto n_shown = static_cast<int>(shown_parts(report.n_parts).size());
+    html += picture_tag("The same of the source", shrink_frames(read_image(report.source_picture), n_shown), false);
   } catch (const Error& error) {
     html += fmt::format("<span class=\"absent\">left out: {}</span>", escape_html(error.what()));
   }
@@ -257,28 +231,26 @@ std::string curves_section(const PaperReport& report) {
                        [](const PaperRun& run) { return chart_points(run.curve); });
 }
 
-std::string frame_curves_section(const PaperReport& report) {
-  LineChart chart{"PSNR of each frame, one line per row", "frame", "PSNR (dB)", report.n_frames - 1.0, {}};
-  chart.settling = 0;  // the first frame is as good as any
-  return chart_section(report, "Frame by frame", "PSNR of each frame.", chart, frame_points);
+std::string parts_section(const PaperReport& report) {
+  const Parts* const parts = paper_kind(report.task).parts();
+  if (parts == nullptr) return "";
+  const std::string about = fmt::format("PSNR of each {}", parts->one);
+  LineChart chart{about + ", one line per row", parts->one, "PSNR (dB)", report.n_parts - 1.0, {}};
+  chart.settling = 0;  // the first part is as good as any
+  return chart_section(report, parts->title, (about + ".").c_str(), chart, part_points);
 }
 
 std::string pictures_section(const PaperReport& report) {
+  const PaperKind& kind = paper_kind(report.task);
   const FoundPictures found = find_pictures(report);
-  std::string html = "<section>\n<h2>Error maps</h2>\n";
+  std::string html = fmt::format("<section>\n<h2>{}</h2>\n", kind.pictures_title());
   if (!found.rows.empty()) {
-    html += pictures_text(found.rows, found.scale) + "<div class=\"maps\">\n";
-    for (const RowPictures& row : found.rows) html += row_figure(report, row, found.scale);
-    html += "</div>\n";
-  }
-  return html + left_out(report, found.missing, "Not run yet") + picture_problems(report, found) + "</section>\n";
-}
-
-std::string frames_section(const PaperReport& report) {
-  const FoundPictures found = find_pictures(report);
-  std::string html = "<section>\n<h2>Frames and error maps</h2>\n";
-  if (!found.rows.empty()) {
-    html += frames_text(report, found.scale) + "<div class=\"maps frames\">\n" + source_figure(report);
+    std::vector<const RunPictures*> pictures;
+    for (const RowPictures& row : found.rows) pictures.push_back(&row.pictures);
+    const bool has_parts = kind.parts() != nullptr;
+    html += fmt::format("<p>{}</p>\n{}<div class=\"maps{}\">\n", kind.pictures_text(report, pictures),
+                        scale_bar(found.scale), has_parts ? " frames" : "");
+    if (has_parts) html += source_figure(report);
     for (const RowPictures& row : found.rows) html += row_figure(report, row, found.scale);
     html += "</div>\n";
   }
@@ -297,10 +269,9 @@ std::string layouts_section(const PaperReport& report) {
       "one "
       "colour per expert. &#215;16 means that the square shows the top left corner, a sixteenth of width and height. "
       "Levels that interpolate show blended colours.";
-  if (report.task == "video") {
-    html +=
-        " The grids have three axes: what is shown is the slice at the middle of the clip, a part of each level's "
-        "experts.";
+  if (const std::string slice = paper_kind(report.task).slice_text(); !slice.empty()) {
+    html += fmt::format(" The grids have three axes: what is shown is the slice {}, a part of each level's experts.",
+                        slice);
   }
   html += "</p>\n";
   for (std::size_t i = 0; i < report.rows.size(); ++i) {

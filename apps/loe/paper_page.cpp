@@ -1,8 +1,11 @@
 // The page of `loe paper`: put together from its sections.
 #include <fmt/format.h>
 
+#include <cctype>
+
 #include "html.h"
 #include "loe/io/file.h"
+#include "paper_kind.h"
 #include "paper_report.h"
 #include "paper_sections.h"
 #include "progress.h"
@@ -20,14 +23,17 @@ std::string header(const PaperReport& report) {
       report.width > 0 && report.height > 0
           ? fmt::format(", {} &#215; {} pixels", format_integer(report.width), format_integer(report.height))
           : "";
-  const bool is_video = report.task == "video";
-  const std::string frames =
-      is_video && report.width > 0 ? fmt::format(", {} frames", format_integer(report.n_frames)) : "";
+  const PaperKind& kind = paper_kind(report.task);
+  const std::string parts = kind.parts() != nullptr && report.width > 0
+                                ? fmt::format(", {} {}", format_integer(report.n_parts), kind.parts()->many)
+                                : "";
   html += term(
       "Reproduces",
       fmt::format("Table {} of <cite>Implicit Neural Representations with Levels-of-Experts</cite>", report.table));
   html += term("Scale", escape_html(report.scale));
-  html += term(is_video ? "Video" : "Picture", escape_html(report.picture) + size + frames);
+  std::string noun = kind.noun();
+  noun[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(noun[0])));
+  html += term(noun.c_str(), escape_html(report.picture) + size + parts);
   html += term("Steps", format_integer(report.max_steps) + " per run");
   html += term("Machine", escape_html(report.machine));
   if (!report.command.empty()) html += term("Command", "<code>" + escape_html(report.command) + "</code>");
@@ -52,13 +58,9 @@ void write_paper_page(const PaperReport& report, const std::string& path) {
   html += "<main>\n";
   html += results_section(report);
   html += curves_section(report);
-  if (report.task == "video") {
-    html += frame_curves_section(report);
-    html += frames_section(report);
-  } else {
-    html += pictures_section(report);
-    html += seams_section(report);
-  }
+  html += parts_section(report);
+  html += pictures_section(report);
+  html += paper_kind(report.task).own_section(report);
   html += layouts_section(report);
   html += "</main>\n</body>\n</html>\n";
   write_text_file(path, html);

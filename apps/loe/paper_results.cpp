@@ -9,6 +9,7 @@
 
 #include "loe/base/error.h"
 #include "loe/io/file.h"
+#include "paper_kind.h"
 #include "progress.h"
 
 namespace loe::app {
@@ -18,33 +19,6 @@ using Json = nlohmann::ordered_json;
 
 /// Points of a curve that a chart of a page's width can show.
 constexpr std::size_t kMaxCurvePoints = 400;
-
-Json read_json(const std::string& path) {
-  const Json json = Json::parse(read_text_file(path), nullptr, false);
-  if (!json.is_object()) {
-    throw Error(ErrorKind::Format,
-                fmt::format("[paper] {}: expected a JSON object, got something else; remove this run's folder, so that "
-                            "it is repeated",
-                            path));
-  }
-  return json;
-}
-
-/// Field of a file that we wrote ourselves but that somebody may have edited.
-double number(const Json& json, const std::string& key, const std::string& path) {
-  const auto found = json.find(key);
-  if (found == json.end() || !found->is_number()) {
-    throw Error(ErrorKind::Format, fmt::format("[paper] {}: {}: expected a number, found none; remove this run's "
-                                               "folder, so that it is repeated",
-                                               path, key));
-  }
-  return found->get<double>();
-}
-
-/// JSON has no NaN: a mean over nothing (a picture of 4 x 4 pixels is all border) is null.
-double number_or_nan(const Json& json, const std::string& key, const std::string& path) {
-  return json.contains(key) && json[key].is_null() ? std::nan("") : number(json, key, path);
-}
 
 /// Logs are twice a second: every n-th is enough to draw. The last one is always kept.
 std::vector<CurvePoint> thin_out(const std::vector<CurvePoint>& points) {
@@ -63,52 +37,41 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Curve and median time of a step, from the progress lines; `samples`: per step.
-void read_metrics(const std::string& path, double samples, PaperRun& run) {
+/// Curve and median time of a step, from the progress lines. The time is that between two lines: how many samples a
+/// step of a scene has changes from step to step.
+void read_metrics(const std::string& path, PaperRun& run) {
   std::istringstream lines(read_text_file(path, std::size_t{256} << 20));
-  std::vector<double> seconds;
+  std::vector<double> seconds_per_step;
   std::vector<CurvePoint> points;
+  double last_seconds = 0;
+  int64_t last_step = 0;
   for (std::string line; std::getline(lines, line);) {
     const Json json = Json::parse(line, nullptr, false);
     if (!json.is_object() || !json.contains("loss")) continue;  // an evaluation, or a line cut by a crash
-    points.push_back({static_cast<int64_t>(number(json, "step", path)), number(json, "psnr_db", path)});
-    seconds.push_back(samples / std::max(1.0, number(json, "samples_per_second", path)));
+    const auto step = static_cast<int64_t>(run_number(json, "step", path));
+    const double seconds = run_number(json, "seconds", path);
+    points.push_back({step, run_number(json, "psnr_db", path)});
+    if (step > last_step) seconds_per_step.push_back((seconds - last_seconds) / static_cast<double>(step - last_step));
+    last_step = step;
+    last_seconds = seconds;
   }
   run.curve = thin_out(points);
-  run.seconds_per_step = median(std::move(seconds));
+  run.seconds_per_step = median(std::move(seconds_per_step));
 }
 
-/// What only videos have. A frame that is met exactly has no PSNR: null.
-void read_frames(const Json& json, const std::string& path, PaperRun& run) {
-  run.psnr_frame_db = number_or_nan(json, "psnr_frame_db", path);
-  const Json& frames = json["frames"];
-  const Json psnr = frames.is_object() ? frames.value("psnr_db", Json()) : Json();
+/// The PSNR of each part, and its name if parts have one. A part that is met exactly has no PSNR: null.
+void read_parts(const Json& json, const char* key, const std::string& path, PaperRun& run) {
+  const Json parts = json.value(key, Json());
+  const Json psnr = parts.is_object() ? parts.value("psnr_db", Json()) : Json();
   if (!psnr.is_array()) {
-    throw Error(ErrorKind::Format, fmt::format("[paper] {}: frames.psnr_db: expected a list, found none; remove this "
+    throw Error(ErrorKind::Format, fmt::format("[paper] {}: {}.psnr_db: expected a list, found none; remove this "
                                                "run's folder, so that it is repeated",
-                                               path));
+                                               path, key));
   }
-  for (const Json& value : psnr) run.frame_psnr_db.push_back(value.is_number() ? value.get<double>() : std::nan(""));
-}
-
-SeamStats read_seams(const std::string& path) {
-  const Json json = read_json(path);
-  SeamStats seams;
-  seams.border_mse = number_or_nan(json, "border_mse", path);
-  seams.interior_mse = number_or_nan(json, "interior_mse", path);
-  seams.border_jump = number_or_nan(json, "border_jump", path);
-  seams.interior_jump = number_or_nan(json, "interior_jump", path);
-  seams.chunk_spread_db = number_or_nan(json, "chunk_spread_db", path);
-  for (const Json& value : json.value("chunk_mse", Json::array())) {
-    seams.chunk_mse.push_back(value.is_number() ? value.get<double>() : std::nan(""));
-  }
-  return seams;
-}
-
-Json seams_to_json(const SeamStats& seams) {
-  return {{"border_mse", seams.border_mse},   {"interior_mse", seams.interior_mse},
-          {"border_jump", seams.border_jump}, {"interior_jump", seams.interior_jump},
-          {"chunk_mse", seams.chunk_mse},     {"chunk_spread_db", seams.chunk_spread_db}};
+  for (const Json& value : psnr) run.part_psnr_db.push_back(value.is_number() ? value.get<double>() : kNotMeasured);
+  const Json names = parts.value("name", Json());
+  if (!names.is_array()) return;
+  for (const Json& name : names) run.part_names.push_back(name.is_string() ? name.get<std::string>() : "");
 }
 
 Json printed_to_json(const PrintedNumber& printed) {
@@ -118,17 +81,18 @@ Json printed_to_json(const PrintedNumber& printed) {
 }
 
 Json run_to_json(const PaperReport& report, const PaperRun& run) {
+  const PaperKind& kind = paper_kind(report.task);
   Json json = {{"seed", run.seed},
                {"psnr_db", run.psnr_db},
                {"ssim", run.ssim},
                {"seconds", run.seconds},
                {"seconds_per_step", run.seconds_per_step}};
-  if (report.task == "video") {
-    json["psnr_frame_db"] = run.psnr_frame_db;
-    json["frames"] = {{"psnr_db", run.frame_psnr_db}};
-  } else {
-    json["seams"] = seams_to_json(run.seams);
+  for (const Measure& measure : measures_of(report)) json[measure.key] = run.*measure.value;
+  if (const Parts* parts = kind.parts(); parts != nullptr) {
+    json[parts->key] = {{"psnr_db", run.part_psnr_db}};
+    if (!run.part_names.empty()) json[parts->key]["name"] = run.part_names;
   }
+  kind.add_to_json(run, json);
   json["run"] = run.folder;
   return json;
 }
@@ -147,7 +111,7 @@ Json row_to_json(const PaperReport& report, const PaperRow& row) {
   if (row.paper_ssim) json["paper_ssim"] = printed_to_json(*row.paper_ssim);
   if (!row.runs.empty()) {
     add_mean(json, "psnr_db", psnr_of(row));
-    if (report.task == "video") add_mean(json, "psnr_frame_db", psnr_frame_of(row));
+    for (const Measure& measure : measures_of(report)) add_mean(json, measure.key, measured(row, measure));
     add_mean(json, "ssim", ssim_of(row));
     json["seconds_per_step"] = step_seconds_of(row).mean;
   }
@@ -156,28 +120,54 @@ Json row_to_json(const PaperReport& report, const PaperRow& row) {
   return json;
 }
 
+/// A column of the text, with a blank before it.
+std::string text_column(const std::string& value, const std::string& heading) {
+  return fmt::format(" {:>{}}", value, std::max<std::size_t>(10, heading.size()));
+}
+
 }  // namespace
 
-std::optional<PaperRun> read_paper_run(const std::string& folder) {
+Json read_run_json(const std::string& path) {
+  const Json json = Json::parse(read_text_file(path), nullptr, false);
+  if (!json.is_object()) {
+    throw Error(ErrorKind::Format,
+                fmt::format("[paper] {}: expected a JSON object, got something else; remove this run's folder, so that "
+                            "it is repeated",
+                            path));
+  }
+  return json;
+}
+
+double run_number(const Json& json, const std::string& key, const std::string& path) {
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_number()) {
+    throw Error(ErrorKind::Format, fmt::format("[paper] {}: {}: expected a number, found none; remove this run's "
+                                               "folder, so that it is repeated",
+                                               path, key));
+  }
+  return found->get<double>();
+}
+
+double run_number_or_nan(const Json& json, const std::string& key, const std::string& path) {
+  return json.contains(key) && json[key].is_null() ? std::nan("") : run_number(json, key, path);
+}
+
+std::optional<PaperRun> read_paper_run(const std::string& folder, const std::string& task) {
   const std::string path = folder + "/result.json";
   std::error_code error;
   if (!std::filesystem::exists(path, error)) return std::nullopt;
-  const Json json = read_json(path);
+  const Json json = read_run_json(path);
   PaperRun run;
   run.folder = folder;
-  run.seed = static_cast<uint64_t>(number(json, "seed", path));
-  run.psnr_db = number(json, "psnr_db", path);
-  run.ssim = number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
-  run.seconds = number(json, "seconds", path);
-  read_metrics(folder + "/metrics.jsonl", number(json, "samples_per_step", path), run);
-  if (json.contains("frames")) read_frames(json, path, run);
-  const std::string seams = folder + "/seams.json";
-  if (std::filesystem::exists(seams, error)) run.seams = read_seams(seams);
+  run.seed = static_cast<uint64_t>(run_number(json, "seed", path));
+  run.psnr_db = run_number(json, "psnr_db", path);
+  run.ssim = run_number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
+  run.seconds = run_number(json, "seconds", path);
+  read_metrics(folder + "/metrics.jsonl", run);
+  const PaperKind& kind = paper_kind(task);
+  if (kind.parts() != nullptr) read_parts(json, kind.parts()->key, path, run);
+  kind.read_run(run);
   return run;
-}
-
-void write_seams(const std::string& folder, const SeamStats& seams) {
-  write_text_file(folder + "/seams.json", seams_to_json(seams).dump(2) + "\n");
 }
 
 MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value) {
@@ -204,8 +194,8 @@ MeanAndSpread psnr_of(const PaperRow& row) {
   return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_db; });
 }
 
-MeanAndSpread psnr_frame_of(const PaperRow& row) {
-  return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_frame_db; });
+MeanAndSpread measured(const PaperRow& row, const Measure& measure) {
+  return mean_and_spread(row, [&](const PaperRun& run) { return run.*measure.value; });
 }
 
 MeanAndSpread ssim_of(const PaperRow& row) {
@@ -217,13 +207,13 @@ MeanAndSpread step_seconds_of(const PaperRow& row) {
 }
 
 Json report_to_json(const PaperReport& report) {
-  const bool is_video = report.task == "video";
+  const PaperKind& kind = paper_kind(report.task);
   Json json = {{"table", report.table},
                {"scale", report.scale},
-               {is_video ? "video" : "picture", report.picture},
+               {kind.noun(), report.picture},
                {"width", report.width},
                {"height", report.height}};
-  if (is_video) json["n_frames"] = report.n_frames;
+  if (kind.parts() != nullptr) json[kind.parts()->count_key] = report.n_parts;
   json["max_steps"] = report.max_steps;
   json["machine"] = report.machine;
   json["command"] = report.command;
@@ -234,25 +224,34 @@ Json report_to_json(const PaperReport& report) {
 }
 
 std::string report_to_text(const PaperReport& report) {
-  const bool is_video = report.task == "video";
-  const auto frame_mean = [&](const std::string& value) { return is_video ? fmt::format(" {:>10}", value) : ""; };
+  const std::vector<Measure> measures = measures_of(report);
+  std::string headings;
+  std::string none;
+  for (const Measure& measure : measures) {
+    headings += text_column(measure.short_name, measure.short_name);
+    none += text_column("-", measure.short_name);
+  }
   std::string text = fmt::format("{:<24} {:>15} {:>6}{} {:>7} {:>12} {:>10} {:>8}\n", "row", "PSNR dB", "paper",
-                                 frame_mean("frame mean"), "SSIM", "parameters", "MACs", "s/step");
+                                 headings, "SSIM", "parameters", "MACs", "s/step");
   for (const PaperRow& row : report.rows) {
     const std::string counts = fmt::format("{:>12} {:>10}", format_integer(row.network.n_params()),
                                            format_integer(row.network.macs_per_sample()));
     if (row.runs.empty()) {
-      text += fmt::format("{:<24} {:>15} {:6.2f}{} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value,
-                          frame_mean("-"), "-", counts, "-");
+      text += fmt::format("{:<24} {:>15} {:6.2f}{} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value, none, "-",
+                          counts, "-");
       continue;
     }
     const MeanAndSpread psnr = psnr_of(row);
     const std::string spread =
         psnr.spread ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, *psnr.spread) : fmt::format("{:.2f}", psnr.mean);
-    text += fmt::format("{:<24} {:>15} {:6.2f}{} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value,
-                        frame_mean(fmt::format("{:.2f}", psnr_frame_of(row).mean)), ssim_of(row).mean, counts,
-                        step_seconds_of(row).mean);
+    std::string values;
+    for (const Measure& measure : measures) {
+      values += text_column(fmt::format("{:.{}f}", measured(row, measure).mean, measure.n_digits), measure.short_name);
+    }
+    text += fmt::format("{:<24} {:>15} {:6.2f}{} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value, values,
+                        ssim_of(row).mean, counts, step_seconds_of(row).mean);
   }
+  for (const std::string& remark : paper_kind(report.task).remarks(report)) text += remark + "\n";
   return text;
 }
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "paper_kind.h"
 #include "paper_report.h"
 
 namespace loe::app {
@@ -13,12 +14,15 @@ namespace loe::app {
 /// Chunks per axis of the seam measures: Table 1's "Chunked" has 4 x 4.
 inline constexpr int kSeamChunks = 4;
 
-/// What a finished run left: result.json, metrics.jsonl, seams.json. Nothing if it has no result.json yet.
-/// Error(Format) naming the file if one is damaged.
-std::optional<PaperRun> read_paper_run(const std::string& folder);
+/// What a finished run of this task left: result.json, metrics.jsonl, and what PaperKind::read_run reads. Nothing if it
+/// has no result.json yet. Error(Format) naming the file if one is damaged.
+std::optional<PaperRun> read_paper_run(const std::string& folder, const std::string& task);
 
-/// Writes <folder>/seams.json.
-void write_seams(const std::string& folder, const SeamStats& seams);
+/// A run's files are ours, but somebody may have edited them. Error(Format) naming file and key, for an object and for
+/// numbers; null is NaN where a number may be undefined (a mean over nothing).
+nlohmann::ordered_json read_run_json(const std::string& path);
+double run_number(const nlohmann::ordered_json& json, const std::string& key, const std::string& path);
+double run_number_or_nan(const nlohmann::ordered_json& json, const std::string& key, const std::string& path);
 
 /// Over the runs of a row, values that are not finite left out.
 struct MeanAndSpread {
@@ -28,7 +32,7 @@ struct MeanAndSpread {
 };
 MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
 MeanAndSpread psnr_of(const PaperRow& row);
-MeanAndSpread psnr_frame_of(const PaperRow& row);
+MeanAndSpread measured(const PaperRow& row, const Measure& measure);
 MeanAndSpread ssim_of(const PaperRow& row);
 MeanAndSpread step_seconds_of(const PaperRow& row);
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "analytic_data.h"
 #include "loe/base/settings.h"
 #include "paper_report.h"
 
@@ -30,9 +31,17 @@ struct PaperTable {
   std::vector<std::string> scales;
   std::vector<std::string> notes;  ///< what differs from the paper, one sentence each
   std::vector<TableRow> rows;
+  std::string data_hint;  ///< where the data come from, if the user gave none
+  /// By scale: data that the table makes itself where the user gives none.
+  std::map<std::string, AnalyticViews> analytic;
+
+  const AnalyticViews* analytic_views(const std::string& scale) const {
+    const auto found = analytic.find(scale);
+    return found == analytic.end() ? nullptr : &found->second;
+  }
 };
 
-/// Tables 1, 2 and 5. Error(InvalidArgument) lists them.
+/// Tables 1, 2, 3 and 5. Error(InvalidArgument) lists them.
 const PaperTable& paper_table(int number);
 
 /// Settings of one row at one scale: paper/table<N>/<scale>.toml, then paper/table<N>/<key>.toml, then, for what the

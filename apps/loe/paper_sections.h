@@ -21,11 +21,10 @@ std::string row_heading(const PaperReport& report, std::size_t row, bool with_ab
 std::string results_section(const PaperReport& report);
 std::string seams_section(const PaperReport& report);
 std::string curves_section(const PaperReport& report);
-/// Videos: PSNR frame by frame.
-std::string frame_curves_section(const PaperReport& report);
+/// Videos, scenes: PSNR part by part. "" for pictures, which have none.
+std::string parts_section(const PaperReport& report);
+/// Reconstructions and error maps, of signals in parts beside those of the source; and where the comparison is.
 std::string pictures_section(const PaperReport& report);
-/// Videos: a few frames of source and rows, their error maps, and where the comparison is.
-std::string frames_section(const PaperReport& report);
 std::string layouts_section(const PaperReport& report);
 
 /// The style sheet.

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "html.h"
+#include "paper_kind.h"
 #include "paper_sections.h"
 #include "progress.h"
 
@@ -90,13 +91,17 @@ BestValues best_values(const PaperReport& report) {
 struct ResultColumns {
   BestValues best;
   bool has_paper_ssim = false;
-  bool is_video = false;
-  double plain_step_seconds = 0;  ///< 0: no plain MLP to compare with
+  std::vector<Measure> psnr_measures;  ///< further columns among PSNR's
+  std::vector<Measure> own_measures;   ///< columns of another group, all of one
+  double plain_step_seconds = 0;       ///< 0: no plain MLP to compare with
 };
 
 ResultColumns result_columns(const PaperReport& report) {
-  ResultColumns columns{best_values(report)};
-  columns.is_video = report.task == "video";
+  ResultColumns columns;
+  columns.best = best_values(report);
+  for (const Measure& measure : measures_of(report)) {
+    (*measure.group == '\0' ? columns.psnr_measures : columns.own_measures).push_back(measure);
+  }
   for (const PaperRow& row : report.rows) {
     columns.has_paper_ssim = columns.has_paper_ssim || row.paper_ssim.has_value();
     if (row.key == kPlainRow) columns.plain_step_seconds = std::max(step_seconds_of(row).mean, 0.0);
@@ -104,24 +109,41 @@ ResultColumns result_columns(const PaperReport& report) {
   return columns;
 }
 
-std::string results_head(const ResultColumns& columns) {
+std::string group_head(const std::string& title, std::size_t n_columns) {
+  return n_columns == 0 ? "" : fmt::format("<th class=\"group\" colspan=\"{}\">{}</th>", n_columns, title);
+}
+
+std::string column_heads(const std::vector<Measure>& measures) {
+  std::string html;
+  for (const Measure& measure : measures) html += fmt::format("<th scope=\"col\">{}</th>", measure.heading);
+  return html;
+}
+
+std::string results_head(const ResultColumns& columns, const PaperKind& kind) {
   const bool has_ratio = columns.plain_step_seconds > 0;
+  const std::string own_group = columns.own_measures.empty() ? "" : columns.own_measures.front().group;
   return fmt::format(
-      "<thead><tr class=\"groups\"><th></th><th></th><th></th><th class=\"group\" colspan=\"{}\">PSNR (dB)</th>"
-      "<th class=\"group\" colspan=\"{}\">SSIM</th><th class=\"group\" colspan=\"{}\">time</th></tr>\n"
-      "<tr><th scope=\"col\">{}</th><th scope=\"col\">parameters</th><th scope=\"col\">MACs per pixel</th>"
+      "<thead><tr class=\"groups\"><th></th><th></th><th></th>{}{}{}{}</tr>\n"
+      "<tr><th scope=\"col\">{}</th><th scope=\"col\">parameters</th><th scope=\"col\">MACs per {}</th>"
       "<th scope=\"col\">ours</th><th scope=\"col\">paper</th><th scope=\"col\">difference</th>{}"
-      "<th scope=\"col\">ours</th>{}<th scope=\"col\">per run</th><th scope=\"col\">per step</th>{}</tr></thead>\n",
-      columns.is_video ? 4 : 3, columns.has_paper_ssim ? 2 : 1, has_ratio ? 3 : 2,
-      columns.is_video ? "network" : "layout", columns.is_video ? "<th scope=\"col\">frame mean</th>" : "",
-      columns.has_paper_ssim ? "<th scope=\"col\">paper</th>" : "", has_ratio ? "<th scope=\"col\">/ PE MLP</th>" : "");
+      "<th scope=\"col\">ours</th>{}{}<th scope=\"col\">per run</th><th scope=\"col\">per step</th>{}</tr></thead>\n",
+      group_head("PSNR (dB)", 3 + columns.psnr_measures.size()), group_head("SSIM", columns.has_paper_ssim ? 2 : 1),
+      group_head(own_group, columns.own_measures.size()), group_head("time", has_ratio ? 3 : 2), kind.row_word(),
+      kind.sample_word(), column_heads(columns.psnr_measures),
+      columns.has_paper_ssim ? "<th scope=\"col\">paper</th>" : "", column_heads(columns.own_measures),
+      has_ratio ? "<th scope=\"col\">/ PE MLP</th>" : "");
+}
+
+std::string measure_cells(const PaperRow& row, const std::vector<Measure>& measures) {
+  std::string html;
+  for (const Measure& measure : measures) html += cell(with_spread(measured(row, measure), measure.n_digits));
+  return html;
 }
 
 /// The cells that need finished runs.
 struct MeasuredCells {
   std::string psnr;
   std::string difference;
-  std::string frame_mean;  ///< videos only
   std::string ssim;
   std::string times;
 };
@@ -130,8 +152,8 @@ MeasuredCells measured_cells(const PaperRow& row, const ResultColumns& columns) 
   const std::string missing = cell(kDash);
   const std::string no_ratio = columns.plain_step_seconds > 0 ? missing : "";
   if (row.runs.empty()) {
-    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash), missing,
-            columns.is_video ? missing : "", missing, missing + missing + no_ratio};
+    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash), missing, missing,
+            missing + missing + no_ratio};
   }
   const MeanAndSpread psnr = psnr_of(row);
   const MeanAndSpread ssim = ssim_of(row);
@@ -143,7 +165,6 @@ MeasuredCells measured_cells(const PaperRow& row, const ResultColumns& columns) 
   cells.psnr = cell(with_spread(psnr, 2, seeds), is_best);
   const double difference = psnr.mean - row.paper_psnr.value;
   cells.difference = psnr.n > 0 && std::isfinite(difference) ? cell(signed_number(difference, 2)) : missing;
-  if (columns.is_video) cells.frame_mean = cell(with_spread(psnr_frame_of(row), 2));
   cells.ssim = cell(with_spread(ssim, 4), ssim.n > 0 && fmt::format("{:.4f}", ssim.mean) == columns.best.ssim);
   cells.times = cell(seconds.n > 0 ? time_text(seconds.mean) : kDash) + cell(step.n > 0 ? step_text(step.mean) : kDash);
   if (columns.plain_step_seconds > 0) {
@@ -165,13 +186,13 @@ std::string results_line(const PaperReport& report, std::size_t i, const ResultC
   }
   html += cells.psnr;
   html += cell(printed(row.paper_psnr, 2), fmt::format("{:.2f}", row.paper_psnr.value) == columns.best.paper_psnr);
-  html += cells.difference + cells.frame_mean + cells.ssim;
+  html += cells.difference + measure_cells(row, columns.psnr_measures) + cells.ssim;
   if (columns.has_paper_ssim) {
     html += row.paper_ssim ? cell(printed(*row.paper_ssim, 3),
                                   fmt::format("{:.3f}", row.paper_ssim->value) == columns.best.paper_ssim)
                            : cell(kDash);
   }
-  return html + cells.times + "</tr>\n";
+  return html + measure_cells(row, columns.own_measures) + cells.times + "</tr>\n";
 }
 
 /// NaN, which is left out, if there is nothing to compare with.
@@ -218,14 +239,15 @@ std::string row_heading(const PaperReport& report, std::size_t row, bool with_ab
 
 std::string results_section(const PaperReport& report) {
   const ResultColumns columns = result_columns(report);
-  std::string html =
-      "<section>\n<h2>Results</h2>\n<div class=\"scroll\"><table>\n" + results_head(columns) + "<tbody>\n";
+  std::string html = "<section>\n<h2>Results</h2>\n<div class=\"scroll\"><table>\n" +
+                     results_head(columns, paper_kind(report.task)) + "<tbody>\n";
   for (std::size_t i = 0; i < report.rows.size(); ++i) html += results_line(report, i, columns);
   html += "</tbody></table></div>\n";
   html +=
       "<p class=\"soft\"><small>&#177;: sample standard deviation over seeds; the paper's as printed. Difference: ours "
       "minus paper. The best value of a column is shaded. Per step: the median of a run, averaged over seeds.";
-  if (columns.is_video) html += " PSNR: of the squared error over all frames; frame mean: mean of the frames' PSNR.";
+  for (const std::string& remark : paper_kind(report.task).remarks(report))
+    html += fmt::format(" {}", escape_html(remark));
   return html + "</small></p>\n</section>\n";
 }
 

@@ -12,12 +12,12 @@
 #include "loe/io/image_file.h"
 #include "loe/io/video_file.h"
 #include "loe/task/video_task.h"
+#include "paper_kind.h"
 #include "pictures.h"
 
 namespace loe::app {
 namespace {
 
-constexpr int kShownFrames = 3;
 /// x264 takes 16,384 pixels, many hardware decoders half or a quarter of that.
 constexpr int kMaxComparisonWidth = 4096;
 
@@ -79,15 +79,8 @@ std::unique_ptr<VideoReader> open_column(const Video& source, const ComparisonCo
 
 }  // namespace
 
-std::vector<int> shown_frames(int n_frames) {
-  const int n = std::min(kShownFrames, n_frames);
-  std::vector<int> frames;
-  for (int i = 0; i < n; ++i) frames.push_back(static_cast<int>(int64_t{n_frames} * (2 * i + 1) / (2 * n)));
-  return frames;
-}
-
 Image stack_source_frames(const Video& video) {
-  const std::vector<int> frames = shown_frames(video.n_frames());
+  const std::vector<int> frames = shown_parts(video.n_frames());
   Image stack(video.width(), video.height() * static_cast<int>(frames.size()), video.n_channels(), video.type());
   std::vector<float> row(static_cast<std::size_t>(video.width()) * video.n_channels());
   for (int y = 0; y < stack.height(); ++y) {
@@ -107,7 +100,7 @@ void write_shown_frames(Executor& executor, const Video& video, const std::strin
   std::vector<float> target(width * source.n_channels());
   std::vector<float> colors(width * 3);
   int first_line = 0;
-  for (const int t : shown_frames(video.n_frames())) {
+  for (const int t : shown_parts(video.n_frames())) {
     ClipView view = whole_clip(shape);
     view.first_frame = t;
     view.n_source_frames = 1;

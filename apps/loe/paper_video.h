@@ -11,14 +11,11 @@
 
 namespace loe::app {
 
-/// In a run folder: the frames of shown_frames as the network gives them back, and their error maps.
+/// In a run folder: the shown frames as the network gives them back, and their error maps.
 inline constexpr const char* kFramesFile = "frames.png";
 inline constexpr const char* kFrameErrorsFile = "frames_error.png";
 
-/// Frames that the page shows, at 1/6, 1/2 and 5/6 of the clip; all of a clip of three frames or fewer.
-std::vector<int> shown_frames(int n_frames);
-
-/// The shown frames of the source, one below the other.
+/// The shown frames (shown_parts) of the source, one below the other.
 Image stack_source_frames(const Video& video);
 
 /// Writes kFramesFile and then kFrameErrorsFile (see color_errors) into `folder`: the shown frames, one below the

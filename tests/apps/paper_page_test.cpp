@@ -116,9 +116,9 @@ class PaperPage : public test::LoeTest {
     PaperReport report = make_report();
     report.table = 2;
     report.task = "video";
-    report.n_frames = 8;
+    report.n_parts = 8;
     report.height = 10;
-    report.source_frames = path(make_picture("source.png", 40, 30));
+    report.source_picture = path(make_picture("source.png", 40, 30));
     report.comparison = "comparison.mp4";
     report.comparison_columns = {"source", "PE MLP", "Quad Tree"};
     for (PaperRow& row : report.rows) {
@@ -126,8 +126,29 @@ class PaperPage : public test::LoeTest {
         fs::rename(run.folder + "/reconstruction.png", run.folder + "/frames.png");
         fs::rename(run.folder + "/error.png", run.folder + "/frames_error.png");
         run.psnr_frame_db = run.psnr_db + 0.5;
-        run.frame_psnr_db.assign(8, run.psnr_db);
-        run.frame_psnr_db[0] = run.psnr_db - 3;
+        run.part_psnr_db.assign(8, run.psnr_db);
+        run.part_psnr_db[0] = run.psnr_db - 3;
+      }
+    }
+    return report;
+  }
+
+  /// The same rows for a scene of which three views are measured.
+  PaperReport make_scene_report() {
+    PaperReport report = make_video_report();
+    report.table = 3;
+    report.task = "scene";
+    report.n_parts = 3;
+    report.part_names = {"a.png", "<b>.png", "c.png"};
+    report.comparison.clear();
+    for (PaperRow& row : report.rows) {
+      for (PaperRun& run : row.runs) {
+        fs::rename(run.folder + "/frames.png", run.folder + "/views.png");
+        fs::rename(run.folder + "/frames_error.png", run.folder + "/views_error.png");
+        make_picture(fs::relative(run.folder, folder_).string() + "/views_empty.png", 40, 30);
+        run.part_psnr_db = {run.psnr_db, run.psnr_db - 3, run.psnr_db + 3};
+        run.empty_opacity = 0.01 * static_cast<double>(run.seed + 1);
+        run.empty_opacity_largest = 0.5;
       }
     }
     return report;
@@ -340,12 +361,43 @@ TEST_F(PaperPage, VideosHaveFramesInsteadOfSeams) {
   EXPECT_NE(html.substr(html.find("Frame by frame")).find(">25</text>"), std::string::npos);
 }
 
+TEST_F(PaperPage, ScenesHaveViewsAndEmptySpace) {
+  PaperReport report = make_scene_report();
+  std::string html = write(report);
+  EXPECT_EQ(well_formed_problem(html), "");
+  EXPECT_NE(html.find("40 &#215; 10 pixels, 3 held-out views"), std::string::npos);
+  EXPECT_NE(html.find("<th class=\"group\" colspan=\"2\">empty space</th>"), std::string::npos);
+  EXPECT_NE(html.find("<td>0.020<small>&#177; 0.010</small></td><td>0.500<small>&#177; 0.000</small></td>"),
+            std::string::npos);
+  EXPECT_NE(html.find("MACs per sample"), std::string::npos);
+  EXPECT_EQ(html.find("<h2>Seams</h2>"), std::string::npos);
+  // Source, two rows of views, error maps and empty space, two rows of two levels; curves of training and of views.
+  EXPECT_EQ(count(html, "<img"), 11U);
+  EXPECT_EQ(count(html, "<svg"), 2U);
+  EXPECT_NE(html.find("view a.png, &lt;b&gt;.png, c.png, then"), std::string::npos);
+  EXPECT_NE(html.find("known to be empty, without"), std::string::npos);
+  EXPECT_EQ(html.find("Left out"), std::string::npos);
+  // Where nobody knows what is empty there is neither column nor picture, and nothing is missed.
+  for (PaperRow& row : report.rows) {
+    for (PaperRun& run : row.runs) {
+      fs::remove(run.folder + "/views_empty.png");
+      run.empty_opacity = run.empty_opacity_largest = kNotMeasured;
+    }
+  }
+  html = write(report);
+  EXPECT_EQ(well_formed_problem(html), "");
+  EXPECT_EQ(html.find("empty space</th>"), std::string::npos);
+  EXPECT_EQ(html.find("without the rest"), std::string::npos);
+  EXPECT_EQ(count(html, "<img"), 9U);
+  EXPECT_EQ(html.find("Left out"), std::string::npos);
+}
+
 TEST_F(PaperPage, FramesThatCannotBeReadAreSaidSo) {
   PaperReport report = make_video_report();
-  fs::remove(report.source_frames);
+  fs::remove(report.source_picture);
   write_all(path("plain/frames.png"), "no picture");
   report.comparison.clear();
-  for (PaperRun& run : report.rows[0].runs) run.frame_psnr_db = {std::nan(""), std::nan("")};
+  for (PaperRun& run : report.rows[0].runs) run.part_psnr_db = {std::nan(""), std::nan("")};
   const std::string html = write(report);
   EXPECT_EQ(well_formed_problem(html), "");
   EXPECT_NE(html.find("left out: "), std::string::npos);

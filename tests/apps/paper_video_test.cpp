@@ -11,6 +11,7 @@
 #include "loe/nn/network.h"
 #include "loe/task/video_task.h"
 #include "page_pictures.h"
+#include "paper_kind.h"
 #include "pictures.h"
 
 namespace loe::app {
@@ -36,11 +37,11 @@ Video make_video(int width, int height, int n_frames, float green) {
 class PaperVideo : public test::LoeTest {};
 
 TEST_F(PaperVideo, ShowsFramesSpreadOverTheClip) {
-  EXPECT_EQ(shown_frames(300), (std::vector<int>{50, 150, 250}));
-  EXPECT_EQ(shown_frames(4), (std::vector<int>{0, 2, 3}));
-  EXPECT_EQ(shown_frames(3), (std::vector<int>{0, 1, 2}));
-  EXPECT_EQ(shown_frames(2), (std::vector<int>{0, 1}));
-  EXPECT_EQ(shown_frames(1), (std::vector<int>{0}));
+  EXPECT_EQ(shown_parts(300), (std::vector<int>{50, 150, 250}));
+  EXPECT_EQ(shown_parts(4), (std::vector<int>{0, 2, 3}));
+  EXPECT_EQ(shown_parts(3), (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(shown_parts(2), (std::vector<int>{0, 1}));
+  EXPECT_EQ(shown_parts(1), (std::vector<int>{0}));
 }
 
 TEST_F(PaperVideo, FramesAreThoseOfTheNetwork) {
@@ -60,7 +61,7 @@ TEST_F(PaperVideo, FramesAreThoseOfTheNetwork) {
   const Image errors = read_image(path(kFrameErrorsFile));
   ASSERT_EQ(frames.height(), 3 * 10);
   ASSERT_EQ(errors.height(), 3 * 10);
-  const std::vector<int> shown = shown_frames(7);
+  const std::vector<int> shown = shown_parts(7);
   decode_video(*executor, {20, 10, 7}, whole_clip({20, 10, 7}), [&](int t, int first, int n_rows, const float* values) {
     const auto found = std::find(shown.begin(), shown.end(), t);
     for (int y = first; y < first + n_rows && found != shown.end(); ++y) {
