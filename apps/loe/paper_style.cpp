@@ -29,14 +29,14 @@ code { font: 0.88em/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; bac
 .notes li { max-width: 60rem; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: 0.92rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.5rem 0.7rem; text-align: right; vertical-align: top; border-bottom: 1px solid var(--line);
+th, td { padding: 0.5rem 0.55rem; text-align: right; vertical-align: top; border-bottom: 1px solid var(--line);
   white-space: nowrap; }
 thead th { font-weight: 600; font-size: 0.8rem; color: var(--soft); vertical-align: bottom; }
 thead th.group { text-align: center; border-bottom: 1px solid var(--line); }
 thead tr.groups th { border-bottom-color: transparent; padding-bottom: 0.1rem; }
 thead tr.groups th.group { border-bottom-color: var(--line); }
 thead tr:last-child th { border-bottom: 2px solid var(--line); }
-th[scope="row"] { text-align: left; white-space: normal; min-width: 12rem; font-weight: 600; }
+th[scope="row"] { text-align: left; white-space: normal; min-width: 9rem; font-weight: 600; }
 th:first-child, td:first-child { padding-left: 0.2rem; text-align: left; }
 td small { display: block; }
 td.best { background: var(--best); font-weight: 650; }
