@@ -132,10 +132,10 @@ TEST_F(Command, InfoKnowsEverything) {
 TEST_F(Command, PresetsAndVersion) {
   const Outcome outcome = run({"presets"});
   EXPECT_EQ(outcome.code, 0);
-  for (const char* name : {"auto", "toy", "pluto", "video"}) {
+  for (const char* name : {"auto", "toy", "pluto", "video", "nerf"}) {
     EXPECT_NE(outcome.out.find(name), std::string::npos) << name;
   }
-  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 5U);
+  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 7U);
   // A printed preset is a config.
   write_all(path("toy.toml"), run({"presets", "toy"}).out);
   EXPECT_EQ(run({"fit", make_picture(), "--config", "toy.toml", "--dry-run", "-q", "--set", "train.max_steps=1"}).code,
@@ -177,7 +177,7 @@ TEST_F(Command, HelpListsEveryFlag) {
   }
   const Outcome all = run({"--help"});
   EXPECT_EQ(all.code, 0);
-  for (const char* command : {"fit", "render", "eval", "info", "presets", "bench", "--version"}) {
+  for (const char* command : {"fit", "render", "eval", "mesh", "info", "presets", "bench", "--version"}) {
     EXPECT_NE(all.out.find(command), std::string::npos) << command;
   }
 }
