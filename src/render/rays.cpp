@@ -123,7 +123,8 @@ void rays_of_rows(const View& view, int first_row, int n_rows, const Box& box, R
   rays.resize(int64_t{width} * n_rows);
   for_each_ray(pool, rays.size(), [&](int64_t index) {
     const double u = static_cast<double>(index % width) + 0.5;
-    const double v = static_cast<double>(first_row + index / width) + 0.5;
+    const int64_t row = first_row + index / width;
+    const double v = static_cast<double>(row) + 0.5;
     rays.set(index, pixel_ray(view, u, v, box));
   });
 }
