@@ -47,15 +47,12 @@ struct Plan {
 };
 
 /// The field of view from top to bottom stays; what another shape adds or takes is at the sides.
-Intrinsics resized(Intrinsics lens, const PictureSize& size) {
+Intrinsics reframed(const Intrinsics& lens, const PictureSize& size) {
   const double scale = static_cast<double>(size.height) / lens.height;
-  lens.cx = size.width / 2.0 + (lens.cx - lens.width / 2.0) * scale;
-  lens.cy *= scale;
-  lens.fl_x *= scale;
-  lens.fl_y *= scale;
-  lens.width = size.width;
-  lens.height = size.height;
-  return lens;
+  Intrinsics frame = resized(lens, size.width, size.height);
+  frame.fl_x = lens.fl_x * scale;
+  frame.cx = size.width / 2.0 + (lens.cx - lens.width / 2.0) * scale;
+  return frame;
 }
 
 std::vector<Pose> path_of_file(const RenderFlags& flags, const FieldInfo& field, int n_frames) {
@@ -123,7 +120,7 @@ Plan plan_rendering(const RenderFlags& flags, const FieldInfo& field) {
     // The limits hold where the photos were taken from, not wherever the user flies.
     if (!is_ours) plan.view.near = plan.view.far = 0;
   }
-  plan.view.intrinsics = resized(lens, chosen_size(flags, {0, 0, lens.width, lens.height}));
+  plan.view.intrinsics = reframed(lens, chosen_size(flags, {0, 0, lens.width, lens.height}));
   plan.deepest = plan.unit * (plan.view.far > 0 ? plan.view.far : farthest_corner(plan, field));
   return plan;
 }

@@ -171,16 +171,8 @@ class SceneSignal : public FitSignal {
   /// The first view to measure, reduced.
   View preview_view() const {
     View view = pictures_.scene.views[held_out_views(pictures_.scene).front()];
-    Intrinsics& lens = view.intrinsics;
-    const PictureSize size = fit_into(lens.width, lens.height, kPreviewSide);
-    const double x = static_cast<double>(size.width) / lens.width;
-    const double y = static_cast<double>(size.height) / lens.height;
-    lens.width = size.width;
-    lens.height = size.height;
-    lens.fl_x *= x;
-    lens.cx *= x;
-    lens.fl_y *= y;
-    lens.cy *= y;
+    const PictureSize size = fit_into(view.intrinsics.width, view.intrinsics.height, kPreviewSide);
+    view.intrinsics = resized(view.intrinsics, size.width, size.height);
     return view;
   }
 

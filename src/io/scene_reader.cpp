@@ -149,15 +149,7 @@ void reduce(View& view, Image& image, Image& mask, int max_side) {
   const double share = static_cast<double>(max_side) / longest;
   const int width = std::max(1, static_cast<int>(std::lround(image.width() * share)));
   const int height = std::max(1, static_cast<int>(std::lround(image.height() * share)));
-  Intrinsics& lens = view.intrinsics;
-  const double x = static_cast<double>(width) / image.width();
-  const double y = static_cast<double>(height) / image.height();
-  lens.width = width;
-  lens.height = height;
-  lens.fl_x *= x;
-  lens.cx *= x;
-  lens.fl_y *= y;
-  lens.cy *= y;
+  view.intrinsics = resized(view.intrinsics, width, height);
   image = resize_image(image, width, height);
   if (mask.width() > 0) mask = resize_image(mask, width, height);
 }

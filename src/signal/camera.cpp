@@ -223,6 +223,18 @@ std::array<double, 2> undistort(const Lens& lens, double x_distorted, double y_d
   return undistort_tangential(lens, x_distorted, y_distorted, start);
 }
 
+Intrinsics resized(Intrinsics intrinsics, int width, int height) {
+  const double x = static_cast<double>(width) / intrinsics.width;
+  const double y = static_cast<double>(height) / intrinsics.height;
+  intrinsics.width = width;
+  intrinsics.height = height;
+  intrinsics.fl_x *= x;
+  intrinsics.cx *= x;
+  intrinsics.fl_y *= y;
+  intrinsics.cy *= y;
+  return intrinsics;
+}
+
 std::array<double, 3> pixel_direction(const Intrinsics& intrinsics, double u, double v) {
   const std::array<double, 2> p =
       undistort(intrinsics.lens, (u - intrinsics.cx) / intrinsics.fl_x, (v - intrinsics.cy) / intrinsics.fl_y);

@@ -162,6 +162,15 @@ TEST(Camera, PointsOnARayAreSeenAtItsPixel) {
   }
 }
 
+TEST(Camera, AResizedPictureShowsTheSameDirections) {
+  const Intrinsics camera{40, 30, 50, 45, 19, 16, kFox};
+  const Intrinsics half = resized(camera, 20, 10);
+  EXPECT_EQ(half, (Intrinsics{20, 10, 25, 15, 9.5, 16 * (10.0 / 30), kFox}));
+  const std::array<double, 3> before = pixel_direction(camera, 33, 6);
+  const std::array<double, 3> after = pixel_direction(half, 16.5, 2);
+  for (std::size_t i = 0; i < 3; ++i) EXPECT_NEAR(after[i], before[i], 1e-12);
+}
+
 TEST(Scene, ViewsOfASplit) {
   Scene scene;
   scene.path = "somewhere";

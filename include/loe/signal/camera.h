@@ -56,6 +56,10 @@ struct Intrinsics {
   bool operator==(const Intrinsics&) const = default;
 };
 
+/// Of the same camera's picture brought to width x height pixels, at least 1 each: fl and c scale along each axis by
+/// its own ratio, the lens stays.
+Intrinsics resized(Intrinsics intrinsics, int width, int height);
+
 /// Row-major camera-to-world 3 x 4 matrix [R | t], OpenGL axes: x right, y up, looking along -z. R is a rotation; a
 /// scene's scale is in t.
 struct Pose {
