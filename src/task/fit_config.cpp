@@ -473,6 +473,22 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   return settings;
 }
 
+void refuse_preset(const std::string& name, const std::vector<std::string>& fixed, const char* noun,
+                   const char* automatic) {
+  if (name == "auto") {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[preset] name: expected a fixed preset ({}), got \"auto\", which needs a {}'s size; use {}",
+                    fmt::join(fixed, ", "), noun, automatic));
+  }
+  std::vector<std::string> all = {"auto"};
+  all.insert(all.end(), fixed.begin(), fixed.end());
+  const std::string match = closest_match(name, all);
+  throw Error(ErrorKind::NotFound,
+              fmt::format("[preset] name: expected one of {} for a {}, got \"{}\"; {}", fmt::join(all, ", "), noun,
+                          name, match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+}
+
 Settings fit_config_to_settings(const FitConfig& config) {
   return config_to_settings(config, "resolved config");
 }

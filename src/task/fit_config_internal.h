@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "loe/base/settings.h"
 #include "loe/task/fit_config.h"
@@ -16,5 +17,10 @@ void add_level(NetworkConfig& network, int width, int n, double resolution);
 
 /// What a config that names no preset starts from: the network "Ours" of Table 5, 2 or 3.
 NetworkConfig default_network(SignalKind kind);
+
+/// What a task throws for a name that is none of its `fixed` presets: Error(NotFound) with the closest one, or
+/// Error(InvalidArgument) for "auto", which is made by `automatic`. noun: "picture".
+[[noreturn]] void refuse_preset(const std::string& name, const std::vector<std::string>& fixed, const char* noun,
+                                const char* automatic);
 
 }  // namespace loe

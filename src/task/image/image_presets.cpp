@@ -1,8 +1,5 @@
 #include "loe/task/image_presets.h"
 
-#include <fmt/format.h>
-
-#include "loe/base/error.h"
 #include "task/auto_plan.h"
 #include "task/fit_config_internal.h"
 
@@ -60,15 +57,7 @@ Settings image_preset(const std::string& name) {
   if (name == "pluto") {
     return config_to_settings(pluto(), "preset pluto");
   }
-  if (name == "auto") {
-    throw Error(ErrorKind::InvalidArgument,
-                "[preset] name: expected a fixed preset (toy, pluto), got \"auto\", which needs a picture's size; use "
-                "auto_settings");
-  }
-  const std::string match = closest_match(name, {"auto", "toy", "pluto"});
-  throw Error(ErrorKind::NotFound,
-              fmt::format("[preset] name: expected one of auto, toy, pluto, got \"{}\"; {}", name,
-                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+  refuse_preset(name, {"toy", "pluto"}, "picture", "auto_settings");
 }
 
 Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,

@@ -85,15 +85,7 @@ Settings scene_preset(const std::string& name) {
   if (name == "nerf") {
     return config_to_settings(table_3(), "preset nerf");
   }
-  if (name == "auto") {
-    throw Error(ErrorKind::InvalidArgument,
-                "[preset] name: expected a fixed preset (nerf), got \"auto\", which needs a scene's size; use "
-                "auto_scene_settings");
-  }
-  const std::string match = closest_match(name, {"auto", "nerf"});
-  throw Error(ErrorKind::NotFound,
-              fmt::format("[preset] name: expected one of auto, nerf for a scene, got \"{}\"; {}", name,
-                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+  refuse_preset(name, {"nerf"}, "scene", "auto_scene_settings");
 }
 
 Settings auto_scene_settings(int64_t n_pixels, double max_seconds, int64_t n_params, Precision precision,

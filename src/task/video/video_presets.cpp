@@ -1,8 +1,5 @@
 #include "loe/task/video_presets.h"
 
-#include <fmt/format.h>
-
-#include "loe/base/error.h"
 #include "task/auto_plan.h"
 #include "task/fit_config_internal.h"
 
@@ -40,15 +37,7 @@ Settings video_preset(const std::string& name) {
   if (name == "video") {
     return config_to_settings(table_2(), "preset video");
   }
-  if (name == "auto") {
-    throw Error(ErrorKind::InvalidArgument,
-                "[preset] name: expected a fixed preset (video), got \"auto\", which needs a video's size; use "
-                "auto_video_settings");
-  }
-  const std::string match = closest_match(name, {"auto", "video"});
-  throw Error(ErrorKind::NotFound,
-              fmt::format("[preset] name: expected one of auto, video for a video, got \"{}\"; {}", name,
-                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+  refuse_preset(name, {"video"}, "video", "auto_video_settings");
 }
 
 Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
