@@ -40,6 +40,24 @@ Json lens_info(const Scene& scene) {
   return info;
 }
 
+/// What `of` gives for members of Intrinsics.
+template <typename Of>
+void add_camera(Json& info, const Of& of) {
+  info["focal_x"] = of(&Intrinsics::fl_x);
+  info["focal_y"] = of(&Intrinsics::fl_y);
+  info["centre_x"] = of(&Intrinsics::cx);
+  info["centre_y"] = of(&Intrinsics::cy);
+}
+
+/// Of a scene or a field: normalised = (world - centre) scale; the rest is normalised.
+template <typename Placed>
+void add_space(Json& info, const Placed& placed) {
+  info["world_centre"] = placed.centre;
+  info["world_scale"] = placed.scale;
+  info["box_min"] = placed.box_min;
+  info["box_max"] = placed.box_max;
+}
+
 }  // namespace
 
 Json scene_info(const Scene& scene) {
@@ -57,21 +75,14 @@ Json scene_info(const Scene& scene) {
   Json info = {{"kind", "scene"}, {"path", scene.path}, {"format", scene.format}, {"views", views}};
   info["width"] = of(&Intrinsics::width);
   info["height"] = of(&Intrinsics::height);
-  info["focal_x"] = of(&Intrinsics::fl_x);
-  info["focal_y"] = of(&Intrinsics::fl_y);
-  info["centre_x"] = of(&Intrinsics::cx);
-  info["centre_y"] = of(&Intrinsics::cy);
+  add_camera(info, of);
   info["lens"] = lens_info(scene);
   info["alpha"] = scene.has_alpha;
   info["background"] = scene.background == Background::None    ? "none"
                        : scene.background == Background::White ? "white"
                                                                : "random";
   info["masks"] = n_masks;
-  // normalised = (world - centre) scale; the rest is normalised.
-  info["world_centre"] = scene.centre;
-  info["world_scale"] = scene.scale;
-  info["box_min"] = scene.box_min;
-  info["box_max"] = scene.box_max;
+  add_space(info, scene);
   info["camera_radius"] = range_of(scene, [](const View& view) {
     const auto& m = view.camera_to_world.matrix;
     return std::hypot(m[0][3], m[1][3], m[2][3]);
@@ -88,28 +99,17 @@ Json scene_info(const Scene& scene) {
 
 Json field_json(const FieldInfo& field) {
   const Intrinsics& lens = field.intrinsics;
-  Json info = {{"focal_x", lens.fl_x},
-               {"focal_y", lens.fl_y},
-               {"centre_x", lens.cx},
-               {"centre_y", lens.cy},
-               {"lens", {{"model", to_string(lens.lens.model)}}},
-               {"poses", field.poses.size()},
-               {"world_centre", field.centre},
-               {"world_scale", field.scale},
-               {"box_min", field.box_min},
-               {"box_max", field.box_max}};
+  Json info;
+  add_camera(info, [&](auto member) { return lens.*member; });
+  info["lens"] = {{"model", to_string(lens.lens.model)}};
+  info["poses"] = field.poses.size();
+  add_space(info, field);
   if (field.far > 0) {
     info["near"] = field.near;
     info["far"] = field.far;
   }
-  const RaySettings& rays = field.rays;
-  info["rays"] = {{"n_coarse", rays.n_coarse},
-                  {"n_fine", rays.n_fine},
-                  {"importance", to_string(rays.importance)},
-                  {"density", to_string(rays.density)},
-                  {"density_shift", rays.density_shift},
-                  {"last_interval", to_string(rays.last)},
-                  {"background", rays.background}};
+  Json& rays = info["rays"];
+  visit_settings(field.rays, [&](const char* name, const auto& value) { rays[name] = value; });
   return info;
 }
 

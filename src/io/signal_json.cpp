@@ -34,14 +34,8 @@ void write_video(const SignalInfo& signal, Json& json) {
 }
 
 void write_scene(const FieldInfo& field, Json& json) {
-  const RaySettings& rays = field.rays;
-  json["rays"] = {{"n_coarse", rays.n_coarse},
-                  {"n_fine", rays.n_fine},
-                  {"importance", to_string(rays.importance)},
-                  {"density", to_string(rays.density)},
-                  {"density_shift", rays.density_shift},
-                  {"last_interval", to_string(rays.last)},
-                  {"background", rays.background}};
+  Json& rays = json["rays"];
+  visit_settings(field.rays, [&](const char* name, const auto& value) { rays[name] = value; });
   json["space"] = {
       {"centre", field.centre}, {"scale", field.scale}, {"box_min", field.box_min}, {"box_max", field.box_max}};
   const Intrinsics& lens = field.intrinsics;

@@ -52,6 +52,18 @@ struct RaySettings {
   bool operator==(const RaySettings&) const = default;
 };
 
+/// Calls visit(name, value) for each setting, by the names that files and reports give them; choices as their names.
+template <typename Visit>
+void visit_settings(const RaySettings& rays, const Visit& visit) {
+  visit("n_coarse", rays.n_coarse);
+  visit("n_fine", rays.n_fine);
+  visit("importance", to_string(rays.importance));
+  visit("density", to_string(rays.density));
+  visit("density_shift", rays.density_shift);
+  visit("last_interval", to_string(rays.last));
+  visit("background", rays.background);
+}
+
 /// A radiance field in [-0.5, 0.5]^3 and the world around it: normalised = (world - centre) * scale.
 struct FieldInfo {
   RaySettings rays;
