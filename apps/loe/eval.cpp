@@ -97,8 +97,7 @@ int eval(const EvalFlags& flags) {
   Reporter reporter(progress_mode(flags.progress), flags.quiet ? Verbosity::Quiet : Verbosity::Normal);
   const ModelSource source = open_model(flags.source);
   const std::string data = flags.data.empty() ? data_of_run(source) : flags.data;
-  const std::unique_ptr<FitSignal> signal =
-      read_data_of_run(source, data, flags.data.empty(), [&](const std::string& text) { reporter.warning(text); });
+  const std::unique_ptr<FitSignal> signal = read_data_of_run(source, data, flags.data.empty(), events_of(reporter));
   check_match(source, *signal, data);
   refuse_other_tasks(flags, *signal);
   ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);

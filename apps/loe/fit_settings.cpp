@@ -321,8 +321,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   job.run = read_run_settings(given);
   job.run.data = choose_data(flags, job.run);
   if (job.run.task.empty()) job.run.task = task_of_data(job.run.data);
-  job.signal = read_signal(job.run.data, job.run.task, read_options(given, job.run.task),
-                           [&](const std::string& text) { reporter.warning(text); });
+  job.signal = read_signal(job.run.data, job.run.task, read_options(given, job.run.task), events_of(reporter));
   if (job.run.name.empty()) job.run.name = name_of_data(job.run.data);
 
   const auto config_of = [&](const Settings& settings) {

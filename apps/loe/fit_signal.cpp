@@ -86,7 +86,7 @@ void move_into(Scene& scene, const FieldInfo& field) {
 }
 
 ScenePictures read_views(const std::string& path, const SceneSource& source, const std::optional<FieldInfo>& field,
-                         const std::function<void(const std::string&)>& on_warning) {
+                         const ReadEvents& events) {
   SceneOptions options;
   options.format = source.format;
   options.images = source.images;
@@ -94,9 +94,9 @@ ScenePictures read_views(const std::string& path, const SceneSource& source, con
   options.box_half_side = source.box_half_side;
   options.box_centre = source.box_centre;
   Scene scene = read_scene(path, options);
-  for (const std::string& warning : scene.warnings) on_warning(warning);
+  for (const std::string& warning : scene.warnings) events.on_warning(warning);
   if (field) move_into(scene, *field);
-  ScenePictures pictures = read_scene_pictures(std::move(scene), source.max_side, source.test_views, [](double) {});
+  ScenePictures pictures = read_scene_pictures(std::move(scene), source.max_side, source.test_views, events.on_share);
   for (std::size_t i = 0; i < pictures.images.size(); ++i) {
     check_finite(pictures.images[i], pictures.scene.views[i].image_path);
   }
@@ -114,12 +114,21 @@ ReadOptions read_options(const Settings& settings, const std::string& task) {
   return {signal_edit_from_settings(settings), {}, {}};
 }
 
+ReadEvents events_of(Reporter& reporter) {
+  return {[&reporter](const std::string& text) { reporter.warning(text); },
+          [&reporter](double done) {
+            reporter.job("reading", done);
+            if (done >= 1) reporter.end_line();
+          }};
+}
+
 std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
-                                       const std::function<void(const std::string&)>& on_warning) {
+                                       const ReadEvents& events) {
   const std::string kind = task.empty() ? task_of_data(path) : task;
-  if (kind == "scene")
-    return scene_signal(read_views(path, options.scene.source, options.field, on_warning), options.scene);
-  if (kind == "video") return video_signal(read_clip(path, options.edit, on_warning));
+  if (kind == "scene") {
+    return scene_signal(read_views(path, options.scene.source, options.field, events), options.scene);
+  }
+  if (kind == "video") return video_signal(read_clip(path, options.edit, events.on_warning));
   return picture_signal(read_picture(path, options.edit));
 }
 

@@ -16,6 +16,7 @@
 #include "loe/signal/video.h"
 #include "loe/task/fit_config.h"
 #include "loe/train/trainer.h"
+#include "progress.h"
 
 namespace loe::app {
 
@@ -92,10 +93,20 @@ struct ReadOptions {
 };
 ReadOptions read_options(const Settings& settings, const std::string& task);
 
-/// Reads and edits the signal at `path`. `task`: "image", "video", "scene" or "" (task_of_data). on_warning receives
-/// what the user should know about the file (alpha dropped, variable frame rate). All errors of the readers.
+/// Receive what happens while a signal is read.
+struct ReadEvents {
+  /// What the user should know about the file (alpha dropped, variable frame rate).
+  std::function<void(const std::string&)> on_warning;
+  /// The share of a scene's photos that is read.
+  OnShare on_share;
+};
+/// Both to the user, the share as the job "reading".
+ReadEvents events_of(Reporter& reporter);
+
+/// Reads and edits the signal at `path`. `task`: "image", "video", "scene" or "" (task_of_data). All errors of the
+/// readers.
 std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
-                                       const std::function<void(const std::string&)>& on_warning);
+                                       const ReadEvents& events);
 
 /// The implementations.
 std::unique_ptr<FitSignal> picture_signal(Image image);

@@ -100,7 +100,7 @@ std::string data_of_run(const ModelSource& source) {
 }
 
 std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std::string& data, bool is_own,
-                                            const std::function<void(const std::string&)>& on_warning) {
+                                            const ReadEvents& events) {
   const std::string& task = source.model.signal.task;
   ReadOptions options;
   if (!source.run_path.empty()) options = read_options(read_config(source.run_path + "/config.toml"), task);
@@ -114,7 +114,7 @@ std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std
       options.scene.background = field.rays.background[0] > 0.5 ? RayBackground::White : RayBackground::Black;
     }
   }
-  return read_signal(data, task, options, on_warning);
+  return read_signal(data, task, options, events);
 }
 
 }  // namespace loe::app

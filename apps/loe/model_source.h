@@ -26,6 +26,6 @@ std::string data_of_run(const ModelSource& source);
 /// The signal at `data`, read as the model's task and edited as the run's config.toml says. One that the user named
 /// (is_own false) and that has the model's size already is taken as it is: it may be the edited one. See read_signal.
 std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std::string& data, bool is_own,
-                                            const std::function<void(const std::string&)>& on_warning);
+                                            const ReadEvents& events);
 
 }  // namespace loe::app

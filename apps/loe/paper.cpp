@@ -300,7 +300,7 @@ class PaperSession {
     table.has_new_runs = has_new_runs_;
     table.read_signal = [&] {
       return read_data_of_run(open_model(table.runs.front().folder), data_, true,
-                              [this](const std::string& text) { reporter_.detail(text); });
+                              {[this](const std::string& text) { reporter_.detail(text); }, [](double) {}});
     };
     table.on_progress = [this](const std::string& file, double done) { on_job("writing the comparison", file, done); };
     const InterruptGuard guard;  // lets a writer remove its temporary file
