@@ -185,9 +185,11 @@ class SceneRenderer {
                                          : parse_double("--min-transmittance", flags.min_transmittance, 0, 0.5);
     if (settings.occupancy_resolution > 0) {
       FieldRenderer plain(model, field.rays);
+      plain.set_on_piece([&] { check_not_stopped(flags); });
       grid_ = occupancy_of(plain, settings);
     }
     renderer_.emplace(model, field.rays, RaySkipping{grid_ ? &*grid_ : nullptr, min_transmittance});
+    renderer_->set_on_piece([&] { check_not_stopped(flags); });
   }
 
   void render(const View& view, const std::function<void(int, int, const FieldPixels&)>& on_rows) {
@@ -232,7 +234,6 @@ void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, 
   std::vector<float> buffer;
   plan.view.camera_to_world = plan.poses.front();
   renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
-    check_not_stopped(flags);
     writer.write_rows(n_rows, values_of(pixels, plan, is_raw, buffer).data());
     reporter.job("rendering", static_cast<double>(first_row + n_rows) / lens.height);
   });
@@ -253,7 +254,6 @@ void render_path(const RenderFlags& flags, Plan& plan, VideoWriter& writer, Scen
   for (std::size_t k = 0; k < plan.poses.size(); ++k) {
     plan.view.camera_to_world = plan.poses[k];
     renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
-      check_not_stopped(flags);
       const std::vector<float>& values = values_of(pixels, plan, false, buffer);
       std::copy(values.begin(), values.end(),
                 frame.begin() + static_cast<std::ptrdiff_t>(row_size * static_cast<std::size_t>(first_row)));

@@ -162,10 +162,12 @@ class SceneSignal : public FitSignal {
     int64_t n_done = 0;
     int64_t n_rays = 0;
     for (const std::size_t v : held_out_views(pictures_.scene)) n_rays += pictures_.images[v].n_pixels();
+    const auto tell = [&] { on_share(static_cast<double>(n_done) / static_cast<double>(n_rays)); };
+    renderer.set_on_piece(tell);
     return evaluation(evaluate_scene(renderer, pictures_, rays().background, [&](const ComparedRows& rows) {
       on_rows(rows);
       n_done += int64_t{rows.n_rows} * pictures_.images[rows.view].width();
-      on_share(static_cast<double>(n_done) / static_cast<double>(n_rays));
+      tell();
     }));
   }
   /// The first view to measure, reduced.

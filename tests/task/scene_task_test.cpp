@@ -274,6 +274,22 @@ TEST(FieldRenderer, SkippingWhatHasNoDensityChangesNothing) {
   for (std::size_t i = 0; i < expected.color.size(); ++i) EXPECT_NEAR(found.color[i], expected.color[i], 0.06);
 }
 
+TEST(FieldRenderer, CanBeStoppedBetweenPieces) {
+  const FitConfig config = scene_config_from_settings(tiny_settings());
+  ModelExecutor model = compile_field(config);
+  model.set_params(initial_params(model.spec(), 5));
+  FieldRenderer renderer(model, config.scene.rays);
+  int n_pieces = 0;
+  renderer.set_on_piece([&] {
+    if (++n_pieces == 2) throw Error(ErrorKind::Cancelled, "stopped");
+  });
+  FieldPixels pixels;
+  EXPECT_THROW(renderer.render(some_rays(3), pixels), Error) << "before the fine network";
+  EXPECT_EQ(n_pieces, 2);
+  renderer.render(some_rays(3), pixels);
+  EXPECT_EQ(n_pieces, 4);
+}
+
 TEST(FieldRenderer, RefusesOtherModels) {
   FitConfig config = scene_config_from_settings(tiny_settings());
   ModelExecutor one = compile(reference_backend(), ModelSpec(build_model(config).main()), {});

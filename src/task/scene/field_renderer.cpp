@@ -47,6 +47,7 @@ struct FieldRenderer::Impl {
       fill_ray_samples(batch, pass.samples, encoded, first, count, pass.coords.data() + 3 * first,
                        pass.features.data() + static_cast<int64_t>(width) * first);
     });
+    on_piece();
     if (n > 0) executor.forward({n, pass.coords, pass.features}, pass.outputs);
     activate(pass, n);
     n_samples += n;
@@ -97,6 +98,7 @@ struct FieldRenderer::Impl {
   std::vector<float> encoded;
   FieldPass coarse;
   FieldPass fine;
+  std::function<void()> on_piece = [] {};
   int64_t n_samples = 0;
 };
 
@@ -115,6 +117,10 @@ FieldRenderer::FieldRenderer(ModelExecutor& model, const RaySettings& rays, cons
 }
 
 FieldRenderer::~FieldRenderer() = default;
+
+void FieldRenderer::set_on_piece(std::function<void()> on_piece) {
+  impl_->on_piece = std::move(on_piece);
+}
 
 void FieldRenderer::render(const RayBatch& rays, FieldPixels& pixels) {
   const int64_t n_rays = rays.size();
@@ -139,6 +145,7 @@ void FieldRenderer::render(const RayBatch& rays, FieldPixels& pixels) {
 
 void FieldRenderer::density(std::span<const float> points, std::span<float> sigma) {
   Impl& impl = *impl_;
+  impl.on_piece();
   const std::size_t n = sigma.size();
   FieldPass& pass = impl.fine;
   pass.coords.resize(3 * n);
@@ -154,6 +161,7 @@ void FieldRenderer::density(std::span<const float> points, std::span<float> sigm
 
 void FieldRenderer::color(std::span<const float> points, std::span<const float> directions, std::span<float> colors) {
   Impl& impl = *impl_;
+  impl.on_piece();
   FieldPass& pass = impl.fine;
   pass.coords.resize(points.size());
   std::transform(points.begin(), points.end(), pass.coords.begin(), field_coordinate);
