@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "loe/base/error.h"
@@ -369,6 +370,50 @@ TEST(SceneProblem, SameBitsForAnyThreadsAndAcrossAnInterruption) {
   EXPECT_EQ(one.state.params.params, resumed.state.params.params);
   EXPECT_EQ(one.state.params.adam_v, resumed.state.params.adam_v);
   EXPECT_EQ(one.state.task_state, resumed.state.task_state);
+}
+
+TEST(SceneProblem, AStepWhoseLossIsNotFiniteChangesNothing) {
+  const ScenePictures pictures = analytic_pictures(4, 1, 16);
+  Settings settings = tiny_settings();
+  settings.set("rays.occupancy", int64_t{8}, "test");
+  settings.set("rays.steps_per_occupancy", int64_t{1}, "test");
+  for (const std::size_t bad_part : {std::size_t{0}, std::size_t{1}}) {
+    SceneFit fit(pictures, settings);
+    fit.train_to(3);
+    const RunState good = fit.state;
+    // One network's last bias, of a colour: the other one's loss stays finite.
+    RunState state = good;
+    const int64_t bias = fit.model.spec().param_offset(bad_part + 1) - 1;
+    state.params.params[static_cast<std::size_t>(bias)] = std::numeric_limits<float>::quiet_NaN();
+    const RunState before = state;
+    fit.model.set_params(state.params.params);
+    AdamUpdate update;
+    update.t = state.step + 1;
+    EXPECT_TRUE(std::isnan(fit.problem.step(fit.model, update, state).loss));
+    const auto bits = [](const std::vector<float>& values) {
+      return std::string(reinterpret_cast<const char*>(values.data()), sizeof(float) * values.size());
+    };
+    EXPECT_TRUE(bits(state.params.params) == bits(before.params.params)) << bad_part;
+    EXPECT_TRUE(bits(state.params.adam_m) == bits(before.params.adam_m)) << bad_part;
+    EXPECT_TRUE(bits(state.params.adam_v) == bits(before.params.adam_v)) << bad_part;
+    EXPECT_EQ(state.task_state, good.task_state) << bad_part;
+    // Neither the executors nor the grid remember the step: from the good state on it goes as if it had not been.
+    if (bad_part == 1) {
+      ParamSlice fine = fit.model.slice(fit.state.params, 1);
+      fit.model[1].set_params(fine.params);
+    } else {
+      ParamSlice coarse = fit.model.slice(fit.state.params, 0);
+      fit.model[0].set_params(coarse.params);
+    }
+    SceneFit other(pictures, settings);
+    other.train_to(4);
+    update = fit.config.train.adam;
+    update.learning_rate = fit.config.train.schedule.at(3, fit.config.train.max_steps);
+    update.t = 4;
+    fit.problem.step(fit.model, update, fit.state);
+    EXPECT_EQ(fit.state.params.params, other.state.params.params) << bad_part;
+    EXPECT_EQ(fit.state.task_state, other.state.task_state) << bad_part;
+  }
 }
 
 TEST(SceneProblem, TheGridSavesSamples) {

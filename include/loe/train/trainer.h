@@ -38,8 +38,8 @@ class Problem {
  public:
   virtual ~Problem() = default;
   /// Update number state.step (0-based) of the model's networks, whose parameters state holds; state.step stays. Must
-  /// be a pure function of the state and the task's settings. If the loss is not finite no parameter of the network
-  /// that it belongs to changes.
+  /// be a pure function of the state and the task's settings. If the loss is not finite nothing in the state changes,
+  /// nor does the model.
   virtual StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) = 0;
   /// PSNR in dB of the current parameters on the whole signal.
   virtual double evaluate_psnr(ModelExecutor& model) = 0;

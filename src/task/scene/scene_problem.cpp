@@ -23,12 +23,15 @@ constexpr int64_t kFullUpdates = 16;
 struct SceneProblem::Impl {
   Impl(const ScenePictures& scene_pictures, const FitConfig& fit_config)
       : pictures(scene_pictures), config(fit_config), drawer(scene_pictures, fit_config.scene, fit_config.seed) {
-    if (config.scene.occupancy_resolution > 0) {
-      OccupancySpec spec;
-      spec.resolution = config.scene.occupancy_resolution;
-      spec.threshold = config.scene.occupancy_threshold;
-      grid.emplace(spec);
-    }
+    make_grid();
+  }
+
+  void make_grid() {
+    if (config.scene.occupancy_resolution == 0) return;
+    OccupancySpec spec;
+    spec.resolution = config.scene.occupancy_resolution;
+    spec.threshold = config.scene.occupancy_threshold;
+    grid.emplace(spec);
   }
 
   RaySettings evaluation_rays() const {
@@ -38,19 +41,40 @@ struct SceneProblem::Impl {
   }
   RaySkipping skipping() const { return {grid ? &*grid : nullptr, config.scene.min_transmittance}; }
 
-  void update_grid(ModelExecutor& model, RunState& state) {
+  /// state.task_state takes over what is new when the step is known to be good.
+  void update_grid(ModelExecutor& model, const RunState& state) {
+    is_grid_new = false;
     if (!grid) return;
     // A run may be resumed between two updates, with the grid of the last one.
     if (state.step != next_step && !state.task_state.empty()) grid->set_density(state.task_state);
     next_step = state.step + 1;
     const int64_t interval = config.scene.steps_per_occupancy;
     if (state.step % interval != 0) return;
+    is_grid_new = true;
     FieldRenderer renderer(model, config.scene.rays);
     const int64_t update = state.step / interval;
     const auto n_cells = static_cast<int64_t>(grid->density().size());
     grid->update([&](std::span<const float> points, std::span<float> sigma) { renderer.density(points, sigma); },
                  config.seed, static_cast<uint64_t>(update), update < kFullUpdates ? 0 : n_cells / 4);
-    state.task_state.assign(grid->density().begin(), grid->density().end());
+  }
+
+  /// The coarse network is updated before it is known whether the fine one's loss is finite.
+  void keep(const ParamSlice& coarse) {
+    before.params.assign(coarse.params.begin(), coarse.params.end());
+    before.adam_m.assign(coarse.adam_m.begin(), coarse.adam_m.end());
+    before.adam_v.assign(coarse.adam_v.begin(), coarse.adam_v.end());
+  }
+  void put_back(ModelExecutor& model, const ParamSlice& coarse) {
+    std::copy(before.params.begin(), before.params.end(), coarse.params.begin());
+    std::copy(before.adam_m.begin(), before.adam_m.end(), coarse.adam_m.begin());
+    std::copy(before.adam_v.begin(), before.adam_v.end(), coarse.adam_v.begin());
+    model[0].set_params(before.params);
+  }
+  /// The grid is again what the state says.
+  void forget_grid(const RunState& state) {
+    if (!is_grid_new) return;
+    make_grid();
+    if (!state.task_state.empty()) grid->set_density(state.task_state);
   }
 
   /// One network's update. The weights of its samples are left in `weights`.
@@ -68,6 +92,8 @@ struct SceneProblem::Impl {
   TrainingRayDrawer drawer;
   std::optional<OccupancyGrid> grid;
   int64_t next_step = 0;  ///< that the grid is ready for
+  bool is_grid_new = false;
+  ParamState before;  ///< the coarse network's, of the last good step
   TrainingRays batch;
   SampleSet coarse;
   SampleSet fine;
@@ -92,10 +118,20 @@ StepResult SceneProblem::step(ModelExecutor& model, const AdamUpdate& update, Ru
   HierarchicalSampler sampler(impl.config.scene.rays, impl.skipping());
   const SampleJitter jitter{true, impl.config.seed, static_cast<uint64_t>(state.step), 0};
   sampler.draw_coarse(impl.batch.rays, jitter, impl.coarse);
+  impl.keep(model.slice(state.params, 0));
   const double coarse_loss = impl.train(model, 0, impl.coarse, update, state);
-  if (!std::isfinite(coarse_loss)) return {coarse_loss, impl.coarse.size()};
+  if (!std::isfinite(coarse_loss)) {
+    impl.forget_grid(state);
+    return {coarse_loss, impl.coarse.size()};
+  }
   sampler.draw_fine(impl.batch.rays, jitter, impl.weights, impl.fine);
   const double loss = impl.train(model, 1, impl.fine, update, state);
+  if (!std::isfinite(loss)) {
+    impl.put_back(model, model.slice(state.params, 0));
+    impl.forget_grid(state);
+  } else if (impl.is_grid_new) {
+    state.task_state.assign(impl.grid->density().begin(), impl.grid->density().end());
+  }
   return {loss, impl.coarse.size() + impl.fine.size()};
 }
 
