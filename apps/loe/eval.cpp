@@ -100,8 +100,7 @@ int eval(const EvalFlags& flags) {
   const std::unique_ptr<FitSignal> signal = read_data_of_run(source, data, flags.data.empty(), events_of(reporter));
   check_match(source, *signal, data);
   refuse_other_tasks(flags, *signal);
-  ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);
-  model.set_params(source.model.params);
+  ModelExecutor model = compile_to_look(flags.device, source.model, precision, threads);
   const Evaluation evaluation = signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
   reporter.end_line();
   const ModelSpec& spec = source.model.spec;

@@ -10,7 +10,9 @@
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
 #include "loe/io/video_file.h"
+#include "loe/nn/radiance_field.h"
 #include "loe/task/fit_config.h"
+#include "machine.h"
 
 namespace loe::app {
 namespace {
@@ -80,6 +82,23 @@ ModelSource open_model(const std::string& path) {
   if (fs::is_directory(path, error)) return open_run(path);
   if (fs::path(path).parent_path().filename() == "checkpoints" && is_checkpoint(path)) return open_checkpoint(path);
   return {read_model(path), path, run_of_file(path)};
+}
+
+ModelExecutor compile_to_look(const std::string& device, const Model& model, Precision precision, int n_threads) {
+  ModelSpec spec = model.spec;
+  std::span<const float> params = model.params;
+  std::vector<float> kept;
+  if (model.signal.task == "scene" && spec.parts.size() == 2) {
+    const NetworkSpec coarse = spec.parts[0].network;
+    const auto n_coarse = static_cast<std::size_t>(coarse.n_params());
+    spec.parts[0].network = density_network(coarse);
+    kept = density_params(coarse, params.first(n_coarse));
+    kept.insert(kept.end(), params.begin() + static_cast<std::ptrdiff_t>(n_coarse), params.end());
+    params = kept;
+  }
+  ModelExecutor executor = compile(device, spec, precision, n_threads);
+  executor.set_params(params);
+  return executor;
 }
 
 std::string data_of_run(const ModelSource& source) {

@@ -20,6 +20,10 @@ struct ModelSource {
 /// the model.safetensors of that run). Error(NotFound), Error(Format), Error(Io) saying what was expected.
 ModelSource open_model(const std::string& path);
 
+/// The executors of a model that is only looked at, with its parameters: a field's coarse network is without its
+/// colours.
+ModelExecutor compile_to_look(const std::string& device, const Model& model, Precision precision, int n_threads);
+
 /// What a run was trained on, from its config.toml. Error(InvalidArgument) if there is no run.
 std::string data_of_run(const ModelSource& source);
 

@@ -61,8 +61,7 @@ int render(const RenderFlags& flags) {
                 fmt::format("[render] {}: expected a model of a picture, video or scene, got one of task '{}'",
                             source.model_path, signal.task));
   }
-  ModelExecutor model = compile(flags.device, source.model.spec, precision, threads);
-  model.set_params(source.model.params);
+  ModelExecutor model = compile_to_look(flags.device, source.model, precision, threads);
   // The guard lets the writers remove their temporary files when the user stops a long rendering.
   const InterruptGuard guard;
   if (signal.task == "scene") {

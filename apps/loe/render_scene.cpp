@@ -244,8 +244,7 @@ void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, 
              renderer.cost());
 }
 
-void render_path(const RenderFlags& flags, Plan& plan, VideoWriter& writer, SceneRenderer& renderer,
-                 Reporter& reporter) {
+void render_path(Plan& plan, VideoWriter& writer, SceneRenderer& renderer, Reporter& reporter) {
   const Intrinsics& lens = plan.view.intrinsics;
   const std::size_t n_channels = plan.map == Map::Color ? 3 : 1;
   const std::size_t row_size = n_channels * static_cast<std::size_t>(lens.width);
@@ -282,7 +281,7 @@ void render_scene(const RenderFlags& flags, const FieldInfo& field, ModelExecuto
   // First of all: a name that cannot be written should not cost a rendering.
   VideoWriter writer(flags.out, lens.width, lens.height, plan.map == Map::Color ? 3 : 1, options);
   SceneRenderer renderer(flags, field, model);
-  render_path(flags, plan, writer, renderer, reporter);
+  render_path(plan, writer, renderer, reporter);
   if (flags.quiet) return;
   fmt::print("{}  {} x {}, {} frames at {:.4g} a second{}; {}\n", flags.out, lens.width, lens.height, plan.poses.size(),
              options.rate.value(), scale_of(plan, false), renderer.cost());

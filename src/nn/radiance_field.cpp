@@ -40,4 +40,30 @@ NetworkSpec build_radiance_field(const RadianceFieldConfig& config) {
   return spec;
 }
 
+NetworkSpec density_network(const NetworkSpec& field) {
+  const int density = static_cast<int>(field.layers.size()) - 3;
+  const std::vector<int> outputs = {density + 2, density};
+  if (density < 1 || field.n_out() != 4 || field.outputs != outputs) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[radiance_field] network: expected levels, density and two layers of colour, got {} "
+                            "layers and {} outputs",
+                            field.layers.size(), field.n_out()));
+  }
+  NetworkSpec spec = field;
+  spec.layers.resize(static_cast<std::size_t>(density) + 1);
+  spec.outputs.clear();
+  spec.validate();
+  return spec;
+}
+
+std::vector<float> density_params(const NetworkSpec& field, std::span<const float> params) {
+  const NetworkSpec spec = density_network(field);
+  // The layers are in order; the table of an embedding is the last of all.
+  const std::span<const float> layers = params.first(static_cast<std::size_t>(spec.embedding_offset()));
+  const std::span<const float> table = params.subspan(static_cast<std::size_t>(field.embedding_offset()));
+  std::vector<float> own(layers.begin(), layers.end());
+  own.insert(own.end(), table.begin(), table.end());
+  return own;
+}
+
 }  // namespace loe

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <numeric>
+#include <vector>
 
 #include "loe/base/error.h"
 
@@ -44,6 +46,31 @@ TEST(RadianceField, DensityAndColourReadTheLastLevel) {
   EXPECT_EQ(spec.layers[6].activation.kind, ActivationKind::LeakyRelu);
   EXPECT_EQ(spec.layers[5].activation.kind, ActivationKind::Identity);
   EXPECT_EQ(spec.output, OutputSpec{});
+}
+
+TEST(RadianceField, TheDensityAloneHasItsOwnParameters) {
+  RadianceFieldConfig config = table_3(1);
+  config.trunk.input.embedding = {{2, 2, 2, 0}, 3};
+  const NetworkSpec field = build_radiance_field(config);
+  const NetworkSpec density = density_network(field);
+  EXPECT_EQ(density.n_features(), 0);
+  EXPECT_EQ(density.n_out(), 1);
+  std::vector<float> params(static_cast<std::size_t>(field.n_params()));
+  std::iota(params.begin(), params.end(), 0.0F);
+  const std::vector<float> own = density_params(field, params);
+  ASSERT_EQ(static_cast<int64_t>(own.size()), density.n_params());
+  for (const TensorInfo& info : density.tensors()) {
+    for (const TensorInfo& from : field.tensors()) {
+      if (from.name != info.name) continue;
+      EXPECT_EQ(from.shape, info.shape);
+      EXPECT_EQ(own[static_cast<std::size_t>(info.offset)], params[static_cast<std::size_t>(from.offset)]) << info.name;
+      EXPECT_EQ(own[static_cast<std::size_t>(info.offset + info.size() - 1)],
+                params[static_cast<std::size_t>(from.offset + from.size() - 1)])
+          << info.name;
+    }
+  }
+  EXPECT_THROW(density_network(build_network(config.trunk)), Error);
+  EXPECT_THROW(density_network(density), Error);
 }
 
 TEST(RadianceField, RefusesOtherDimensionsAndWidths) {

@@ -275,6 +275,32 @@ TEST(FieldRenderer, SkippingWhatHasNoDensityChangesNothing) {
   for (std::size_t i = 0; i < expected.color.size(); ++i) EXPECT_NEAR(found.color[i], expected.color[i], 0.06);
 }
 
+TEST(FieldRenderer, ACoarseNetworkWithoutColoursRendersTheSameBits) {
+  for (const Precision precision : {Precision::F32, Precision::Bf16}) {
+    const FitConfig config = scene_config_from_settings(tiny_settings());
+    const ModelSpec spec = build_model(config);
+    ExecutorOptions options;
+    options.precision = precision;
+    ModelExecutor whole = compile(cpu_backend(), spec, options);
+    const std::vector<float> params = initial_params(spec, 5);
+    whole.set_params(params);
+    const NetworkSpec& coarse = spec.parts[0].network;
+    ModelSpec less = spec;
+    less.parts[0].network = density_network(coarse);
+    ModelExecutor lean = compile(cpu_backend(), less, options);
+    std::vector<float> kept = density_params(coarse, std::span(params).first(std::size_t(coarse.n_params())));
+    kept.insert(kept.end(), params.begin() + coarse.n_params(), params.end());
+    lean.set_params(kept);
+    FieldPixels expected;
+    FieldPixels found;
+    FieldRenderer(whole, config.scene.rays).render(some_rays(50), expected);
+    FieldRenderer(lean, config.scene.rays).render(some_rays(50), found);
+    EXPECT_EQ(found.color, expected.color);
+    EXPECT_EQ(found.opacity, expected.opacity);
+    EXPECT_EQ(found.depth, expected.depth);
+  }
+}
+
 TEST(FieldRenderer, CanBeStoppedBetweenPieces) {
   const FitConfig config = scene_config_from_settings(tiny_settings());
   ModelExecutor model = compile_field(config);

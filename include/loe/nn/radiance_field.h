@@ -1,6 +1,9 @@
 // The network of a radiance field: density from the position, colour from position and viewing direction.
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include "loe/backend/network_spec.h"
 #include "loe/nn/network.h"
 
@@ -20,6 +23,12 @@ struct RadianceFieldConfig {
 /// Layers "levels.<i>", "density", "color.0", "color.1"; outputs [red, green, blue, density], all raw; the features of
 /// "color.0" are encode_direction(). Error(InvalidArgument) naming the field.
 NetworkSpec build_radiance_field(const RadianceFieldConfig& config);
+
+/// The field without what only its colours need: gamma(p) -> levels -> density, its one output; no features. The
+/// density has the same bits. Error(InvalidArgument) if the network is not build_radiance_field's.
+NetworkSpec density_network(const NetworkSpec& field);
+/// Its parameters, out of the field's n_params().
+std::vector<float> density_params(const NetworkSpec& field, std::span<const float> params);
 
 /// How a direction is encoded: its three components, then sin(2^k d), cos(2^k d), k < L (published NeRF has no factor).
 InputSpec direction_input(const RadianceFieldConfig& config);

@@ -51,10 +51,11 @@ struct FieldPixels {
 };
 
 /// Renders rays through a coarse and a fine network: stratified samples (their bins' middles), importance samples
-/// without random numbers, eq. 6. The networks must be build_radiance_field's.
+/// without random numbers, eq. 6. The networks must be build_radiance_field's; the coarse one, of which only the
+/// weights are used, may be without its colours (density_network), which renders the same bits sooner.
 class FieldRenderer {
  public:
-  /// Both must outlive the renderer. Error(InvalidArgument) if the model is not a radiance field's.
+  /// The model and the grid must outlive the renderer. Error(InvalidArgument) if the model is not a radiance field's.
   FieldRenderer(ModelExecutor& model, const RaySettings& rays, const RaySkipping& skipping = {});
   ~FieldRenderer();
 

@@ -38,13 +38,15 @@ struct FieldRenderer::Impl {
 
   void evaluate(Executor& executor, const RayBatch& batch, FieldPass& pass) {
     const int64_t n = pass.samples.size();
-    const std::size_t width = encoded.size() / static_cast<std::size_t>(std::max<int64_t>(1, batch.size()));
+    const bool has_colors = executor.spec().n_features() > 0;
+    const std::span<const float> directions = has_colors ? encoded : std::span<const float>();
+    const std::size_t width = directions.size() / static_cast<std::size_t>(std::max<int64_t>(1, batch.size()));
     pass.coords.resize(static_cast<std::size_t>(3 * n));
     pass.features.resize(width * static_cast<std::size_t>(n));
-    pass.outputs.resize(static_cast<std::size_t>(kFieldOutputs * n));
+    pass.outputs.resize(static_cast<std::size_t>((has_colors ? kFieldOutputs : 1) * n));
     pass.weights.resize(static_cast<std::size_t>(n));
     for_parts(n, [&](int64_t first, int64_t count) {
-      fill_ray_samples(batch, pass.samples, encoded, first, count, pass.coords.data() + 3 * first,
+      fill_ray_samples(batch, pass.samples, directions, first, count, pass.coords.data() + 3 * first,
                        pass.features.data() + static_cast<int64_t>(width) * first);
     });
     on_piece();
@@ -56,8 +58,9 @@ struct FieldRenderer::Impl {
   void activate(FieldPass& pass, int64_t n) {
     pass.sigma.resize(static_cast<std::size_t>(n));
     pass.color.resize(static_cast<std::size_t>(3 * n));
+    const int64_t width = n == 0 ? 0 : static_cast<int64_t>(pass.outputs.size()) / n;
     for_parts(n, [&](int64_t first, int64_t count) {
-      activate_samples(rays, std::span(pass.outputs).subspan(kFieldOutputs * first, kFieldOutputs * count),
+      activate_samples(rays, std::span(pass.outputs).subspan(width * first, width * count),
                        std::span(pass.sigma).subspan(first, count),
                        std::span(pass.color).subspan(3 * first, 3 * count));
     });
@@ -108,8 +111,10 @@ FieldRenderer::FieldRenderer(ModelExecutor& model, const RaySettings& rays, cons
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[scene] model: expected a coarse and a fine network, got {}", model.spec().parts.size()));
   }
-  const InputSpec encoding = direction_encoding(model.spec().parts[0].network);
-  if (direction_encoding(model.spec().parts[1].network) != encoding) {
+  const NetworkSpec& coarse = model.spec().parts[0].network;
+  const InputSpec encoding = direction_encoding(model.spec().main());
+  const bool is_density = coarse.n_dims == 3 && coarse.n_out() == 1 && coarse.n_features() == 0;
+  if (!is_density && direction_encoding(coarse) != encoding) {
     throw Error(ErrorKind::InvalidArgument, "[scene] model: expected one encoding of directions in both networks");
   }
   impl_ = std::make_unique<Impl>(model, rays, skipping);

@@ -50,11 +50,13 @@ void fill_ray_samples(const RayBatch& rays, const SampleSet& samples, std::span<
 
 void activate_samples(const RaySettings& settings, std::span<const float> outputs, std::span<float> sigma,
                       std::span<float> color) {
+  const auto shift = static_cast<float>(settings.density_shift);
+  if (outputs.size() == sigma.size()) return activate_density(settings.density, shift, outputs, sigma);
   for (std::size_t i = 0; i < sigma.size(); ++i) {
     std::copy_n(outputs.data() + kFieldOutputs * i, 3, color.data() + 3 * i);
     sigma[i] = outputs[kFieldOutputs * i + 3];
   }
-  activate_density(settings.density, static_cast<float>(settings.density_shift), sigma, sigma);
+  activate_density(settings.density, shift, sigma, sigma);
   activate_color(color, color);
 }
 

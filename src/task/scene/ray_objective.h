@@ -31,7 +31,7 @@ inline float field_coordinate(float p) {
   return std::min(std::max(p + 0.5F, 0.0F), 1.0F);
 }
 
-/// Densities [S] and colours [S, 3] of samples from raw outputs [S, 4].
+/// Densities [S] and colours [S, 3] of samples from raw outputs [S, 4]; from [S, 1] densities alone.
 void activate_samples(const RaySettings& settings, std::span<const float> outputs, std::span<float> sigma,
                       std::span<float> color);
 
