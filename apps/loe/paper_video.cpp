@@ -92,29 +92,13 @@ Image stack_source_frames(const Video& video) {
 }
 
 void write_shown_frames(Executor& executor, const Video& video, const std::string& folder) {
-  const Image source = stack_source_frames(video);
-  Image frames(source.width(), source.height(), source.n_channels(), source.type());
-  Image errors(source.width(), source.height(), 3, PixelType::U8);
-  const VideoShape shape{video.width(), video.height(), video.n_frames()};
-  const auto width = static_cast<std::size_t>(source.width());
-  std::vector<float> target(width * source.n_channels());
-  std::vector<float> colors(width * 3);
-  int first_line = 0;
-  for (const int t : shown_parts(video.n_frames())) {
-    ClipView view = whole_clip(shape);
-    view.first_frame = t;
-    view.n_source_frames = 1;
-    view.n_frames = 1;
-    decode_video(executor, shape, view, [&](int, int first_row, int n_rows, const float* values) {
-      for (int i = 0; i < n_rows; ++i, values += width * source.n_channels()) {
-        const int y = first_line + first_row + i;
-        source.read_row(0, y, source.width(), target.data());
-        color_errors(values, target.data(), source.width(), source.n_channels(), true, colors.data());
-        frames.write_row(0, y, source.width(), values);
-        errors.write_row(0, y, source.width(), colors.data());
-      }
-    });
-    first_line += video.height();
+  const std::vector<int> shown = shown_parts(video.n_frames());
+  const PictureSize size{video.width(), video.height()};
+  const int height = size.height * static_cast<int>(shown.size());
+  Image frames(size.width, height, video.n_channels(), video.type());
+  Image errors(size.width, height, 3, PixelType::U8);
+  for (std::size_t i = 0; i < shown.size(); ++i) {
+    draw_frame(executor, video, shown[i], size, 0, static_cast<int>(i) * size.height, frames, errors);
   }
   write_image(folder + "/" + kFramesFile, frames);
   write_image(folder + "/" + kFrameErrorsFile, errors);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loe/task/video_task.h"
+
 namespace loe::app {
 namespace {
 
@@ -97,6 +99,34 @@ ImageEvaluation write_reconstruction(Executor& executor, const Image& image, con
 int64_t preview_pixels(const Image& image) {
   const PictureSize size = preview_size(image);
   return int64_t{size.width} * size.height;
+}
+
+void draw_frame(Executor& executor, const Video& video, int t, const PictureSize& size, int x, int y, Image& frames,
+                Image& errors) {
+  const int n_channels = video.n_channels();
+  const VideoShape shape{video.width(), video.height(), video.n_frames()};
+  ClipView view = whole_clip(shape);
+  view.width = size.width;
+  view.height = size.height;
+  view.first_frame = t;
+  view.n_source_frames = 1;
+  view.n_frames = 1;
+  const Image& source = video.frame(t);
+  const std::size_t row_size = static_cast<std::size_t>(size.width) * n_channels;
+  std::vector<float> target(row_size);
+  std::vector<float> colors(static_cast<std::size_t>(size.width) * 3);
+  decode_video(executor, shape, view, [&](int, int first_row, int n_rows, const float* values) {
+    for (int row = first_row; row < first_row + n_rows; ++row, values += row_size) {
+      const int source_row = source_pixel(row, size.height, source.height());
+      for (int j = 0; j < size.width; ++j) {
+        source.read_pixel(source_pixel(j, size.width, source.width()), source_row,
+                          &target[std::size_t(j) * n_channels]);
+      }
+      color_errors(values, target.data(), size.width, n_channels, true, colors.data());
+      frames.write_row(x, y + row, size.width, values);
+      errors.write_row(x, y + row, size.width, colors.data());
+    }
+  });
 }
 
 void write_preview(Executor& executor, const Image& image, const std::string& image_path,

@@ -9,6 +9,7 @@
 #include "loe/backend/backend.h"
 #include "loe/io/image_file.h"
 #include "loe/signal/image.h"
+#include "loe/signal/video.h"
 #include "loe/task/image_task.h"
 #include "parse.h"
 
@@ -62,6 +63,9 @@ PictureSize fit_into(int width, int height, int max_side);
 int source_pixel(int j, int out_size, int size);
 /// Pixels that a preview of this picture evaluates.
 int64_t preview_pixels(const Image& image);
+/// Draws frame t of a video as decoded at `size`, and its error map, with their corner at (x, y) of two pictures.
+void draw_frame(Executor& executor, const Video& video, int t, const PictureSize& size, int x, int y, Image& frames,
+                Image& errors);
 /// Small versions of reconstruction and error map for watching a training, as PNG.
 void write_preview(Executor& executor, const Image& image, const std::string& image_path,
                    const std::string& error_path);

@@ -37,16 +37,11 @@ void render_picture(const RenderFlags& flags, const SignalInfo& signal, Executor
   const Region region = chosen_region(flags, signal);
   const PictureSize size = chosen_size(flags, region);
   const PixelType depth = chosen_picture_depth(flags, signal);
-  ImageWriter writer(flags.out, size.width, size.height, executor.spec().n_out(), depth, signal.color_space);
-  decode_image(executor, signal.width, signal.height, region, size.width, size.height,
-               [&](int first_row, int n_rows, const float* values) {
-                 check_not_stopped(flags);
-                 writer.write_rows(n_rows, values);
-                 reporter.job("rendering", static_cast<double>(first_row + n_rows) / size.height);
-               });
-  writer.close();
-  reporter.end_line();
-  if (!flags.quiet) fmt::print("{}  {} x {}, {}\n", flags.out, size.width, size.height, to_string(depth));
+  write_picture(flags, size, executor.spec().n_out(), depth, signal.color_space, reporter,
+                [&](const OnPictureRows& on_rows) {
+                  decode_image(executor, signal.width, signal.height, region, size.width, size.height, on_rows);
+                });
+  print_picture(flags, size, depth);
 }
 
 int render(const RenderFlags& flags) {
@@ -76,6 +71,24 @@ int render(const RenderFlags& flags) {
 
 }  // namespace
 
+void write_picture(const RenderFlags& flags, const PictureSize& size, int n_channels, PixelType depth,
+                   const std::string& color_space, Reporter& reporter,
+                   const std::function<void(const OnPictureRows& on_rows)>& decode) {
+  ImageWriter writer(flags.out, size.width, size.height, n_channels, depth, color_space);
+  decode([&](int first_row, int n_rows, const float* values) {
+    check_not_stopped(flags);
+    writer.write_rows(n_rows, values);
+    reporter.job("rendering", static_cast<double>(first_row + n_rows) / size.height);
+  });
+  writer.close();
+  reporter.end_line();
+}
+
+void print_picture(const RenderFlags& flags, const PictureSize& size, PixelType depth, const std::string& remark) {
+  if (flags.quiet) return;
+  fmt::print("{}  {} x {}, {}{}\n", flags.out, size.width, size.height, to_string(depth), remark);
+}
+
 void refuse_flags(const std::vector<NamedFlag>& flags, const char* right, const char* found) {
   for (const auto& [name, text] : flags) {
     if (text.empty()) continue;
@@ -97,11 +110,6 @@ std::string extension_of(const std::string& path) {
   std::transform(extension.begin(), extension.end(), extension.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return extension;
-}
-
-bool is_picture_name(const std::string& path) {
-  const std::vector<std::string> pictures = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".webp"};
-  return std::find(pictures.begin(), pictures.end(), extension_of(path)) != pictures.end();
 }
 
 Region chosen_region(const RenderFlags& flags, const SignalInfo& signal) {

@@ -1,6 +1,7 @@
 // `loe render`: flags shared by pictures, videos and scenes.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,8 +48,6 @@ std::vector<NamedFlag> scene_flags(const RenderFlags& flags);
 
 /// Of the file's name, in small letters: ".png".
 std::string extension_of(const std::string& path);
-/// Whether a file of this name holds one picture.
-bool is_picture_name(const std::string& path);
 
 /// The part of the signal asked for with --region, else all of it.
 Region chosen_region(const RenderFlags& flags, const SignalInfo& signal);
@@ -58,6 +57,15 @@ PictureSize chosen_size(const RenderFlags& flags, const Region& region);
 PixelType chosen_picture_depth(const RenderFlags& flags, const SignalInfo& signal);
 /// Error(Cancelled) if the user asked to stop.
 void check_not_stopped(const RenderFlags& flags);
+
+/// Receives rows [n_rows, width, channels] of a picture, top to bottom.
+using OnPictureRows = std::function<void(int first_row, int n_rows, const float* values)>;
+/// Writes --out as `decode` supplies its rows, with progress. No file appears if the user asks to stop.
+void write_picture(const RenderFlags& flags, const PictureSize& size, int n_channels, PixelType depth,
+                   const std::string& color_space, Reporter& reporter,
+                   const std::function<void(const OnPictureRows& on_rows)>& decode);
+/// "FILE  640 x 480, u8" and the remark, unless --quiet.
+void print_picture(const RenderFlags& flags, const PictureSize& size, PixelType depth, const std::string& remark = "");
 
 /// Video models: a clip, or with --frames T and the name of a picture file one frame.
 void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& executor, Reporter& reporter);

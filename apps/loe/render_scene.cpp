@@ -126,7 +126,7 @@ Plan plan_rendering(const RenderFlags& flags, const FieldInfo& field) {
 }
 
 bool is_picture_of(const RenderFlags& flags, const Plan& plan) {
-  const bool is_picture = is_picture_name(flags.out);
+  const bool is_picture = is_image_name(flags.out);
   if (is_picture && plan.poses.size() != 1) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[flags] --out: expected a video or a folder NAME/ for {} frames, got the picture {}; or "
@@ -230,18 +230,16 @@ void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, 
   const Intrinsics& lens = plan.view.intrinsics;
   const PixelType type = chosen_depth(flags, plan, true);
   const bool is_raw = is_float(type);
-  ImageWriter writer(flags.out, lens.width, lens.height, plan.map == Map::Color ? 3 : 1, type, "sRGB");
+  const PictureSize size{lens.width, lens.height};
   std::vector<float> buffer;
   plan.view.camera_to_world = plan.poses.front();
-  renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
-    writer.write_rows(n_rows, values_of(pixels, plan, is_raw, buffer).data());
-    reporter.job("rendering", static_cast<double>(first_row + n_rows) / lens.height);
+  const int n_channels = plan.map == Map::Color ? 3 : 1;
+  write_picture(flags, size, n_channels, type, "sRGB", reporter, [&](const OnPictureRows& on_rows) {
+    renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
+      on_rows(first_row, n_rows, values_of(pixels, plan, is_raw, buffer).data());
+    });
   });
-  writer.close();
-  reporter.end_line();
-  if (flags.quiet) return;
-  fmt::print("{}  {} x {}, {}{}; {}\n", flags.out, lens.width, lens.height, to_string(type), scale_of(plan, is_raw),
-             renderer.cost());
+  print_picture(flags, size, type, fmt::format("{}; {}", scale_of(plan, is_raw), renderer.cost()));
 }
 
 void render_path(Plan& plan, VideoWriter& writer, SceneRenderer& renderer, Reporter& reporter) {

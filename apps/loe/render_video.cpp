@@ -53,16 +53,13 @@ void warn_about_frames_between(const ClipView& view, const SignalInfo& signal, c
 void render_frame(const RenderFlags& flags, const SignalInfo& signal, const ClipView& view, Executor& executor,
                   Reporter& reporter) {
   const PixelType depth = chosen_picture_depth(flags, signal);
-  ImageWriter writer(flags.out, view.width, view.height, executor.spec().n_out(), depth, "sRGB");
+  const PictureSize size{view.width, view.height};
   const VideoShape shape{signal.width, signal.height, signal.n_frames};
-  decode_video(executor, shape, view, [&](int, int first_row, int n_rows, const float* values) {
-    check_not_stopped(flags);
-    writer.write_rows(n_rows, values);
-    reporter.job("rendering", static_cast<double>(first_row + n_rows) / view.height);
+  write_picture(flags, size, executor.spec().n_out(), depth, "sRGB", reporter, [&](const OnPictureRows& on_rows) {
+    decode_video(executor, shape, view,
+                 [&](int, int first_row, int n_rows, const float* values) { on_rows(first_row, n_rows, values); });
   });
-  writer.close();
-  reporter.end_line();
-  if (!flags.quiet) fmt::print("{}  {} x {}, {}\n", flags.out, view.width, view.height, to_string(depth));
+  print_picture(flags, size, depth);
 }
 
 VideoOptions video_options(const RenderFlags& flags, const SignalInfo& signal, const FrameRate& rate) {
@@ -80,7 +77,7 @@ void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& 
   refuse_flags(scene_flags(flags), "scenes", "a video");
   const auto [view, rate] = plan_rendering(flags, signal);
   warn_about_frames_between(view, signal, executor.spec(), reporter);
-  if (is_picture_name(flags.out)) {
+  if (is_image_name(flags.out)) {
     if (view.n_frames != 1) {
       throw Error(
           ErrorKind::InvalidArgument,

@@ -169,32 +169,10 @@ void VideoSignal::write_preview(ModelExecutor& model, const std::string& image_p
                                 const std::string& error_path) const {
   const PictureSize size = frame_size();
   const int n = n_preview_frames();
-  const int channels = n_channels();
-  Image preview(n * size.width, size.height, channels, PixelType::U8);
+  Image preview(n * size.width, size.height, n_channels(), PixelType::U8);
   Image errors(n * size.width, size.height, 3, PixelType::U8);
-  std::vector<float> target(static_cast<std::size_t>(size.width) * channels);
-  std::vector<float> colors(static_cast<std::size_t>(size.width) * 3);
-  const VideoShape shape{video_.width(), video_.height(), video_.n_frames()};
   for (int i = 0; i < n; ++i) {
-    ClipView view = whole_clip(shape);
-    view.width = size.width;
-    view.height = size.height;
-    view.first_frame = preview_frame(i);
-    view.n_source_frames = 1;
-    view.n_frames = 1;
-    const Image& source = video_.frame(preview_frame(i));
-    decode_video(model.main(), shape, view, [&](int, int first_row, int n_rows, const float* values) {
-      for (int row = first_row; row < first_row + n_rows;
-           ++row, values += static_cast<std::size_t>(size.width) * channels) {
-        const int y = source_pixel(row, size.height, source.height());
-        for (int j = 0; j < size.width; ++j) {
-          source.read_pixel(source_pixel(j, size.width, source.width()), y, &target[std::size_t(j) * channels]);
-        }
-        color_errors(values, target.data(), size.width, channels, true, colors.data());
-        preview.write_row(i * size.width, row, size.width, values);
-        errors.write_row(i * size.width, row, size.width, colors.data());
-      }
-    });
+    draw_frame(model.main(), video_, preview_frame(i), size, i * size.width, 0, preview, errors);
   }
   write_image(image_path, preview);
   write_image(error_path, errors);

@@ -10,6 +10,7 @@
 
 #include "io/text.h"
 #include "loe/base/error.h"
+#include "loe/io/image_file.h"
 
 namespace loe {
 namespace {
@@ -395,15 +396,15 @@ const ImageFormat* format_of_extension(const std::string& path) {
   return nullptr;
 }
 
+bool is_image_name(const std::string& path) {
+  const ImageFormat* format = format_of_extension(path);
+  return format != nullptr && !format->types.empty();
+}
+
 const ImageFormat& output_format(const std::string& path, int width, int height, int n_channels, PixelType type) {
   const std::string extension = extension_of(path);
-  const ImageFormat* found = nullptr;
-  for (const ImageFormat& format : image_formats()) {
-    for (const char* candidate : format.extensions) {
-      found = !format.types.empty() && extension == candidate ? &format : found;
-    }
-  }
-  if (found == nullptr) {
+  const ImageFormat* found = format_of_extension(path);
+  if (!is_image_name(path)) {
     refuse_output(path, fmt::format("one of the extensions {}", output_extensions()),
                   extension.empty() ? "none" : fmt::format("'{}'", printable(extension)), "rename the output");
   }

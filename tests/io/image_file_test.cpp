@@ -305,5 +305,12 @@ TEST(ImageFile, SharedPictures) {
   }
 }
 
+TEST(ImageFile, NamesThatCanBeWritten) {
+  for (const char* name : {"a.png", "b/c.JPG", "a.jpeg", "a.tif", "a.exr", "a.hdr", "a.webp"}) {
+    EXPECT_TRUE(is_image_name(name)) << name;
+  }
+  for (const char* name : {"a.bmp", "a.mp4", "png", "a.png/b", ""}) EXPECT_FALSE(is_image_name(name)) << name;
+}
+
 }  // namespace
 }  // namespace loe

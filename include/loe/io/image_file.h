@@ -32,6 +32,9 @@ ImageFileInfo read_image_info(const std::string& path);
 /// Error(OutOfMemory) if the header claims more than max_bytes (checked before allocating).
 Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30);
 
+/// Whether ImageWriter writes files of this name, going by its extension in any case.
+bool is_image_name(const std::string& path);
+
 /// Writes rows as they come; nothing appears under the final name before close(). Format by extension: .png .jpg .tif
 /// .exr .hdr .webp. A depth that the format lacks is an Error(Unsupported) that names the nearest it has; Error(Io) for
 /// an unwritable folder or a full disk, naming the cause, from any of the functions.

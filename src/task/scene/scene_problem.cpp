@@ -59,15 +59,15 @@ struct SceneProblem::Impl {
   }
 
   /// The coarse network is updated before it is known whether the fine one's loss is finite.
-  void keep(const ParamSlice& coarse) {
-    before.params.assign(coarse.params.begin(), coarse.params.end());
-    before.adam_m.assign(coarse.adam_m.begin(), coarse.adam_m.end());
-    before.adam_v.assign(coarse.adam_v.begin(), coarse.adam_v.end());
+  void keep(const ParamSlice& state) {
+    before.params.assign(state.params.begin(), state.params.end());
+    before.adam_m.assign(state.adam_m.begin(), state.adam_m.end());
+    before.adam_v.assign(state.adam_v.begin(), state.adam_v.end());
   }
-  void put_back(ModelExecutor& model, const ParamSlice& coarse) {
-    std::copy(before.params.begin(), before.params.end(), coarse.params.begin());
-    std::copy(before.adam_m.begin(), before.adam_m.end(), coarse.adam_m.begin());
-    std::copy(before.adam_v.begin(), before.adam_v.end(), coarse.adam_v.begin());
+  void put_back(ModelExecutor& model, const ParamSlice& state) {
+    std::copy(before.params.begin(), before.params.end(), state.params.begin());
+    std::copy(before.adam_m.begin(), before.adam_m.end(), state.adam_m.begin());
+    std::copy(before.adam_v.begin(), before.adam_v.end(), state.adam_v.begin());
     model[0].set_params(before.params);
   }
   /// The grid is again what the state says.
