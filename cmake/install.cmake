@@ -13,4 +13,4 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/loeConfig.cmake.in ${P
   INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/loeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/loeConfig.cmake ${PROJECT_BINARY_DIR}/loeConfigVersion.cmake
-  DESTINATION ${package_dir})
+  ${PROJECT_SOURCE_DIR}/cmake/Finddnnl.cmake DESTINATION ${package_dir})

@@ -4,6 +4,7 @@
 #include "loe/backend/activation.h"
 #include "loe/backend/adam.h"
 #include "loe/backend/backend.h"
+#include "loe/backend/conv_net.h"
 #include "loe/backend/embedding.h"
 #include "loe/backend/encoding.h"
 #include "loe/backend/network_spec.h"

@@ -39,6 +39,7 @@ fresh_tree; touch_reference
 printf '#include "backend/reference/x.h"\n' >> "$tree/src/backend/cpu/kernel.cpp"
 if "$check" "$tree" --no-compile > /dev/null 2>&1; then echo "backend/cpu may not include backend/reference"; exit 1; fi
 refuses src/nn/nn.cpp '#include <nlohmann/json.hpp>' 'nn may not include <nlohmann/json.hpp>' --no-compile
+refuses src/nn/nn.cpp '#include <dnnl.hpp>' 'nn may not include <dnnl.hpp>' --no-compile
 refuses src/nn/nn.cpp '#include <boost/any.hpp>' 'is no library this project uses' --no-compile
 refuses src/nn/nn.cpp '#include <immintrin.h>' 'intrinsics belong in src/backend/cpu' --no-compile
 refuses src/nn/nn.cpp '#include "loe/loe.h"' 'is for users' --no-compile
