@@ -6,7 +6,7 @@
 #include <string>
 
 #include "loe/base/error.h"
-#include "loe/base/random.h"
+#include "nn/initial_values.h"
 
 namespace loe {
 namespace {
@@ -109,25 +109,11 @@ InitBounds init_bounds(const Activation& nonlinearity, int fan_in, bool is_first
   if (nonlinearity.kind == ActivationKind::Sine) {
     return {is_first ? 1 / n : std::sqrt(6 / n) / nonlinearity.omega, 1 / std::sqrt(n)};
   }
-  const double slope = nonlinearity.kind == ActivationKind::Relu ? 0 : nonlinearity.slope;
-  const double gain = std::sqrt(2 / (1 + slope * slope));
-  return {gain * std::sqrt(3 / n), 0};
+  return {kaiming_bound(nonlinearity.kind == ActivationKind::Relu ? 0 : nonlinearity.slope, fan_in), 0};
 }
 
 bool decides_init(ActivationKind kind) {
   return kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu || kind == ActivationKind::Sine;
-}
-
-/// Writes U(-bound, bound) to params[first .. first + count): 24 bits, centred, so that neither end is reached.
-void fill_uniform(std::vector<float>& params, int64_t first, int64_t count, double bound, uint64_t seed) {
-  if (bound == 0) {
-    return;
-  }
-  for (int64_t i = first; i < first + count; ++i) {
-    const uint32_t word = random_words(seed, RandomStream::Weights, static_cast<uint64_t>(i))[0];
-    params[static_cast<std::size_t>(i)] =
-        static_cast<float>(bound * ((static_cast<double>(word >> 8) + 0.5) * 0x1p-23 - 1));
-  }
 }
 
 }  // namespace
@@ -166,6 +152,7 @@ NetworkSpec build_network(const NetworkConfig& config) {
 
 std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
   std::vector<float> params(static_cast<std::size_t>(spec.n_params()), 0.0F);
+  constexpr RandomStream stream = RandomStream::Weights;
   Activation nonlinearity{ActivationKind::LeakyRelu, 0.2, 30};
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
@@ -174,10 +161,11 @@ std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
     }
     const InitBounds bounds = init_bounds(nonlinearity, layer.n_in, i == 0);
     const int64_t n_weights = int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
-    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed);
-    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_out, bounds.bias, seed);
+    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed, stream);
+    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_out, bounds.bias, seed, stream);
   }
-  fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed);
+  fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed,
+               stream);
   return params;
 }
 

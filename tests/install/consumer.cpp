@@ -12,6 +12,13 @@ int main(int argc, char** argv) {
   const auto executor = loe::find_backend("auto").compile(network, {});
   executor->set_params(params);
 
+  // Convolutions need oneDNN: linked through the package.
+  const auto patches = loe::compile_conv("auto", loe::build_discriminator({.widths = {8}}), 1);
+  std::vector<float> scores(1);
+  patches->set_params(std::vector<float>(patches->spec().n_params(), 0.5F));
+  patches->forward({1, {4, 4}, std::vector<float>(48, 1.0F)}, scores);
+  if (!(scores[0] > 0)) return 1;
+
   loe::Image image(16, 8, 1, loe::PixelType::U8);
   loe::decode_image(*executor, 16, 8, {0, 0, 16, 8}, 16, 8, [&](int first_row, int n_rows, const float* values) {
     for (int i = 0; i < n_rows; ++i) image.write_row(0, first_row + i, 16, values + i * 16);

@@ -14,6 +14,8 @@ enum class RandomStream : uint32_t {
   RayJitter = 3,          ///< distances along rays: counter = step, lane = block of 4 samples of a ray
   ImportanceSamples = 4,  ///< the same for importance samples
   OccupancyCells = 5,     ///< cells of an occupancy grid and places in them: counter = step, lane = sample
+  Discriminator = 6,      ///< initial state of a GAN's discriminator: counter = index in its flat state
+  RandomFeatures = 7,     ///< weights of the fixed random feature network: counter = index in its flat buffer
 };
 
 /// Four independent 32-bit words: Philox4x32-10 (Salmon et al., SC 2011) with key = seed and
