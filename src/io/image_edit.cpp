@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "loe/base/error.h"
@@ -13,6 +14,45 @@ namespace loe {
 namespace {
 
 constexpr int kMaxSide = 65536;
+
+/// Output pixel i averages source pixels first..first + weights.size() - 1; the weights sum to 1.
+struct BoxWeights {
+  int first = 0;
+  std::vector<double> weights;
+};
+
+std::vector<BoxWeights> box_weights(int side, int size) {
+  std::vector<BoxWeights> boxes(static_cast<std::size_t>(size));
+  for (int i = 0; i < size; ++i) {
+    // In units of 1 / size of a source pixel all borders are whole numbers: the weights are exact but for one division.
+    const int64_t begin = int64_t{i} * side;
+    const int64_t end = begin + side;
+    BoxWeights& box = boxes[static_cast<std::size_t>(i)];
+    box.first = static_cast<int>(begin / size);
+    for (int64_t pixel = box.first; pixel * size < end; ++pixel) {
+      const int64_t overlap = std::min(end, (pixel + 1) * size) - std::max(begin, pixel * size);
+      box.weights.push_back(static_cast<double>(overlap) / side);
+    }
+  }
+  return boxes;
+}
+
+/// A row of any picture as RGB on black in [0, 1]; rgb [count, 3].
+void read_rgb_row(const Image& image, int x, int y, int count, std::vector<float>& scratch, float* rgb) {
+  const int n_channels = image.n_channels();
+  image.read_row(x, y, count, scratch.data());
+  const bool has_alpha = n_channels % 2 == 0;
+  const bool multiply = has_alpha && (image.type() == PixelType::U8 || image.type() == PixelType::U16);
+  for (int i = 0; i < count; ++i) {
+    const float* pixel = scratch.data() + static_cast<std::ptrdiff_t>(i) * n_channels;
+    const float alpha = multiply ? pixel[n_channels - 1] : 1.0F;
+    for (int c = 0; c < 3; ++c) {
+      const float value = pixel[n_channels <= 2 ? 0 : c] * alpha;
+      // Not std::clamp: NaN, which float pictures may hold, becomes 0.
+      rgb[i * 3 + c] = value > 0 ? std::min(value, 1.0F) : 0.0F;
+    }
+  }
+}
 
 }  // namespace
 
@@ -62,6 +102,45 @@ Image resize_image(const Image& image, int width, int height) {
     result.write_row(0, y, width, row.data());
   }
   return result;
+}
+
+void area_average_to_u8(const Image& image, int x, int y, int side, int size, uint8_t* out) {
+  if (side < 1 || x < 0 || y < 0 || x > image.width() - side || y > image.height() - side || size < 1 || size > side) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[image] area average: expected a square inside {}x{} and a size of 1 to its side, got x={} "
+                    "y={} side={} size={}",
+                    image.width(), image.height(), x, y, side, size));
+  }
+  const std::vector<BoxWeights> boxes = box_weights(side, size);
+  std::vector<float> scratch(static_cast<std::size_t>(side) * static_cast<std::size_t>(image.n_channels()));
+  std::vector<float> rgb(static_cast<std::size_t>(side) * 3);
+  std::vector<double> across(static_cast<std::size_t>(size) * 3);
+  std::vector<double> sum(across.size());
+  int row = -1;  // whose average along x is in `across`: two boxes may share a row
+  for (int j = 0; j < size; ++j) {
+    const BoxWeights& down = boxes[static_cast<std::size_t>(j)];
+    std::fill(sum.begin(), sum.end(), 0.0);
+    for (std::size_t k = 0; k < down.weights.size(); ++k) {
+      if (const int wanted = down.first + static_cast<int>(k); wanted != row) {
+        row = wanted;
+        read_rgb_row(image, x, y + row, side, scratch, rgb.data());
+        for (std::size_t i = 0; i < boxes.size(); ++i) {
+          double mean[3] = {0, 0, 0};
+          const float* pixel = rgb.data() + static_cast<std::ptrdiff_t>(boxes[i].first) * 3;
+          for (const double weight : boxes[i].weights) {
+            for (int c = 0; c < 3; ++c) mean[c] += weight * *pixel++;
+          }
+          std::copy_n(mean, 3, across.data() + i * 3);
+        }
+      }
+      for (std::size_t i = 0; i < sum.size(); ++i) sum[i] += down.weights[k] * across[i];
+    }
+    for (std::size_t i = 0; i < sum.size(); ++i) {
+      // The values come from floats of k / 255: a mean of x.5 may lie 1e-5 below it.
+      *out++ = static_cast<uint8_t>(std::min(255.0, std::floor(sum[i] * 255 + 0.5 + 1e-4)));
+    }
+  }
 }
 
 }  // namespace loe

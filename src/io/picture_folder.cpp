@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <system_error>
+#include <utility>
 
 #include "io/file_handle.h"
 #include "io/image_formats.h"
@@ -94,6 +95,33 @@ std::vector<std::string> list_pictures(const std::string& folder) {
   });
   std::sort(names.begin(), names.end(), natural_less);
   return names;
+}
+
+std::vector<std::string> list_pictures_below(const std::string& folder) {
+  std::vector<std::string> found;
+  std::vector<std::string> folders = {""};  // below `folder`, "" or "a/b/"
+  while (!folders.empty()) {
+    const std::string below = std::move(folders.back());
+    folders.pop_back();
+    const std::string path = (fs::path(folder) / below).string();
+    for (const std::string& name : list_pictures(path)) {
+      found.push_back(below + name);
+    }
+    std::error_code error;
+    fs::directory_iterator entries(path, error);
+    for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
+      const std::string name = entries->path().filename().string();
+      std::error_code ignored;
+      if (name[0] != '.' && fs::is_directory(entries->symlink_status(ignored))) {
+        folders.push_back(below + name + "/");
+      }
+    }
+    if (error) {
+      throw_io_error(path, "list the folder", error.value());
+    }
+  }
+  std::sort(found.begin(), found.end(), natural_less);
+  return found;
 }
 
 bool has_pictures(const std::string& folder) {
