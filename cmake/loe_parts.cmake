@@ -1,5 +1,5 @@
-# loe_part(<folder of src> [LIBRARIES <targets>] [HEADER_ONLY <targets>] [INCLUDES <dirs>]): one object library per
-# folder. LIBRARIES are linked into programs; HEADER_ONLY and INCLUDES are needed to compile the folder only, so that a
+# loe_part(<folder of src> [LIBRARIES <targets>] [HEADER_ONLY <targets>] [INCLUDES <dirs>] [EXCLUDE <files>]): one object
+# library per folder. LIBRARIES are linked into programs; HEADER_ONLY and INCLUDES are needed to compile the folder only, so that a
 # consumer of the installed library needs neither.
 # loe_library(): the static library loe made of all parts.
 
@@ -26,7 +26,7 @@ if(LOE_SANITIZE)
 endif()
 
 function(loe_part folder)
-  cmake_parse_arguments(PARSE_ARGV 1 PART "" "" "LIBRARIES;HEADER_ONLY;INCLUDES")
+  cmake_parse_arguments(PARSE_ARGV 1 PART "" "" "LIBRARIES;HEADER_ONLY;INCLUDES;EXCLUDE")
   if(PART_UNPARSED_ARGUMENTS)
     message(FATAL_ERROR "loe_part(${folder}): unknown arguments ${PART_UNPARSED_ARGUMENTS}")
   endif()
@@ -36,6 +36,9 @@ function(loe_part folder)
   if(NOT folder STREQUAL backend)
     file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
   endif()
+  foreach(file ${PART_EXCLUDE})
+    list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/${folder}/${file})
+  endforeach()
   if(NOT sources)
     return()
   endif()

@@ -7,6 +7,7 @@
 
 #include "io/npy.h"
 #include "loe/base/error.h"
+#include "loe/io/feature_statistics_file.h"
 #include "loe/io/file.h"
 #include "loe/io/image_file.h"
 #include "loe/io/model_file.h"
@@ -139,7 +140,8 @@ int main(int n_arguments, char** arguments) {
   }
   try {
     const std::string folder = arguments[1];
-    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video", "/fuzz_scene"}) {
+    for (const char* name :
+         {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video", "/fuzz_scene", "/fuzz_statistics"}) {
       std::filesystem::create_directories(folder + name);
     }
     write_models(folder + "/fuzz_model", "", false);
@@ -147,6 +149,8 @@ int main(int n_arguments, char** arguments) {
     write_field(folder + "/fuzz_model");
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
+    // A source of nothing, as the target expects.
+    loe::write_feature_statistics(folder + "/fuzz_statistics/two", {3, {0.5, 1}, {1, 0, 0, 2}}, {});
     write_videos(folder + "/fuzz_video");
     write_scenes(folder + "/fuzz_scene");
   } catch (const loe::Error& error) {

@@ -35,7 +35,8 @@ void read_converted(const ReadBytes& read, uint64_t offset, std::span<float> out
   }
 }
 
-void read_values(const ReadBytes& read, TensorType type, uint64_t offset, std::span<float> out) {
+void read_values(const ReadBytes& read, TensorType type, uint64_t offset, TensorFile::Tensor& tensor) {
+  const std::span<float> out = tensor.data;
   switch (type) {
     case TensorType::F32:
       read(offset, out.data(), out.size_bytes());
@@ -47,7 +48,9 @@ void read_values(const ReadBytes& read, TensorType type, uint64_t offset, std::s
       read_converted<uint16_t>(read, offset, out, bfloat16_to_float);
       return;
     case TensorType::F64:
-      read_converted<double>(read, offset, out, [](double value) { return static_cast<float>(value); });
+      tensor.doubles.resize(out.size());
+      read(offset, tensor.doubles.data(), out.size() * sizeof(double));
+      std::ranges::transform(tensor.doubles, out.begin(), [](double value) { return static_cast<float>(value); });
       return;
   }
 }
@@ -71,7 +74,7 @@ TensorFile read_tensors(const ReadBytes& read, uint64_t file_size, const std::st
     for (TensorEntry& entry : header.entries) {
       TensorFile::Tensor tensor{std::move(entry.name), std::move(entry.shape), {}};
       tensor.data.resize(static_cast<std::size_t>(entry.n_values));
-      read_values(read, entry.type, data_offset + entry.begin, tensor.data);
+      read_values(read, entry.type, data_offset + entry.begin, tensor);
       file.tensors.push_back(std::move(tensor));
     }
     return file;
@@ -96,10 +99,11 @@ uint64_t checked_bytes(const std::string& path, const TensorView& tensor) {
       refuse_tensor(path, tensor, "a shape of sizes from 0 on", std::to_string(size));
     }
   }
-  if (n_values != tensor.data.size()) {
-    refuse_tensor(path, tensor, fmt::format("{} values for its shape", n_values), std::to_string(tensor.data.size()));
+  const std::size_t n_given = tensor.data.size() + tensor.doubles.size();
+  if (n_values != n_given || (!tensor.data.empty() && !tensor.doubles.empty())) {
+    refuse_tensor(path, tensor, fmt::format("{} values for its shape", n_values), std::to_string(n_given));
   }
-  return n_values * sizeof(float);
+  return tensor.data.size_bytes() + tensor.doubles.size_bytes();
 }
 
 /// The header, padded with spaces so that the data begins at a multiple of 8 bytes, as the official writer does.
@@ -115,7 +119,8 @@ std::string make_header(const std::string& path, const std::vector<TensorView>& 
       refuse_tensor(path, tensor, "a name used once", "it again");
     }
     const uint64_t end = offset + checked_bytes(path, tensor);
-    header[tensor.name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
+    header[tensor.name] = {
+        {"dtype", tensor.doubles.empty() ? "F32" : "F64"}, {"shape", tensor.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
@@ -144,6 +149,7 @@ void write_safetensors(const std::string& path, const std::vector<TensorView>& t
   file.append(header.data(), header.size());
   for (const TensorView& tensor : tensors) {
     file.append(tensor.data.data(), tensor.data.size_bytes());
+    file.append(tensor.doubles.data(), tensor.doubles.size_bytes());
   }
   file.commit();
 }

@@ -9,11 +9,12 @@
 
 namespace loe {
 
-/// One f32 tensor to write; data is not copied.
+/// One tensor to write, F32 of `data` or, if there are any, F64 of `doubles`; neither is copied.
 struct TensorView {
   std::string name;
   std::vector<int64_t> shape;
   std::span<const float> data;
+  std::span<const double> doubles = {};
 };
 
 /// A read file: tensors in file order, and the string-to-string __metadata__.
@@ -22,6 +23,7 @@ struct TensorFile {
     std::string name;
     std::vector<int64_t> shape;
     std::vector<float> data;
+    std::vector<double> doubles = {};  ///< the values of an F64 tensor as they are in the file; else empty
   };
   std::vector<Tensor> tensors;
   std::map<std::string, std::string> metadata;
@@ -34,8 +36,8 @@ void write_safetensors(const std::string& path, const std::vector<TensorView>& t
                        const std::map<std::string, std::string>& metadata);
 
 /// F32, F16, BF16 and F64 are read as float. Error(NotFound), Error(Io), or Error(Format) naming path, byte offset,
-/// expected and found. Offsets, shapes, overlaps, gaps, duplicate keys and sizes are all checked before any allocation
-/// larger than the file.
+/// expected and found. Offsets, shapes, overlaps, gaps, duplicate keys and sizes are all checked before any allocation;
+/// tensors take up to twice the bytes of the file (F16).
 TensorFile read_safetensors(const std::string& path);
 
 /// The same from memory (the fuzz target's entry); `name` stands for the path in messages.
