@@ -165,6 +165,16 @@ void validate_layer(const std::string& place, const LayerSpec& layer, int n_dims
   validate_activation(place, layer.activation);
 }
 
+void validate_residual(const std::string& place, const NetworkSpec& spec, int index) {
+  const LayerSpec& layer = spec.layers[index];
+  require(layer.residual == kNoResidual || (layer.residual >= 0 && layer.residual < index), place + " residual",
+          "-1 (none) or the index of an earlier layer", layer.residual);
+  if (layer.residual != kNoResidual) {
+    require(spec.layers[layer.residual].n_out == layer.n_out, place + " residual",
+            fmt::format("a layer of the same width, {}", layer.n_out), spec.layers[layer.residual].n_out);
+  }
+}
+
 /// Outputs that exist and are named once, and no layer whose output nobody wants: its gradient would be undefined. An
 /// output that is read as well would need two gradients; nothing wants one.
 void validate_outputs(const NetworkSpec& spec) {
@@ -181,9 +191,10 @@ void validate_outputs(const NetworkSpec& spec) {
   }
   require(spec.n_out() <= kMaxWidth, "outputs", fmt::format("at most {} numbers", kMaxWidth), spec.n_out());
   for (int layer = 0; layer < n_layers; ++layer) {
-    const int source = spec.source_of(layer);
-    if (source >= 0) {
-      is_read[source] = true;
+    for (const int earlier : {spec.source_of(layer), spec.layers[layer].residual}) {
+      if (earlier >= 0) {
+        is_read[earlier] = true;
+      }
     }
   }
   for (int layer = 0; layer < n_layers; ++layer) {
@@ -197,7 +208,7 @@ int64_t weight_size(const LayerSpec& layer) {
 }
 
 int64_t layer_size(const LayerSpec& layer) {
-  return weight_size(layer) + layer.n_out;
+  return weight_size(layer) + layer.n_biases();
 }
 
 }  // namespace
@@ -298,10 +309,11 @@ std::vector<TensorInfo> NetworkSpec::tensors() const {
       weight.shape.insert(weight.shape.begin(), layer.n_experts());
     }
     offset += weight.size();
-    TensorInfo bias{layer.name + ".bias", {layer.n_out}, offset};
-    offset += bias.size();
     tensors.push_back(std::move(weight));
-    tensors.push_back(std::move(bias));
+    if (layer.has_bias) {
+      tensors.push_back({layer.name + ".bias", {layer.n_out}, offset});
+      offset += layer.n_out;
+    }
   }
   if (input.has_embedding()) {
     TensorInfo table{kEmbeddingName + ".weight", {}, offset};
@@ -335,6 +347,7 @@ void NetworkSpec::validate() const {
             "-1 (the layer before) or the index of an earlier layer", layer.from);
     const int source = source_of(static_cast<int>(index));
     validate_layer(place, layer, n_dims, source < 0 ? n_in() : layers[source].n_out);
+    validate_residual(place, *this, static_cast<int>(index));
   }
   validate_outputs(*this);
 }

@@ -27,6 +27,7 @@ constexpr const char* kExtendedVersion = "2";  ///< with an embedding or an outp
 constexpr const char* kRangeVersion = "3";     ///< with a range of the coordinates
 constexpr const char* kBranchVersion = "4";    ///< a layer that is no link of a chain
 constexpr const char* kPartsVersion = "5";     ///< several networks
+constexpr const char* kResidualVersion = "6";  ///< a layer that adds another's output, or has no bias
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
                        const std::string& found, const std::string& remedy = "take another copy") {
@@ -65,14 +66,20 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  const std::string_view known[] = {kPlainVersion, kExtendedVersion, kRangeVersion, kBranchVersion, kPartsVersion};
+  const std::string_view known[] = {kPlainVersion,  kExtendedVersion, kRangeVersion,
+                                    kBranchVersion, kPartsVersion,    kResidualVersion};
   if (std::find(std::begin(known), std::end(known), version) == std::end(known)) {
-    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kPartsVersion),
+    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kResidualVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
 const char* version_of(const ModelSpec& model) {
+  const auto is_residual = [](const ModelSpec::Part& part) {
+    return std::any_of(part.network.layers.begin(), part.network.layers.end(),
+                       [](const LayerSpec& layer) { return layer.residual != kNoResidual || !layer.has_bias; });
+  };
+  if (std::any_of(model.parts.begin(), model.parts.end(), is_residual)) return kResidualVersion;
   if (!model.parts.front().name.empty()) return kPartsVersion;
   const NetworkSpec& network = model.main();
   const bool is_chain = std::all_of(network.layers.begin(), network.layers.end(), [](const LayerSpec& layer) {

@@ -44,6 +44,12 @@ Json layer_to_json(const LayerSpec& layer, int n_dims) {
   if (layer.n_features != 0) {
     json["n_features"] = layer.n_features;
   }
+  if (layer.residual != kNoResidual) {
+    json["residual"] = layer.residual;
+  }
+  if (!layer.has_bias) {
+    json["has_bias"] = false;
+  }
   return json;
 }
 
@@ -160,6 +166,12 @@ LayerSpec read_layer(const JsonObject& object, int n_dims) {
   if (object.has("n_features")) {
     layer.n_features = object.get_int("n_features", 1, kMaxWidth);
   }
+  if (object.has("residual")) {
+    layer.residual = object.get_int("residual", 0, kMaxLayers);
+  }
+  if (object.has("has_bias")) {
+    layer.has_bias = object.get_bool("has_bias");
+  }
   return layer;
 }
 
@@ -203,9 +215,9 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
     throw_json_error(origin, "layers", fmt::format("a list of 1..{} layers", kMaxLayers), "something else");
   }
   for (std::size_t i = 0; i < layers.size(); ++i) {
-    const JsonObject layer(
-        layers[i], origin, fmt::format("layers[{}]", i),
-        {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation", "from", "n_features"});
+    const JsonObject layer(layers[i], origin, fmt::format("layers[{}]", i),
+                           {"name", "n_in", "n_out", "tile", "grid", "interpolation", "node_offset", "activation",
+                            "from", "n_features", "residual", "has_bias"});
     spec.layers.push_back(read_layer(layer, spec.n_dims));
   }
   if (json.contains("output")) {

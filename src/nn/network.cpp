@@ -162,7 +162,7 @@ std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
     const InitBounds bounds = init_bounds(nonlinearity, layer.n_in, i == 0);
     const int64_t n_weights = int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
     fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed, stream);
-    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_out, bounds.bias, seed, stream);
+    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_biases(), bounds.bias, seed, stream);
   }
   fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed,
                stream);

@@ -218,12 +218,39 @@ inline void add_embedding_cases(CaseList& list) {
   list.add("embedding_outside_the_unit_square", {.input = input({{8, 8}, 6, 1})}, 100, Outside);
 }
 
+/// Generators: latents beside the encoding, residual blocks with and without a projection, in every kind of layer.
+inline void add_residual_cases(CaseList& list) {
+  using enum Interpolation;
+  list.add("residual", {.widths = {48}, .param_scale = 0.7, .n_latents = 9, .residual_blocks = {32, 32}}, 300);
+  list.add("residual_projections",
+           {.widths = {40}, .tile = {{3, 2, 1, 1}}, .param_scale = 0.5, .residual_blocks = {33, 17}}, 200);
+  list.add("residual_linear", {.widths = {24}, .interpolation = Linear, .n_latents = 3, .residual_blocks = {24, 18}});
+  list.add(
+      "residual_sine",
+      {.widths = {24}, .activation = {ActivationKind::Sine, 0.2, 2}, .param_scale = 0.5, .residual_blocks = {24, 32}});
+  list.add("residual_embedding", {.input = {.n_frequencies = 2, .embedding = {{5, 6}, 7, 1}},
+                                  .widths = {20},
+                                  .tile = {},
+                                  .head_activation = ActivationKind::Tanh,
+                                  .output = {0.5, 0.5},
+                                  .n_latents = 5,
+                                  .residual_blocks = {20, 20}});
+  list.add("residual_constant", {.input = {.kind = InputKind::Constant}, .widths = {16}, .residual_blocks = {16, 16}});
+  list.add("residual_features", {.input = {.kind = InputKind::Features, .n_features = 6},
+                                 .widths = {24},
+                                 .param_scale = 0.5,
+                                 .n_latents = 2,
+                                 .residual_blocks = {24}});
+  list.add("residual_no_samples", {.widths = {16}, .residual_blocks = {16}}, 0);
+}
+
 inline std::vector<BackendCase> backend_cases() {
   CaseList list;
   add_network_cases(list);
   add_batch_and_function_cases(list);
   add_embedding_cases(list);
   add_branch_cases(list);
+  add_residual_cases(list);
   return list.cases();
 }
 

@@ -48,8 +48,10 @@ struct NetworkRecipe {
   ActivationKind head_activation = ActivationKind::Identity;
   double param_scale = 1;  ///< of random_params(): 1 / omega gives SIREN's weights
   OutputSpec output = {};
-  bool affine = false;    ///< grids with random entries everywhere
-  int side_features = 0;  ///< above 0: the head becomes a radiance field's branches, see add_branches
+  bool affine = false;                    ///< grids with random entries everywhere
+  int side_features = 0;                  ///< above 0: the head becomes a radiance field's branches, see add_branches
+  int n_latents = 0;                      ///< numbers of the caller that the first layer reads beside the input
+  std::vector<int> residual_blocks = {};  ///< their widths; between the levels and the head, see add_residual_block
 };
 
 /// What a radiance field has behind its levels: a head "density" of one output, and beside it a layer "color.0" that
@@ -76,11 +78,41 @@ inline void add_branches(NetworkSpec& spec, int n_features) {
   spec.outputs = {trunk + 3, trunk + 1};
 }
 
+/// What a generator has between its first layer and its head: two layers, the first position-dependent, the block's
+/// input added to the second's sums; through a plain layer "shortcut" where the width changes.
+inline void add_residual_block(NetworkSpec& spec, int width, const LayerSpec& level) {
+  const int input = static_cast<int>(spec.layers.size()) - 1;
+  const std::string name = "blocks." + std::to_string(input);
+  const int n_in = spec.layers[input].n_out;
+  LayerSpec first = level;
+  LayerSpec second = level;
+  first.name = name + ".0";
+  first.n_in = n_in;
+  first.n_out = second.n_in = second.n_out = width;
+  first.from = input;
+  first.n_features = second.n_features = 0;
+  second.name = name + ".1";
+  second.tile = {};
+  second.residual = input;
+  if (n_in != width) {
+    LayerSpec shortcut = second;
+    shortcut.name = name + ".shortcut";
+    shortcut.n_in = n_in;
+    shortcut.activation.kind = ActivationKind::Identity;
+    shortcut.residual = kNoResidual;
+    shortcut.has_bias = false;
+    spec.layers.push_back(shortcut);
+    second.residual = input + 1;
+  }
+  spec.layers.push_back(first);
+  spec.layers.push_back(second);
+}
+
 inline NetworkSpec make_network(const NetworkRecipe& recipe) {
   NetworkSpec spec;
   spec.n_dims = recipe.n_dims;
   spec.input = recipe.input;
-  int n_in = spec.n_in();
+  int n_in = spec.n_in() + recipe.n_latents;
   double scale = recipe.first_scale;
   for (const int width : recipe.widths) {
     LayerSpec level;
@@ -95,6 +127,13 @@ inline NetworkSpec make_network(const NetworkRecipe& recipe) {
     spec.layers.push_back(level);
     n_in = width;
     scale *= 2;
+  }
+  if (recipe.n_latents > 0) {
+    spec.layers[0].n_features = recipe.n_latents;
+  }
+  for (const int width : recipe.residual_blocks) {
+    add_residual_block(spec, width, spec.layers[0]);
+    n_in = width;
   }
   LayerSpec head;
   head.name = "head";
@@ -135,7 +174,7 @@ inline std::vector<float> random_params(const NetworkSpec& spec, uint64_t seed) 
     for (int64_t k = spec.weight_offset(i); k < spec.bias_offset(i); ++k) {
       params[k] = static_cast<float>(uniform(-bound, bound));
     }
-    for (int64_t k = spec.bias_offset(i); k < spec.bias_offset(i) + spec.layers[i].n_out; ++k) {
+    for (int64_t k = spec.bias_offset(i); k < spec.bias_offset(i) + spec.layers[i].n_biases(); ++k) {
       params[k] = static_cast<float>(uniform(-0.5, 0.5));
     }
   }

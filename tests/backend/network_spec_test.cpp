@@ -181,6 +181,9 @@ TEST(NetworkSpec, ValidateNamesLayerAndField) {
   expect_refused("outputs", [](NetworkSpec& s) { s.outputs = {2, 2}; });
   expect_refused("both", [](NetworkSpec& s) { s.outputs = {2, 1}; });
   expect_refused("neither", [](NetworkSpec& s) { s.layers[2].from = 0; });
+  expect_refused("residual", [](NetworkSpec& s) { s.layers[1].residual = 1; });
+  expect_refused("residual", [](NetworkSpec& s) { s.layers[1].residual = -2; });
+  expect_refused("same width", [](NetworkSpec& s) { s.layers[2].residual = 0; });
   expect_refused("name", [](NetworkSpec& s) { s.layers[1].name.clear(); });
 }
 
@@ -198,6 +201,25 @@ TEST(NetworkSpec, BranchesShareALevelAndJoinTheirOutputs) {
   EXPECT_EQ(spec.feature_offset(3), 0);
   EXPECT_EQ(spec.layers[3].n_in, 16 + 27);
   EXPECT_EQ(make_network({}).output_layers(), std::vector<int>{2});
+}
+
+TEST(NetworkSpec, AResidualIsARead) {
+  NetworkRecipe recipe;
+  recipe.widths = {24};
+  recipe.n_latents = 5;
+  recipe.residual_blocks = {24, 16};
+  NetworkSpec spec = make_network(recipe);  // level; two of the first block; shortcut and two of the second; head
+  ASSERT_EQ(spec.layers.size(), 7U);
+  EXPECT_EQ(spec.n_features(), 5);
+  EXPECT_EQ(spec.layers[2].residual, 0);
+  EXPECT_EQ(spec.source_of(3), 2);
+  EXPECT_EQ(spec.source_of(4), 2);
+  EXPECT_EQ(spec.layers[5].residual, 3);
+  EXPECT_EQ(spec.macs_per_sample(), (14 + 5) * 24 + 2 * 24 * 24 + 24 * 16 + 24 * 16 + 16 * 16 + 16 * 3);
+  EXPECT_EQ(spec.bias_offset(3), spec.weight_offset(4));  // the shortcut has none
+  EXPECT_EQ(spec.tensors().size(), 13U);
+  spec.layers[5].residual = kNoResidual;  // nobody wants the shortcut
+  EXPECT_THROW(spec.validate(), Error);
 }
 
 TEST(NetworkSpec, NamesGoBothWays) {

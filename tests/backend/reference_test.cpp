@@ -113,6 +113,23 @@ TEST_P(FiniteDifferences, Features) {
   expect_matches_differences(features, gradient, [&] { return weighted_outputs(spec, params, batch, output_weights); });
 }
 
+TEST_P(FiniteDifferences, ResidualBlocks) {
+  NetworkRecipe generator = recipe();
+  generator.n_latents = 3;
+  generator.residual_blocks = {generator.widths.back(), 5};
+  const NetworkSpec spec = make_network(generator);
+  const std::vector<float> start = random_params(spec, 45);
+  std::vector<double> params(start.begin(), start.end());
+  const std::vector<float> coords = random_floats(kSamples * spec.n_dims, 0, 1, 46);
+  const std::vector<float> features = random_floats(kSamples * 3, -1, 1, 47);
+  const BatchView batch{kSamples, coords, features};
+  const std::vector<float> weights = random_floats(kSamples * spec.n_out(), -1, 1, 48);
+  const std::vector<double> output_weights(weights.begin(), weights.end());
+  std::vector<double> gradient(params.size());
+  network_backward(spec, params, network_forward(spec, params, batch), output_weights, gradient, {});
+  expect_matches_differences(params, gradient, [&] { return weighted_outputs(spec, params, batch, output_weights); });
+}
+
 TEST_P(FiniteDifferences, Branches) {
   NetworkRecipe with_branches = recipe();
   with_branches.side_features = 4;

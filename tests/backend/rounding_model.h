@@ -85,6 +85,7 @@ class RoundedNetwork {
       const std::span<const double> b = bias(forward_params_, i);
       reference::expert_linear_forward(layer, pass.blends[i], w, b, x, sums);
       reference::expert_linear_forward(layer, pass.blends[i], squared(w), squared(b), squared(x), squares);
+      add_residual(layer, pass.values, sums, squares);
       round_sums(layer.n_in * n_blended(layer, spec_.n_dims) + 1, squares, sums);
       std::vector<double> values(sums.size());
       reference::activation_forward(layer.activation, sums, values);
@@ -113,6 +114,9 @@ class RoundedNetwork {
         round(units_.backward, grads[i]);
       }
       round(units_.backward + kFunctionUlps * kUnitF32, grads[i]);
+      if (layer.residual != kNoResidual) {
+        add(grads[i], grads[layer.residual]);
+      }
       const std::vector<double> x_grads = layer_backward(i, pass, grads[i], param_grads);
       std::vector<double>& to = spec_.source_of(i) < 0 ? first_grads : grads[spec_.source_of(i)];
       const int width = layer.n_in - layer.n_features;
@@ -129,6 +133,19 @@ class RoundedNetwork {
   }
 
  private:
+  static void add(std::span<const double> values, std::span<double> to) {
+    std::transform(to.begin(), to.end(), values.begin(), to.begin(), std::plus<>());
+  }
+
+  /// To the sums of a layer, and its squares to theirs: one term more.
+  static void add_residual(const LayerSpec& layer, const std::vector<std::vector<double>>& values,
+                           std::span<double> sums, std::span<double> squares) {
+    if (layer.residual != kNoResidual) {
+      add(values[layer.residual], sums);
+      add(squared(values[layer.residual]), squares);
+    }
+  }
+
   bool is_output(int layer) const {
     const std::vector<int> outputs = spec_.output_layers();
     return std::find(outputs.begin(), outputs.end(), layer) != outputs.end();
@@ -167,7 +184,7 @@ class RoundedNetwork {
     return std::span<double>(params).subspan(spec_.weight_offset(i), spec_.bias_offset(i) - spec_.weight_offset(i));
   }
   std::span<double> bias(std::vector<double>& params, int i) const {
-    return std::span<double>(params).subspan(spec_.bias_offset(i), spec_.layers[i].n_out);
+    return std::span<double>(params).subspan(spec_.bias_offset(i), spec_.layers[i].n_biases());
   }
 
   void round_weights(double unit, std::vector<double>& params) {
@@ -243,7 +260,7 @@ class RoundedNetwork {
     // Errors of the f32 sums are thousands of times below those of bf16 operands: only f32 needs them.
     if (units_.backward == kUnitF32) {
       std::vector<double> w_squares(w.size());
-      std::vector<double> b_squares(layer.n_out);
+      std::vector<double> b_squares(layer.n_biases());
       std::vector<double> x_squares(x.size());
       reference::expert_linear_backward(layer, pass.blends[i], squared(w), squared(x), squared(grads), w_squares,
                                         b_squares, x_squares);

@@ -93,9 +93,12 @@ struct InputSpec {
 
 /// LayerSpec::from: the layer before, or for the first layer the network's input.
 inline constexpr int kPreviousLayer = -1;
+/// LayerSpec::residual: nothing is added.
+inline constexpr int kNoResidual = -1;
 
 /// One linear layer, position-dependent if its tile has more than one expert:
-///   y = phi(W(p) x + bias), W(p) = sum_j B_j(A p + b) W_j   (paper eqs. 2-5, 7, 8).
+///   y = phi(W(p) x + bias + r), W(p) = sum_j B_j(A p + b) W_j   (paper eqs. 2-5, 7, 8),
+/// r the output of an earlier layer (a residual connection), 0 for most layers.
 /// The bias is one vector, shared by all experts.
 struct LayerSpec {
   std::string name;  ///< "levels.0", "head"
@@ -106,9 +109,12 @@ struct LayerSpec {
   Interpolation interpolation = Interpolation::Nearest;
   double node_offset = 0;  ///< Linear: experts sit at q = j + node_offset; 0 (paper) or 1/2 (cell centres)
   Activation activation;
-  int from = kPreviousLayer;  ///< the layer whose output is read: an earlier one's index, or kPreviousLayer
-  int n_features = 0;         ///< the last so many of the n_in inputs come from the caller, not from that layer
+  int from = kPreviousLayer;   ///< the layer whose output is read: an earlier one's index, or kPreviousLayer
+  int n_features = 0;          ///< the last so many of the n_in inputs come from the caller, not from that layer
+  int residual = kNoResidual;  ///< index of the earlier layer, as wide as this one, whose output is r
+  bool has_bias = true;        ///< false: a projection beside layers that have one
   int n_experts() const { return tile.n_experts(); }
+  int n_biases() const { return has_bias ? n_out : 0; }
   bool operator==(const LayerSpec&) const = default;
 };
 
@@ -130,12 +136,13 @@ struct TensorInfo {
 
 /// Layers over an input. Most networks are a chain: layer i reads the output of layer i - 1, and `output` maps the last
 /// one's to the signal. LayerSpec::from makes it a tree (a radiance field's density and colour read the same features),
+/// LayerSpec::residual adds an earlier layer's output to a later one's sums (a generator's residual blocks),
 /// LayerSpec::n_features lets a layer read numbers of the caller beside the layer before it (the view's direction), and
 /// `outputs` says which layers' outputs, one behind the other, are the network's.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
-/// bias [n_out], with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0, n_channels] row-major
-/// (after the channels, x is the fastest), if there is one.
+/// bias [n_out], if it has one, with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0,
+/// n_channels] row-major (after the channels, x is the fastest), if there is one.
 struct NetworkSpec {
   int n_dims = 2;
   InputSpec input;
@@ -166,8 +173,8 @@ struct NetworkSpec {
   int64_t embedding_offset() const;
   std::vector<TensorInfo> tensors() const;
   /// Error(InvalidArgument) naming layer and field if widths do not chain, a limit is exceeded, a grid is not
-  /// finite, names repeat, an embedding lacks an encoding to follow, a layer is neither read nor an output or both, or
-  /// there is no layer.
+  /// finite, names repeat, an embedding lacks an encoding to follow, a layer is neither read (or added) nor an output
+  /// or both, or there is no layer.
   void validate() const;
   bool operator==(const NetworkSpec&) const = default;
 };

@@ -87,7 +87,7 @@ void PackedWeights::pack_expert(int l, int e, const float* params) {
 
 void PackedWeights::pack_bias(int l, const float* params) {
   const float* bias = params + plan_->layers[l].bias_offset;
-  std::copy(bias, bias + plan_->layers[l].n_out, bias_[l].data());
+  std::copy(bias, bias + plan_->layers[l].n_biases, bias_[l].data());
 }
 
 const float* PackedWeights::dot_rows(int l, int e) const {

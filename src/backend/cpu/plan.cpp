@@ -81,6 +81,7 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   plan.source = spec.source_of(index);
   plan.n_features = layer.n_features;
   plan.feature_offset = spec.feature_offset(index);
+  plan.residual = layer.residual;
   for (const int output : outputs) {
     if (output == index) plan.is_output = true;
     if (!plan.is_output) plan.output_column += spec.layers[output].n_out;
@@ -99,6 +100,7 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
     plan.grad_column = spec.input.encoding_width(spec.n_dims);
     plan.n_grad_columns = spec.input.embedding.n_channels;
   }
+  plan.n_biases = layer.n_biases();
   plan.weight_offset = spec.weight_offset(index);
   plan.bias_offset = spec.bias_offset(index);
   return plan;
@@ -108,8 +110,9 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
 void connect_layers(NetworkPlan& plan) {
   std::vector<int> busy_until;
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
-    const int source = plan.layers[l].source;
-    if (source >= 0) plan.layers[source].readers.push_back(l);
+    const LayerPlan& layer = plan.layers[l];
+    if (layer.source >= 0) plan.layers[layer.source].readers.push_back({l, false});
+    if (layer.residual >= 0) plan.layers[layer.residual].readers.push_back({l, true});
   }
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
     LayerPlan& layer = plan.layers[l];
@@ -121,7 +124,7 @@ void connect_layers(NetworkPlan& plan) {
     const auto free = std::find_if(busy_until.begin(), busy_until.end(), [&](int until) { return until < l; });
     layer.slot = static_cast<int>(free - busy_until.begin());
     if (free == busy_until.end()) busy_until.push_back(0);
-    busy_until[layer.slot] = layer.readers.back();
+    busy_until[layer.slot] = layer.readers.back().layer;
   }
   plan.n_slots = static_cast<int>(busy_until.size());
 }

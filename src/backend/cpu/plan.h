@@ -13,6 +13,13 @@ namespace loe::cpu {
 /// Outputs of an output layer up to which it runs as dot products in f32 instead of a GEMM padded to kPadding columns.
 inline constexpr int kMaxDotOutputs = 8;
 
+/// A layer that uses another's output: multiplied by its weights, or added to its sums.
+struct Reader {
+  int layer = 0;
+  bool adds = false;
+  bool operator==(const Reader&) const = default;
+};
+
 struct LayerPlan {
   int n_in = 0;
   int n_out = 0;
@@ -27,7 +34,8 @@ struct LayerPlan {
   int64_t read_stride = 0;  ///< of the rows that are read; with features a copy with those behind
   bool is_output = false;   ///< its values are the network's from column `output_column` on
   int output_column = 0;
-  std::vector<int> readers;              ///< layers that read this one's rows, ascending; empty for an output
+  int residual = -1;                     ///< layer whose rows are added to this one's sums; -1: none
+  std::vector<Reader> readers;           ///< of this layer's rows, ascending; empty for an output
   int slot = 0;                          ///< of the buffers that layers take in turn where rows need not be kept
   bool is_dot = false;                   ///< output layer, few outputs: dot products, f32
   bool is_fused = false;                 ///< activation done in the GEMM's epilogue (identity, ReLU, LeakyReLU)
@@ -35,6 +43,7 @@ struct LayerPlan {
   std::vector<std::vector<int>> blends;  ///< Linear: [dual cell][node] -> expert
   int grad_column = 0;                   ///< first input whose gradient is wanted: layer 0 skips the encoding
   int n_grad_columns = 0;                ///< inputs whose gradient is wanted; 0: the product is skipped
+  int n_biases = 0;                      ///< n_out or, of a layer without, 0
   int64_t weight_offset = 0;
   int64_t bias_offset = 0;
 };

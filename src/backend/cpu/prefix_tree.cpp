@@ -9,7 +9,8 @@ namespace loe::cpu {
 
 bool PrefixTree::fits(const NetworkPlan& plan) {
   const auto is_link = [&](const LayerPlan& layer) {
-    return layer.n_blended == 1 && layer.n_features == 0 && layer.source == &layer - plan.layers.data() - 1;
+    return layer.n_blended == 1 && layer.n_features == 0 && layer.residual < 0 &&
+           layer.source == &layer - plan.layers.data() - 1;
   };
   return plan.spec.input.kind == InputKind::Constant && std::all_of(plan.layers.begin(), plan.layers.end(), is_link);
 }

@@ -18,8 +18,8 @@ namespace loe::cpu {
 /// a function of the tile's samples alone.
 class PrefixTree {
  public:
-  /// Constant input, a chain of layers without features, and one expert per sample in every layer: nothing but the path
-  /// distinguishes two samples.
+  /// Constant input, a chain of layers without features or residuals, and one expert per sample in every layer: nothing
+  /// but the path distinguishes two samples.
   static bool fits(const NetworkPlan& plan);
 
   /// n samples at the root, whose single row is the input.

@@ -201,7 +201,13 @@ void TileWorker::forward_hidden(Tile& tile, int l) {
   args.depth = layer.depth;
   args.n = layer.n_padded;
   args.bias = weights_->bias(l);
-  args.epilogue = Epilogue::BiasLeaky;
+  args.epilogue = layer.residual < 0 ? Epilogue::BiasLeaky : Epilogue::AddLeaky;
+  if (layer.residual >= 0) {
+    const LayerRows& added = tile.layers[layer.residual];
+    args.mask32 = plan_->forward_bf16 ? nullptr : added.out32;
+    args.mask16 = plan_->forward_bf16 ? added.out16 : nullptr;
+    args.mask_stride = layer.stride;
+  }
   args.c_stride = layer.stride;
   if (layer.is_fused && !layer.is_output) {
     args.slope = layer.slope;
@@ -282,7 +288,21 @@ void TileWorker::forward_dot(Tile& tile, int l) {
       }
     }
   }
+  if (layer.residual >= 0) add_residual(tile, l, pre);
   activate_rows(tile, l, pre);
+}
+
+void TileWorker::add_residual(const Tile& tile, int l, float* sums) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& added = tile.layers[layer.residual];
+  for (int64_t i = 0; i < tile.n; ++i) {
+    const int64_t at = i * layer.stride;
+    if (added.out32 != nullptr) {
+      kernels_->axpy_f32(1.0F, added.out32 + at, layer.n_out, sums + at);
+    } else {
+      kernels_->axpy_bf16(1.0F, added.out16 + at, layer.n_out, sums + at);
+    }
+  }
 }
 
 void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
@@ -290,7 +310,7 @@ void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
   output_gradient(tile, grads);
   for (int l = static_cast<int>(plan_->layers.size()) - 1; l >= 0; --l) {
     after_layer(l);
-    if (l > 0 || input_grads != nullptr) backward_layer(tile, l, input_grads);
+    backward_layer(tile, l, input_grads);
   }
 }
 
@@ -342,7 +362,9 @@ GemmArgs TileWorker::gradient_product(const Tile& tile, int l) const {
 
 void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
   const LayerPlan& layer = plan_->layers[l];
+  if (layer.residual >= 0) add_reader_gradient(tile, {l, true});
   if (layer.source < 0) {
+    if (input_grads == nullptr) return;
     read_gradient(tile, l, scratch_.data());
     for (int i = 0; i < tile.n; ++i) {
       const float* dx = scratch_.data() + i * plan_->max_stride;
@@ -351,13 +373,8 @@ void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
     return;
   }
   const LayerPlan& source = plan_->layers[layer.source];
-  if (source.readers.size() > 1) {
-    add_read_gradient(tile, l);
-    return;
-  }
-  if (layer.is_dot) {
-    read_gradient(tile, l, scratch_.data());
-    through_activation(tile, layer.source, scratch_.data());
+  if (source.readers.size() > 1 || layer.is_dot) {
+    add_reader_gradient(tile, {l, false});
     return;
   }
   const LayerRows& below = tile.layers[layer.source];
@@ -379,17 +396,37 @@ void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
   run_groups(tile, l, args, plan_->backward_bf16, false);
 }
 
-void TileWorker::add_read_gradient(Tile& tile, int l) {
-  const LayerPlan& layer = plan_->layers[l];
-  const std::vector<int>& readers = plan_->layers[layer.source].readers;
-  float* const sums = gradient_sums_[layer.source].data();
-  const bool is_first = l == readers.back();  // backward runs from the last layer to the first
-  read_gradient(tile, l, is_first ? sums : scratch_.data());
+void TileWorker::add_reader_gradient(Tile& tile, Reader reader) {
+  const LayerPlan& layer = plan_->layers[reader.layer];
+  const int target = reader.adds ? layer.residual : layer.source;
+  const std::vector<Reader>& readers = plan_->layers[target].readers;
+  const bool is_first = reader == readers.back();  // backward runs from the last reader to the first
+  float* const sums = readers.size() > 1 ? gradient_sums_[target].data() : scratch_.data();
+  float* const own = is_first ? sums : scratch_.data();
+  if (reader.adds) {
+    widen_gradient(tile, reader.layer, own);
+  } else {
+    read_gradient(tile, reader.layer, own);
+  }
+  const int width = reader.adds ? layer.n_out : layer.n_grad_columns;
   for (int64_t i = 0; !is_first && i < tile.n; ++i) {
     const int64_t at = i * plan_->max_stride;
-    kernels_->axpy_f32(1.0F, scratch_.data() + at, layer.n_grad_columns, sums + at);
+    kernels_->axpy_f32(1.0F, own + at, width, sums + at);
   }
-  if (l == readers.front()) through_activation(tile, layer.source, sums);
+  if (reader == readers.front()) through_activation(tile, target, sums);
+}
+
+void TileWorker::widen_gradient(const Tile& tile, int l, float* dx) {
+  const LayerPlan& layer = plan_->layers[l];
+  const LayerRows& rows = tile.layers[l];
+  for (int64_t i = 0; i < tile.n; ++i, dx += plan_->max_stride) {
+    if (rows.grad32 != nullptr) {
+      std::copy_n(rows.grad32 + i * layer.stride, layer.n_padded, dx);
+    } else {
+      std::fill_n(dx, layer.n_padded, 0.0F);
+      kernels_->axpy_bf16(1.0F, rows.grad16 + i * layer.stride, layer.n_padded, dx);
+    }
+  }
 }
 
 void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {

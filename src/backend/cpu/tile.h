@@ -87,9 +87,13 @@ class TileWorker {
   void backward_layer(Tile& tile, int layer, float* input_grads);
   /// The product of a layer's gradient and its weights, without where it goes.
   GemmArgs gradient_product(const Tile& tile, int layer) const;
-  /// Adds what this layer says about the rows it reads to what their other readers said; after the last of them the
-  /// sum goes through the activation.
-  void add_read_gradient(Tile& tile, int layer);
+  /// Adds the rows of the layer's residual to its sums.
+  void add_residual(const Tile& tile, int layer, float* sums);
+  /// Adds what a reader says about the rows it reads or adds to what their other readers said; after the last of them
+  /// the sum goes through the activation.
+  void add_reader_gradient(Tile& tile, Reader reader);
+  /// The layer's gradient as f32 [n, max_stride]: that of the rows it adds.
+  void widen_gradient(const Tile& tile, int layer, float* dx);
   /// dL/dx of all rows [n, max_stride], x the rows that the layer reads.
   void read_gradient(const Tile& tile, int layer, float* dx);
   void backward_dot(const Tile& tile, int layer, float* dx);

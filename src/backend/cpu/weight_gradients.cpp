@@ -296,7 +296,7 @@ void WeightGradients::expert_gradient(int l, int e, float* out) const {
 
 void WeightGradients::bias_gradient(int l, float* out) const {
   const LayerPlan& layer = plan_->layers[l];
-  for (int o = 0; o < layer.n_out; ++o) {
+  for (int o = 0; o < layer.n_biases; ++o) {
     double sum = 0;
     for (int e = 0; e < layer.n_experts; ++e) {
       const float* d = sets_[0].data() + block_offset(l, e);
@@ -316,9 +316,9 @@ void WeightGradients::apply_adam(ThreadPool& pool, const AdamUpdate& update, Par
     const auto [l, e] = items[index];
     const LayerPlan& layer = plan_->layers[l];
     const bool is_bias = e < 0;
-    const int64_t size = is_bias ? layer.n_out : int64_t{layer.n_out} * layer.n_in;
+    const int64_t size = is_bias ? layer.n_biases : int64_t{layer.n_out} * layer.n_in;
     const int64_t offset = is_bias ? layer.bias_offset : layer.weight_offset + e * size;
-    std::vector<float> bias(is_bias ? layer.n_out : 0);
+    std::vector<float> bias(is_bias ? layer.n_biases : 0);
     float* grad = is_bias ? bias.data() : row_major_[worker].data();
     if (is_bias) {
       bias_gradient(l, grad);

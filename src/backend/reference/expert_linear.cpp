@@ -12,7 +12,7 @@ void expert_linear_forward(const LayerSpec& layer, std::span<const ExpertBlend> 
     const ExpertBlend& blend = blends[sample];
     const double* x_row = x.data() + sample * n_in;
     for (size_t out = 0; out < n_out; ++out) {
-      double sum = bias[out];
+      double sum = bias.empty() ? 0 : bias[out];
       for (int j = 0; j < blend.n; ++j) {
         const double* w_row = weight.data() + (blend.expert[j] * n_out + out) * n_in;
         double product = 0;
@@ -37,7 +37,9 @@ void expert_linear_backward(const LayerSpec& layer, std::span<const ExpertBlend>
     const double* x_row = x.data() + sample * n_in;
     for (size_t out = 0; out < n_out; ++out) {
       const double g = y_grads[sample * n_out + out];
-      bias_grads[out] += g;
+      if (!bias_grads.empty()) {
+        bias_grads[out] += g;
+      }
       for (int j = 0; j < blend.n; ++j) {
         const double blended_g = blend.coefficient[j] * g;
         const size_t row = (blend.expert[j] * n_out + out) * n_in;

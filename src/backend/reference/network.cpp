@@ -1,6 +1,7 @@
 #include "backend/reference/network.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "backend/reference/activation.h"
 #include "backend/reference/embedding.h"
@@ -83,7 +84,7 @@ struct LayerParams {
 
   LayerParams(const NetworkSpec& spec, int layer, std::span<T> flat)
       : weight(flat.subspan(spec.weight_offset(layer), spec.bias_offset(layer) - spec.weight_offset(layer))),
-        bias(flat.subspan(spec.bias_offset(layer), spec.layers[layer].n_out)) {}
+        bias(flat.subspan(spec.bias_offset(layer), spec.layers[layer].n_biases())) {}
 };
 
 }  // namespace
@@ -136,6 +137,9 @@ NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> par
     std::vector<double> sums(batch.n_samples * layer.n_out);
     std::vector<double> values(sums.size());
     expert_linear_forward(layer, blends, own.weight, own.bias, reads, sums);
+    if (layer.residual != kNoResidual) {
+      std::transform(sums.begin(), sums.end(), pass.values[layer.residual].begin(), sums.begin(), std::plus<>());
+    }
     activation_forward(layer.activation, sums, values);
     pass.blends.push_back(std::move(blends));
     pass.reads.push_back(std::move(reads));
@@ -159,6 +163,10 @@ void network_backward(const NetworkSpec& spec, std::span<const double> params, c
     const LayerParams<const double> own(spec, i, params);
     const LayerParams<double> own_grads(spec, i, param_grads);
     activation_backward(layer.activation, pass.sums[i], pass.values[i], grads[i]);
+    if (layer.residual != kNoResidual) {
+      std::vector<double>& added = grads[layer.residual];
+      std::transform(added.begin(), added.end(), grads[i].begin(), added.begin(), std::plus<>());
+    }
     const int source = spec.source_of(i);
     const bool wants_x_grads = source >= 0 || !input_grads.empty() || spec.input.has_embedding();
     std::vector<double> x_grads(wants_x_grads ? pass.reads[i].size() : 0);

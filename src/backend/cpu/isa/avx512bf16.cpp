@@ -35,6 +35,11 @@ LOE_BF16_INLINE __m512 widen(const bf16* p) {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
 }
 
+// Of the operand that is given: rows in f32 or bf16.
+LOE_BF16_INLINE __m512 load_either(const float* p32, const bf16* p16, int64_t at) {
+  return p32 != nullptr ? _mm512_loadu_ps(p32 + at) : widen(p16 + at);
+}
+
 template <int R, int NV>
 LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, __m512 (&acc)[R][NV]) {
   const __m512 slope = _mm512_set1_ps(g.slope);
@@ -50,20 +55,23 @@ LOE_BF16_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column,
     if (epilogue == Epilogue::BiasLeaky) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] = _mm512_max_ps(acc[i][j], _mm512_mul_ps(acc[i][j], slope));
+    } else if (epilogue == Epilogue::AddLeaky) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) {
+        const __m512 v = _mm512_add_ps(acc[i][j], load_either(mask32, mask16, mask_at + j * kLanes));
+        acc[i][j] = _mm512_max_ps(v, _mm512_mul_ps(v, slope));
+      }
     } else if (epilogue == Epilogue::MaskLeaky) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        const __m512 y =
-            mask32 != nullptr ? _mm512_loadu_ps(mask32 + mask_at + j * kLanes) : widen(mask16 + mask_at + j * kLanes);
+        const __m512 y = load_either(mask32, mask16, mask_at + j * kLanes);
         const __mmask16 positive = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_GT_OQ);
         acc[i][j] = _mm512_mask_blend_ps(positive, _mm512_mul_ps(acc[i][j], slope), acc[i][j]);
       }
     } else if (epilogue == Epilogue::Multiply) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        const __m512 factor =
-            mask32 != nullptr ? _mm512_loadu_ps(mask32 + mask_at + j * kLanes) : widen(mask16 + mask_at + j * kLanes);
-        acc[i][j] = _mm512_mul_ps(acc[i][j], factor);
+        acc[i][j] = _mm512_mul_ps(acc[i][j], load_either(mask32, mask16, mask_at + j * kLanes));
       }
     }
     if (c32 != nullptr) {
@@ -87,8 +95,7 @@ LOE_BF16_TARGET __attribute__((noinline)) void gemm_block(const GemmArgs& g, con
   __m512 acc[R][NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
-    const __m512 start =
-        g.epilogue == Epilogue::BiasLeaky ? _mm512_loadu_ps(g.bias + column + j * kLanes) : _mm512_setzero_ps();
+    const __m512 start = has_bias(g.epilogue) ? _mm512_loadu_ps(g.bias + column + j * kLanes) : _mm512_setzero_ps();
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) acc[i][j] = start;
   }

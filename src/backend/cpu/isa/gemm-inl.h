@@ -63,23 +63,24 @@ HWY_INLINE void finish(const GemmArgs& g, const int64_t* c_row, int column, VF (
   for (int i = 0; i < R; ++i) {
     const int64_t c_at = c_row[i] * g.c_stride + column;
     const int64_t mask_at = c_row[i] * g.mask_stride + column;
+    const auto mask = [&](int j) HWY_ATTR {
+      return mask32 != nullptr ? hn::LoadU(d, mask32 + mask_at + j * kLanes)
+                               : load_bf16(d, mask16 + mask_at + j * kLanes);
+    };
     if (epilogue == Epilogue::BiasLeaky) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) acc[i][j] = apply_leaky(acc[i][j], slope);
+    } else if (epilogue == Epilogue::AddLeaky) {
+#pragma GCC unroll 4
+      for (int j = 0; j < NV; ++j) acc[i][j] = apply_leaky(hn::Add(acc[i][j], mask(j)), slope);
     } else if (epilogue == Epilogue::MaskLeaky) {
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) {
-        const VF y = mask32 != nullptr ? hn::LoadU(d, mask32 + mask_at + j * kLanes)
-                                       : load_bf16(d, mask16 + mask_at + j * kLanes);
-        acc[i][j] = hn::Mul(acc[i][j], hn::IfThenElse(hn::Gt(y, zero), one, slope));
+        acc[i][j] = hn::Mul(acc[i][j], hn::IfThenElse(hn::Gt(mask(j), zero), one, slope));
       }
     } else if (epilogue == Epilogue::Multiply) {
 #pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) {
-        const VF factor = mask32 != nullptr ? hn::LoadU(d, mask32 + mask_at + j * kLanes)
-                                            : load_bf16(d, mask16 + mask_at + j * kLanes);
-        acc[i][j] = hn::Mul(acc[i][j], factor);
-      }
+      for (int j = 0; j < NV; ++j) acc[i][j] = hn::Mul(acc[i][j], mask(j));
     }
     if (c32 != nullptr) {
 #pragma GCC unroll 4
@@ -100,7 +101,7 @@ HWY_INLINE void block(const GemmArgs& g, const float* const* a_row, const int64_
   VF acc[R][NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
-    const VF start = g.epilogue == Epilogue::BiasLeaky ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
+    const VF start = has_bias(g.epilogue) ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) acc[i][j] = start;
   }
@@ -137,7 +138,7 @@ HWY_INLINE void block(const GemmArgs& g, const bf16* const* a_row, const int64_t
   VF acc[R][NV];
 #pragma GCC unroll 4
   for (int j = 0; j < NV; ++j) {
-    const VF start = g.epilogue == Epilogue::BiasLeaky ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
+    const VF start = has_bias(g.epilogue) ? hn::LoadU(d, g.bias + column + j * kLanes) : hn::Zero(d);
 #pragma GCC unroll 8
     for (int i = 0; i < R; ++i) acc[i][j] = start;
   }

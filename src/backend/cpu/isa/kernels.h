@@ -23,9 +23,15 @@ inline constexpr int kGradRows = 192;
 enum class Epilogue : uint8_t {
   Store,      ///< c = sum
   BiasLeaky,  ///< c = max(v, slope v), v = sum + bias; slope 1 is the identity, 0 is ReLU
+  AddLeaky,   ///< the same with v = sum + bias + mask: a residual connection
   MaskLeaky,  ///< c = sum * (mask > 0 ? 1 : slope): backward of LeakyRelu, its sign read from the stored output
   Multiply,   ///< c = sum * mask: backward of any other activation, its derivative left there; mask may be c itself
 };
+
+/// The sums of these start from the bias.
+inline bool has_bias(Epilogue epilogue) {
+  return epilogue == Epilogue::BiasLeaky || epilogue == Epilogue::AddLeaky;
+}
 
 /// C[row] = epilogue(sum over segments s, depth k of A[row][s * k_depth + k] * B_s[k][:]).
 ///
@@ -43,13 +49,13 @@ struct GemmArgs {
   int depth = 0;                   ///< of one segment; bf16: even
   const void* const* b = nullptr;  ///< [n_segments]
   int n = 0;                       ///< outputs, multiple of kPadding
-  const float* bias = nullptr;     ///< [n], BiasLeaky only
+  const float* bias = nullptr;     ///< [n], BiasLeaky and AddLeaky only
   Epilogue epilogue = Epilogue::Store;
   float slope = 1;
   float* c32 = nullptr;  ///< either or both of c32 and c16
   bf16* c16 = nullptr;
   int64_t c_stride = 0;           ///< in elements, of both
-  const float* mask32 = nullptr;  ///< one of them for MaskLeaky and Multiply
+  const float* mask32 = nullptr;  ///< one of them for AddLeaky, MaskLeaky and Multiply
   const bf16* mask16 = nullptr;
   int64_t mask_stride = 0;
   const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
