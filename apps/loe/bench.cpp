@@ -32,10 +32,10 @@ void add_measure_options(CLI::App& app, const std::shared_ptr<BenchOptions>& opt
   app.add_flag("--json", options->json, "One JSON object per line");
 }
 
-/// Of the workloads that are networks over a lattice, and of steps also the scene's.
-void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options, bool with_scenes = false) {
+/// Of the workloads that are networks over a lattice, and of steps also the scene's and the generator's.
+void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& options, bool for_steps = false) {
   std::vector<std::string> names = workload_names();
-  if (with_scenes) names.emplace_back(kSceneWorkload);
+  if (for_steps) names.insert(names.end(), {kSceneWorkload, kGanWorkload});
   app.add_option("--workload", options->workloads, fmt::format("{}, separated by commas", fmt::join(names, ", ")))
       ->delimiter(',')
       ->check(CLI::IsMember(names))
@@ -53,8 +53,8 @@ void add_precision_option(CLI::App& app, const std::shared_ptr<BenchOptions>& op
 
 void add_batch_option(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
   app.add_option("--batch", options->batch,
-                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; nerf: 1024 rays; others: 65536 "
-                 "random pixels)")
+                 "Samples per step; 0: the workload's own (toy: every pixel of 512x512; nerf: 1024 rays; gan: 16 "
+                 "pictures of 64x64; others: 65536 random pixels)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
 }
 

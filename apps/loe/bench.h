@@ -47,4 +47,10 @@ int bench_dump(const BenchOptions& options);
 inline constexpr const char* kSceneWorkload = "nerf";
 nlohmann::ordered_json bench_scene_step(const std::string& precision, const BenchOptions& options);
 
+/// The workload "gan" of bench_step: a step of Table 4's "Ours" on 16 pictures of 64 x 64, split into the generator's
+/// passes (of which the share of the peak is), the discriminators' update and the gradient by the pictures; both
+/// optimisers are parts of the updates.
+inline constexpr const char* kGanWorkload = "gan";
+nlohmann::ordered_json bench_gan_step(const std::string& precision, const BenchOptions& options);
+
 }  // namespace loe::app

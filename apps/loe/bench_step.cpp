@@ -293,8 +293,9 @@ int bench_step(const BenchOptions& options) {
   bool all_agree = true;
   for (const std::string& workload : options.workloads) {
     for (const std::string& precision : options.precisions) {
-      if (workload == kSceneWorkload) {
-        records.push_back(bench_scene_step(precision, options));
+      if (workload == kSceneWorkload || workload == kGanWorkload) {
+        records.push_back(workload == kGanWorkload ? bench_gan_step(precision, options)
+                                                   : bench_scene_step(precision, options));
         continue;
       }
       StepBench bench(find_workload(workload), precision_from_string(precision), options);
@@ -303,12 +304,28 @@ int bench_step(const BenchOptions& options) {
       records.push_back(bench.record());
     }
   }
-  print_records(
-      records,
-      {"workload", "precision", "batch", "threads", "seconds_per_step", "gflops", "peak_gflops", "share_of_peak",
-       "share_of_peak_best", "trunk_share_of_peak", "other_share", "overhead_vs_plain", "sine_vs_leaky_relu",
-       "bilinear_ratio", "baseline", "baseline_seconds_per_step", "speedup_over_baseline"},
-      options.json);
+  print_records(records,
+                {"workload",
+                 "precision",
+                 "batch",
+                 "threads",
+                 "seconds_per_step",
+                 "gflops",
+                 "peak_gflops",
+                 "share_of_peak",
+                 "share_of_peak_best",
+                 "trunk_share_of_peak",
+                 "other_share",
+                 "generator_seconds",
+                 "discriminator_update_seconds",
+                 "picture_gradient_seconds",
+                 "overhead_vs_plain",
+                 "sine_vs_leaky_relu",
+                 "bilinear_ratio",
+                 "baseline",
+                 "baseline_seconds_per_step",
+                 "speedup_over_baseline"},
+                options.json);
   return all_agree ? 0 : 1;
 }
 
