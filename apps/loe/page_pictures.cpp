@@ -238,10 +238,12 @@ RunPictures read_run_stacks(const std::string& folder, const StackFiles& files, 
   const auto n_shown = static_cast<int>(shown_parts(n_parts).size());
   attempt(pictures,
           [&] { pictures.reconstruction = shrink_frames(read_image(folder + "/" + files.pictures), n_shown); });
-  attempt(pictures, [&] {
-    const Image map = read_image(folder + "/" + files.errors);
-    pictures.errors = shrink_errors(map, stack_side(map, n_shown));
-  });
+  if (files.errors != nullptr) {
+    attempt(pictures, [&] {
+      const Image map = read_image(folder + "/" + files.errors);
+      pictures.errors = shrink_errors(map, stack_side(map, n_shown));
+    });
+  }
   std::error_code ignored;
   if (files.extra != nullptr && std::filesystem::exists(folder + "/" + files.extra, ignored)) {
     attempt(pictures, [&] { pictures.extra = shrink_frames(read_image(folder + "/" + files.extra), n_shown); });

@@ -62,8 +62,8 @@ RunPictures read_run_pictures(const std::string& folder);
 /// Files in a run's folder that hold its shown parts (shown_parts), one below the other.
 struct StackFiles {
   const char* pictures;
-  const char* errors;
-  const char* extra;  ///< nullptr: none. Left out without a word if it is not there
+  const char* errors;  ///< nullptr: none
+  const char* extra;   ///< nullptr: none. Left out without a word if it is not there
 };
 
 /// The same of a signal in parts, frames or views, of which there are n_parts: each with sides of at most kPageSide. No

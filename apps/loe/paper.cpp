@@ -334,7 +334,7 @@ class PaperSession {
     row.key = table_row.key;
     row.title = table_row.title;
     row.about = table_row.about;
-    row.paper_psnr = table_row.psnr;
+    row.paper_headline = table_row.headline;
     row.paper_ssim = table_row.ssim;
     row.paper_params = table_row.params;
     row.paper_macs = table_row.macs;

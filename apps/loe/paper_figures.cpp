@@ -22,7 +22,7 @@ namespace {
 std::vector<ChartPoint> chart_points(const std::vector<CurvePoint>& curve) {
   std::vector<ChartPoint> points;
   points.reserve(curve.size());
-  for (const CurvePoint& point : curve) points.push_back({static_cast<double>(point.step), point.psnr_db});
+  for (const CurvePoint& point : curve) points.push_back({static_cast<double>(point.step), point.value});
   return points;
 }
 
@@ -101,20 +101,28 @@ std::string row_figure(const PaperReport& report, const RowPictures& found, doub
   const PaperRow& row = report.rows[found.row];
   const RunPictures& pictures = found.pictures;
   std::string html = "<figure>\n";
-  const auto psnr =
-      mean_and_spread(row, [&](const PaperRun& run) { return run.seed == found.seed ? run.psnr_db : std::nan(""); });
-  const std::string quality = psnr.n > 0 ? fmt::format("{:.2f} dB", psnr.mean) : std::string("&#8211;");
+  const auto headline =
+      mean_and_spread(row, [&](const PaperRun& run) { return run.seed == found.seed ? run.headline : std::nan(""); });
+  const std::string quality = headline.n > 0
+                                  ? fmt::format("{:.2f}{}", headline.mean, paper_kind(report.task).headline().unit)
+                                  : std::string("&#8211;");
   const std::string seed = row.runs.size() > 1 ? fmt::format(", seed {}", found.seed) : "";
   html += fmt::format("<figcaption><strong>{}</strong><br/>{}{}</figcaption>\n", escape_html(row.title), quality, seed);
   const auto absent = [](const char* what) { return fmt::format("<span class=\"absent\">no {}</span>\n", what); };
   html += pictures.reconstruction ? picture_tag("Reconstruction, " + row.title, *pictures.reconstruction, false) + "\n"
                                   : absent("reconstruction");
-  html += pictures.errors ? picture_tag("Error map, " + row.title, color_errors(*pictures.errors, scale), false) + "\n"
-                          : absent("error map");
+  const bool has_errors = paper_kind(report.task).has_error_maps();
+  html += !has_errors ? ""
+          : pictures.errors
+              ? picture_tag("Error map, " + row.title, color_errors(*pictures.errors, scale), false) + "\n"
+              : absent("error map");
   if (pictures.detail) {
     html += picture_tag("Detail of the error map, " + row.title, color_errors(*pictures.detail, scale), true) + "\n";
   }
-  if (pictures.extra) html += picture_tag("Empty space, " + row.title, *pictures.extra, false) + "\n";
+  if (pictures.extra)
+    html +=
+        picture_tag(fmt::format("{}, {}", paper_kind(report.task).extra_title(), row.title), *pictures.extra, false) +
+        "\n";
   return html + "</figure>\n";
 }
 
@@ -222,12 +230,13 @@ std::string layout_figures(const PaperRow& row) {
 }  // namespace
 
 std::string curves_section(const PaperReport& report) {
-  const LineChart chart{"PSNR against training steps, one line per row",
+  const Headline& headline = paper_kind(report.task).headline();
+  const LineChart chart{fmt::format("{} against training steps, one line per row", headline.heading),
                         "training step",
-                        "PSNR (dB)",
+                        headline.heading,
                         static_cast<double>(report.max_steps),
                         {}};
-  return chart_section(report, "Training curves", "PSNR of the training batches.", chart,
+  return chart_section(report, "Training curves", headline.curve_text, chart,
                        [](const PaperRun& run) { return chart_points(run.curve); });
 }
 
@@ -248,9 +257,10 @@ std::string pictures_section(const PaperReport& report) {
     std::vector<const RunPictures*> pictures;
     for (const RowPictures& row : found.rows) pictures.push_back(&row.pictures);
     const bool has_parts = kind.parts() != nullptr;
+    const bool has_source = has_parts || !kind.has_error_maps();
     html += fmt::format("<p>{}</p>\n{}<div class=\"maps{}\">\n", kind.pictures_text(report, pictures),
-                        scale_bar(found.scale), has_parts ? " frames" : "");
-    if (has_parts) html += source_figure(report);
+                        kind.has_error_maps() ? scale_bar(found.scale) : "", has_source ? " frames" : "");
+    if (has_parts || !report.source_picture.empty()) html += source_figure(report);
     for (const RowPictures& row : found.rows) html += row_figure(report, row, found.scale);
     html += "</div>\n";
   }

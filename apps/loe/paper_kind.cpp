@@ -6,12 +6,20 @@
 #include <cmath>
 
 #include "html.h"
+#include "paper_results.h"
 #include "progress.h"
 
 namespace loe::app {
 
 const PaperKind& paper_kind(const std::string& task) {
-  return task == "scene" ? scene_paper() : task == "video" ? video_paper() : picture_paper();
+  return task == "gan"     ? gan_paper()
+         : task == "scene" ? scene_paper()
+         : task == "video" ? video_paper()
+                           : picture_paper();
+}
+
+double PaperKind::read_headline(const nlohmann::ordered_json& result, const std::string& path) const {
+  return run_number(result, headline().key, path);
 }
 
 std::vector<Measure> measures_of(const PaperReport& report) {

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "fit_signal.h"
@@ -21,6 +22,20 @@ struct Measure {
   const char* short_name;  ///< the same as text
   int n_digits;
   double PaperRun::*value;  ///< NaN: not measured
+};
+
+/// The number that a table compares its rows by.
+struct Headline {
+  const char* key = "psnr_db";          ///< of runs and rows in result.json
+  const char* heading = "PSNR (dB)";    ///< on the page
+  const char* short_name = "PSNR dB";   ///< the same as text
+  const char* unit = " dB";             ///< behind a value
+  const char* paper_key = "psnr_db";    ///< what the paper prints; another than `key`: the two are not compared
+  const char* paper_heading = "paper";  ///< of its column
+  bool higher_is_better = true;
+  const char* curve_key = "psnr_db";  ///< of a run's metrics.jsonl
+  const char* curve_text = "PSNR of the training batches.";
+  bool is_papers() const { return std::string_view(key) == paper_key; }
 };
 
 /// Words for what a signal is measured in pieces of.
@@ -65,6 +80,18 @@ class PaperKind {
   virtual const char* row_word() const = 0;     ///< what the rows of a table are: "layout", "network"
   virtual const char* sample_word() const = 0;  ///< what MACs are counted per: "pixel"
   virtual const Parts* parts() const { return nullptr; }
+  virtual const Headline& headline() const {
+    static constexpr Headline kPsnr;
+    return kPsnr;
+  }
+  /// Of a fit's result.json. Errors of run_number.
+  virtual double read_headline(const nlohmann::ordered_json& result, const std::string& path) const;
+  /// Whether runs have an SSIM.
+  virtual bool has_ssim() const { return true; }
+  /// Whether reconstructions differ from a truth, pixel by pixel.
+  virtual bool has_error_maps() const { return true; }
+  /// Of RunPictures::extra.
+  virtual const char* extra_title() const { return "Empty space"; }
   virtual std::vector<Measure> measures() const { return {}; }
   /// What must be known to read the table, a sentence each on the page and below the text.
   virtual std::vector<std::string> remarks(const PaperReport&) const { return {}; }
@@ -92,13 +119,14 @@ class PaperKind {
   virtual std::string own_section(const PaperReport&) const { return ""; }
 };
 
-/// `task`: "image", "video", "scene".
+/// `task`: "image", "video", "scene", "gan".
 const PaperKind& paper_kind(const std::string& task);
 
 /// The implementations.
 const PaperKind& picture_paper();
 const PaperKind& video_paper();
 const PaperKind& scene_paper();
+const PaperKind& gan_paper();
 
 /// Those of a kind's measures that some run of the report has.
 std::vector<Measure> measures_of(const PaperReport& report);

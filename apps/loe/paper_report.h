@@ -22,32 +22,35 @@ inline constexpr double kNotMeasured = std::numeric_limits<double>::quiet_NaN();
 
 struct CurvePoint {
   int64_t step = 0;
-  double psnr_db = 0;
+  double value = 0;
 };
 
 /// One finished training: one row of a table, one seed.
 struct PaperRun {
   uint64_t seed = 0;
-  double psnr_db = 0;
-  double ssim = 0;
+  double headline = 0;  ///< PSNR in dB, or what PaperKind::headline() says
+  double ssim = kNotMeasured;
   double seconds = 0;                   ///< of training, all sessions
   double seconds_per_step = 0;          ///< median
   SeamStats seams;                      ///< over 4 x 4 chunks
-  std::vector<CurvePoint> curve;        ///< training PSNR, coarse enough to draw
+  std::vector<CurvePoint> curve;        ///< Headline::curve_key, coarse enough to draw
   std::vector<double> part_psnr_db;     ///< videos, scenes: of each frame or view
   std::vector<std::string> part_names;  ///< scenes: of the views
   double psnr_frame_db = kNotMeasured;  ///< videos: mean of the frames' PSNR
   double empty_opacity = kNotMeasured;  ///< scenes: EmptySpaceOpacity::mean, where it is known what is empty
   double empty_opacity_largest = kNotMeasured;
-  std::string folder;  ///< run folder: error.png and the reconstruction are there
+  double random_frechet = kNotMeasured;  ///< generators: GanEvaluation::random_frechet
+  double pattern_rms = kNotMeasured;     ///< generators: NoisePatternStats::pattern_rms
+  double pattern_ratio = kNotMeasured;   ///< and its ratio
+  std::string folder;                    ///< run folder: error.png and the reconstruction are there
 };
 
 struct PaperRow {
-  std::string key;      ///< "quad_tree": name of its config
-  std::string title;    ///< "Quad Tree"
-  std::string about;    ///< one line: what is special about it
-  NetworkSpec network;  ///< of a model of several the main one: tables count one
-  PrintedNumber paper_psnr;
+  std::string key;               ///< "quad_tree": name of its config
+  std::string title;             ///< "Quad Tree"
+  std::string about;             ///< one line: what is special about it
+  NetworkSpec network;           ///< of a model of several the main one: tables count one
+  PrintedNumber paper_headline;  ///< Headline::paper_key
   std::optional<PrintedNumber> paper_ssim;
   std::string paper_params;  ///< as printed, "9.37M"; empty: not given
   std::string paper_macs;

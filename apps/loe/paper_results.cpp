@@ -39,7 +39,7 @@ double median(std::vector<double> values) {
 
 /// Curve and median time of a step, from the progress lines. The time is that between two lines: how many samples a
 /// step of a scene has changes from step to step.
-void read_metrics(const std::string& path, PaperRun& run) {
+void read_metrics(const std::string& path, const char* curve_key, PaperRun& run) {
   std::istringstream lines(read_text_file(path, std::size_t{256} << 20));
   std::vector<double> seconds_per_step;
   std::vector<CurvePoint> points;
@@ -47,10 +47,11 @@ void read_metrics(const std::string& path, PaperRun& run) {
   int64_t last_step = 0;
   for (std::string line; std::getline(lines, line);) {
     const Json json = Json::parse(line, nullptr, false);
-    if (!json.is_object() || !json.contains("loss")) continue;  // an evaluation, or a line cut by a crash
+    if (!json.is_object() || !json.contains("step")) continue;  // a line cut by a crash
     const auto step = static_cast<int64_t>(run_number(json, "step", path));
     const double seconds = run_number(json, "seconds", path);
-    points.push_back({step, run_number(json, "psnr_db", path)});
+    if (json.contains(curve_key)) points.push_back({step, run_number(json, curve_key, path)});
+    if (!json.contains("loss")) continue;  // an evaluation
     if (step > last_step) seconds_per_step.push_back((seconds - last_seconds) / static_cast<double>(step - last_step));
     last_step = step;
     last_seconds = seconds;
@@ -82,11 +83,10 @@ Json printed_to_json(const PrintedNumber& printed) {
 
 Json run_to_json(const PaperReport& report, const PaperRun& run) {
   const PaperKind& kind = paper_kind(report.task);
-  Json json = {{"seed", run.seed},
-               {"psnr_db", run.psnr_db},
-               {"ssim", run.ssim},
-               {"seconds", run.seconds},
-               {"seconds_per_step", run.seconds_per_step}};
+  Json json = {{"seed", run.seed}, {kind.headline().key, run.headline}};
+  if (kind.has_ssim()) json["ssim"] = run.ssim;
+  json["seconds"] = run.seconds;
+  json["seconds_per_step"] = run.seconds_per_step;
   for (const Measure& measure : measures_of(report)) json[measure.key] = run.*measure.value;
   if (const Parts* parts = kind.parts(); parts != nullptr) {
     json[parts->key] = {{"psnr_db", run.part_psnr_db}};
@@ -103,16 +103,17 @@ void add_mean(Json& json, const std::string& key, const MeanAndSpread& value) {
 }
 
 Json row_to_json(const PaperReport& report, const PaperRow& row) {
+  const PaperKind& kind = paper_kind(report.task);
   Json json = {{"row", row.key},
                {"title", row.title},
                {"n_params", row.network.n_params()},
                {"macs_per_sample", row.network.macs_per_sample()},
-               {"paper_psnr_db", printed_to_json(row.paper_psnr)}};
+               {fmt::format("paper_{}", kind.headline().paper_key), printed_to_json(row.paper_headline)}};
   if (row.paper_ssim) json["paper_ssim"] = printed_to_json(*row.paper_ssim);
   if (!row.runs.empty()) {
-    add_mean(json, "psnr_db", psnr_of(row));
+    add_mean(json, kind.headline().key, headline_of(row));
     for (const Measure& measure : measures_of(report)) add_mean(json, measure.key, measured(row, measure));
-    add_mean(json, "ssim", ssim_of(row));
+    if (kind.has_ssim()) add_mean(json, "ssim", ssim_of(row));
     json["seconds_per_step"] = step_seconds_of(row).mean;
   }
   json["runs"] = Json::array();
@@ -160,11 +161,11 @@ std::optional<PaperRun> read_paper_run(const std::string& folder, const std::str
   PaperRun run;
   run.folder = folder;
   run.seed = static_cast<uint64_t>(run_number(json, "seed", path));
-  run.psnr_db = run_number(json, "psnr_db", path);
-  run.ssim = run_number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
-  run.seconds = run_number(json, "seconds", path);
-  read_metrics(folder + "/metrics.jsonl", run);
   const PaperKind& kind = paper_kind(task);
+  run.headline = kind.read_headline(json, path);
+  if (kind.has_ssim()) run.ssim = run_number_or_nan(json, "ssim", path);  // below 7 x 7 pixels there is no window
+  run.seconds = run_number(json, "seconds", path);
+  read_metrics(folder + "/metrics.jsonl", kind.headline().curve_key, run);
   if (kind.parts() != nullptr) read_parts(json, kind.parts()->key, path, run);
   kind.read_run(run);
   return run;
@@ -190,8 +191,8 @@ MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(co
   return result;
 }
 
-MeanAndSpread psnr_of(const PaperRow& row) {
-  return mean_and_spread(row, [](const PaperRun& run) { return run.psnr_db; });
+MeanAndSpread headline_of(const PaperRow& row) {
+  return mean_and_spread(row, [](const PaperRun& run) { return run.headline; });
 }
 
 MeanAndSpread measured(const PaperRow& row, const Measure& measure) {
@@ -224,34 +225,43 @@ Json report_to_json(const PaperReport& report) {
 }
 
 std::string report_to_text(const PaperReport& report) {
+  const PaperKind& kind = paper_kind(report.task);
   const std::vector<Measure> measures = measures_of(report);
+  const std::string paper_heading = kind.headline().paper_heading;
   std::string headings;
   std::string none;
   for (const Measure& measure : measures) {
     headings += text_column(measure.short_name, measure.short_name);
     none += text_column("-", measure.short_name);
   }
-  std::string text = fmt::format("{:<24} {:>15} {:>6}{} {:>7} {:>12} {:>10} {:>8}\n", "row", "PSNR dB", "paper",
-                                 headings, "SSIM", "parameters", "MACs", "s/step");
+  const auto ssim_column = [&](const std::string& text) {
+    return kind.has_ssim() ? fmt::format(" {:>7}", text) : std::string();
+  };
+  const auto paper_column = [&](const std::string& text) {
+    return fmt::format(" {:>{}}", text, std::max<std::size_t>(6, paper_heading.size()));
+  };
+  std::string text =
+      fmt::format("{:<24} {:>15}{}{}{} {:>12} {:>10} {:>8}\n", "row", kind.headline().short_name,
+                  paper_column(paper_heading), headings, ssim_column("SSIM"), "parameters", "MACs", "s/step");
   for (const PaperRow& row : report.rows) {
     const std::string counts = fmt::format("{:>12} {:>10}", format_integer(row.network.n_params()),
                                            format_integer(row.network.macs_per_sample()));
+    const std::string paper = paper_column(fmt::format("{:.2f}", row.paper_headline.value));
     if (row.runs.empty()) {
-      text += fmt::format("{:<24} {:>15} {:6.2f}{} {:>7} {} {:>8}\n", row.title, "-", row.paper_psnr.value, none, "-",
-                          counts, "-");
+      text += fmt::format("{:<24} {:>15}{}{}{} {} {:>8}\n", row.title, "-", paper, none, ssim_column("-"), counts, "-");
       continue;
     }
-    const MeanAndSpread psnr = psnr_of(row);
-    const std::string spread =
-        psnr.spread ? fmt::format("{:.2f} +- {:.2f}", psnr.mean, *psnr.spread) : fmt::format("{:.2f}", psnr.mean);
+    const MeanAndSpread headline = headline_of(row);
+    const std::string spread = headline.spread ? fmt::format("{:.2f} +- {:.2f}", headline.mean, *headline.spread)
+                                               : fmt::format("{:.2f}", headline.mean);
     std::string values;
     for (const Measure& measure : measures) {
       values += text_column(fmt::format("{:.{}f}", measured(row, measure).mean, measure.n_digits), measure.short_name);
     }
-    text += fmt::format("{:<24} {:>15} {:6.2f}{} {:7.4f} {} {:8.4f}\n", row.title, spread, row.paper_psnr.value, values,
-                        ssim_of(row).mean, counts, step_seconds_of(row).mean);
+    text += fmt::format("{:<24} {:>15}{}{}{} {} {:8.4f}\n", row.title, spread, paper, values,
+                        ssim_column(fmt::format("{:.4f}", ssim_of(row).mean)), counts, step_seconds_of(row).mean);
   }
-  for (const std::string& remark : paper_kind(report.task).remarks(report)) text += remark + "\n";
+  for (const std::string& remark : kind.remarks(report)) text += remark + "\n";
   return text;
 }
 

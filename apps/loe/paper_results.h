@@ -31,7 +31,7 @@ struct MeanAndSpread {
   std::optional<double> spread;  ///< sample standard deviation (n - 1); none for fewer than two values
 };
 MeanAndSpread mean_and_spread(const PaperRow& row, const std::function<double(const PaperRun&)>& value);
-MeanAndSpread psnr_of(const PaperRow& row);
+MeanAndSpread headline_of(const PaperRow& row);
 MeanAndSpread measured(const PaperRow& row, const Measure& measure);
 MeanAndSpread ssim_of(const PaperRow& row);
 MeanAndSpread step_seconds_of(const PaperRow& row);

@@ -17,7 +17,7 @@ struct TableRow {
   std::string key;
   std::string title;
   std::string about;
-  PrintedNumber psnr;
+  PrintedNumber headline;  ///< Headline::paper_key
   std::optional<PrintedNumber> ssim;
   std::string params;
   std::string macs;
@@ -41,7 +41,7 @@ struct PaperTable {
   }
 };
 
-/// Tables 1, 2, 3 and 5. Error(InvalidArgument) lists them.
+/// Tables 1 to 5. Error(InvalidArgument) lists them.
 const PaperTable& paper_table(int number);
 
 /// Settings of one row at one scale: paper/table<N>/<scale>.toml, then paper/table<N>/<key>.toml, then, for what the

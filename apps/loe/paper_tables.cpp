@@ -63,11 +63,11 @@ std::string count_cell(int64_t ours, const std::string& paper) {
   return cell(html);
 }
 
-/// The largest values of the columns as they are printed: what prints alike is alike.
+/// The best values of the columns as they are printed: what prints alike is alike.
 struct BestValues {
-  std::string psnr;
+  std::string headline;
   std::string ssim;
-  std::string paper_psnr;
+  std::string paper_headline;
   std::string paper_ssim;
 };
 
@@ -75,14 +75,16 @@ struct BestValues {
 BestValues best_values(const PaperReport& report) {
   std::array<std::vector<double>, 4> values;
   for (const PaperRow& row : report.rows) {
-    if (const MeanAndSpread psnr = psnr_of(row); psnr.n > 0) values[0].push_back(psnr.mean);
+    if (const MeanAndSpread headline = headline_of(row); headline.n > 0) values[0].push_back(headline.mean);
     if (const MeanAndSpread ssim = ssim_of(row); ssim.n > 0) values[1].push_back(ssim.mean);
-    if (std::isfinite(row.paper_psnr.value)) values[2].push_back(row.paper_psnr.value);
+    if (std::isfinite(row.paper_headline.value)) values[2].push_back(row.paper_headline.value);
     if (row.paper_ssim && std::isfinite(row.paper_ssim->value)) values[3].push_back(row.paper_ssim->value);
   }
+  const bool is_largest = paper_kind(report.task).headline().higher_is_better;
   const auto text = [&](std::size_t i, int n_digits) {
     if (values[i].size() < 2) return std::string();
-    return fmt::format("{:.{}f}", *std::max_element(values[i].begin(), values[i].end()), n_digits);
+    const auto [smallest, largest] = std::minmax_element(values[i].begin(), values[i].end());
+    return fmt::format("{:.{}f}", is_largest ? *largest : *smallest, n_digits);
   };
   return {text(0, 2), text(1, 4), text(2, 2), text(3, 3)};
 }
@@ -90,6 +92,8 @@ BestValues best_values(const PaperReport& report) {
 /// What all lines of the results share.
 struct ResultColumns {
   BestValues best;
+  const Headline* headline = nullptr;
+  bool has_ssim = true;
   bool has_paper_ssim = false;
   std::vector<Measure> psnr_measures;  ///< further columns among PSNR's
   std::vector<Measure> own_measures;   ///< columns of another group, all of one
@@ -99,6 +103,8 @@ struct ResultColumns {
 ResultColumns result_columns(const PaperReport& report) {
   ResultColumns columns;
   columns.best = best_values(report);
+  columns.headline = &paper_kind(report.task).headline();
+  columns.has_ssim = paper_kind(report.task).has_ssim();
   for (const Measure& measure : measures_of(report)) {
     (*measure.group == '\0' ? columns.psnr_measures : columns.own_measures).push_back(measure);
   }
@@ -125,11 +131,14 @@ std::string results_head(const ResultColumns& columns, const PaperKind& kind) {
   return fmt::format(
       "<thead><tr class=\"groups\"><th></th><th></th><th></th>{}{}{}{}</tr>\n"
       "<tr><th scope=\"col\">{}</th><th scope=\"col\">parameters</th><th scope=\"col\">MACs per {}</th>"
-      "<th scope=\"col\">ours</th><th scope=\"col\">paper</th><th scope=\"col\">difference</th>{}"
-      "<th scope=\"col\">ours</th>{}{}<th scope=\"col\">per run</th><th scope=\"col\">per step</th>{}</tr></thead>\n",
-      group_head("PSNR (dB)", 3 + columns.psnr_measures.size()), group_head("SSIM", columns.has_paper_ssim ? 2 : 1),
+      "<th scope=\"col\">ours</th><th scope=\"col\">{}</th>{}{}"
+      "{}{}{}<th scope=\"col\">per run</th><th scope=\"col\">per step</th>{}</tr></thead>\n",
+      group_head(columns.headline->heading, (columns.headline->is_papers() ? 3 : 2) + columns.psnr_measures.size()),
+      group_head("SSIM", columns.has_ssim ? columns.has_paper_ssim ? 2 : 1 : 0),
       group_head(own_group, columns.own_measures.size()), group_head("time", has_ratio ? 3 : 2), kind.row_word(),
-      kind.sample_word(), column_heads(columns.psnr_measures),
+      kind.sample_word(), columns.headline->paper_heading,
+      columns.headline->is_papers() ? "<th scope=\"col\">difference</th>" : "", column_heads(columns.psnr_measures),
+      columns.has_ssim ? "<th scope=\"col\">ours</th>" : "",
       columns.has_paper_ssim ? "<th scope=\"col\">paper</th>" : "", column_heads(columns.own_measures),
       has_ratio ? "<th scope=\"col\">/ PE MLP</th>" : "");
 }
@@ -142,7 +151,7 @@ std::string measure_cells(const PaperRow& row, const std::vector<Measure>& measu
 
 /// The cells that need finished runs.
 struct MeasuredCells {
-  std::string psnr;
+  std::string headline;
   std::string difference;
   std::string ssim;
   std::string times;
@@ -152,20 +161,25 @@ MeasuredCells measured_cells(const PaperRow& row, const ResultColumns& columns) 
   const std::string missing = cell(kDash);
   const std::string no_ratio = columns.plain_step_seconds > 0 ? missing : "";
   if (row.runs.empty()) {
-    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash), missing, missing,
+    return {fmt::format("<td class=\"missing\">{}<small>not run yet</small></td>", kDash),
+            columns.headline->is_papers() ? missing : "", columns.has_ssim ? missing : "",
             missing + missing + no_ratio};
   }
-  const MeanAndSpread psnr = psnr_of(row);
+  const MeanAndSpread headline = headline_of(row);
   const MeanAndSpread ssim = ssim_of(row);
   const MeanAndSpread step = step_seconds_of(row);
   const MeanAndSpread seconds = mean_and_spread(row, [](const PaperRun& run) { return run.seconds; });
   MeasuredCells cells;
   const std::string seeds = fmt::format("{} seed{}", row.runs.size(), row.runs.size() == 1 ? "" : "s");
-  const bool is_best = psnr.n > 0 && fmt::format("{:.2f}", psnr.mean) == columns.best.psnr;
-  cells.psnr = cell(with_spread(psnr, 2, seeds), is_best);
-  const double difference = psnr.mean - row.paper_psnr.value;
-  cells.difference = psnr.n > 0 && std::isfinite(difference) ? cell(signed_number(difference, 2)) : missing;
-  cells.ssim = cell(with_spread(ssim, 4), ssim.n > 0 && fmt::format("{:.4f}", ssim.mean) == columns.best.ssim);
+  const bool is_best = headline.n > 0 && fmt::format("{:.2f}", headline.mean) == columns.best.headline;
+  cells.headline = cell(with_spread(headline, 2, seeds), is_best);
+  const double difference = headline.mean - row.paper_headline.value;
+  if (columns.headline->is_papers()) {
+    cells.difference = headline.n > 0 && std::isfinite(difference) ? cell(signed_number(difference, 2)) : missing;
+  }
+  if (columns.has_ssim) {
+    cells.ssim = cell(with_spread(ssim, 4), ssim.n > 0 && fmt::format("{:.4f}", ssim.mean) == columns.best.ssim);
+  }
   cells.times = cell(seconds.n > 0 ? time_text(seconds.mean) : kDash) + cell(step.n > 0 ? step_text(step.mean) : kDash);
   if (columns.plain_step_seconds > 0) {
     const double ratio = step.mean / columns.plain_step_seconds;
@@ -184,8 +198,9 @@ std::string results_line(const PaperReport& report, std::size_t i, const ResultC
     html += count_cell(row.network.n_params(), row.paper_params);
     html += count_cell(row.network.macs_per_sample(), row.paper_macs);
   }
-  html += cells.psnr;
-  html += cell(printed(row.paper_psnr, 2), fmt::format("{:.2f}", row.paper_psnr.value) == columns.best.paper_psnr);
+  html += cells.headline;
+  html += cell(printed(row.paper_headline, 2),
+               fmt::format("{:.2f}", row.paper_headline.value) == columns.best.paper_headline);
   html += cells.difference + measure_cells(row, columns.psnr_measures) + cells.ssim;
   if (columns.has_paper_ssim) {
     html += row.paper_ssim ? cell(printed(*row.paper_ssim, 3),
@@ -243,9 +258,9 @@ std::string results_section(const PaperReport& report) {
                      results_head(columns, paper_kind(report.task)) + "<tbody>\n";
   for (std::size_t i = 0; i < report.rows.size(); ++i) html += results_line(report, i, columns);
   html += "</tbody></table></div>\n";
-  html +=
-      "<p class=\"soft\"><small>&#177;: sample standard deviation over seeds; the paper's as printed. Difference: ours "
-      "minus paper. The best value of a column is shaded. Per step: the median of a run, averaged over seeds.";
+  html += "<p class=\"soft\"><small>&#177;: sample standard deviation over seeds; the paper's as printed.";
+  if (paper_kind(report.task).headline().is_papers()) html += " Difference: ours minus paper.";
+  html += " The best value of a column is shaded. Per step: the median of a run, averaged over seeds.";
   for (const std::string& remark : paper_kind(report.task).remarks(report))
     html += fmt::format(" {}", escape_html(remark));
   return html + "</small></p>\n</section>\n";

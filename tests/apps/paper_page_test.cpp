@@ -82,7 +82,7 @@ class PaperPage : public test::LoeTest {
     writer.close();
     PaperRun run;
     run.seed = seed;
-    run.psnr_db = psnr_db;
+    run.headline = psnr_db;
     run.ssim = 0.5;
     run.seconds = 75;
     run.seconds_per_step = 0.02;
@@ -125,9 +125,9 @@ class PaperPage : public test::LoeTest {
       for (PaperRun& run : row.runs) {
         fs::rename(run.folder + "/reconstruction.png", run.folder + "/frames.png");
         fs::rename(run.folder + "/error.png", run.folder + "/frames_error.png");
-        run.psnr_frame_db = run.psnr_db + 0.5;
-        run.part_psnr_db.assign(8, run.psnr_db);
-        run.part_psnr_db[0] = run.psnr_db - 3;
+        run.psnr_frame_db = run.headline + 0.5;
+        run.part_psnr_db.assign(8, run.headline);
+        run.part_psnr_db[0] = run.headline - 3;
       }
     }
     return report;
@@ -146,7 +146,7 @@ class PaperPage : public test::LoeTest {
         fs::rename(run.folder + "/frames.png", run.folder + "/views.png");
         fs::rename(run.folder + "/frames_error.png", run.folder + "/views_error.png");
         make_picture(fs::relative(run.folder, folder_).string() + "/views_empty.png", 40, 30);
-        run.part_psnr_db = {run.psnr_db, run.psnr_db - 3, run.psnr_db + 3};
+        run.part_psnr_db = {run.headline, run.headline - 3, run.headline + 3};
         run.empty_opacity = 0.01 * static_cast<double>(run.seed + 1);
         run.empty_opacity_largest = 0.5;
       }
@@ -456,12 +456,12 @@ TEST_F(PaperPage, HostileTextStaysText) {
 TEST_F(PaperPage, NumbersThatAreNoneAreDashes) {
   PaperReport report = make_report();
   PaperRun& run = report.rows[0].runs[0];
-  run.psnr_db = std::nan("");
+  run.headline = std::nan("");
   run.ssim = std::numeric_limits<double>::infinity();
   run.seconds = run.seconds_per_step = std::nan("");
   run.seams = {};
   run.curve.clear();
-  report.rows[0].paper_psnr.value = std::nan("");
+  report.rows[0].paper_headline.value = std::nan("");
   const std::string html = write(report);
   EXPECT_EQ(well_formed_problem(html), "");
   EXPECT_EQ(html.find(">nan"), std::string::npos);
