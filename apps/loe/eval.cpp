@@ -10,6 +10,7 @@
 
 #include "commands.h"
 #include "fit_signal.h"
+#include "gan_report.h"
 #include "loe/base/error.h"
 #include "machine.h"
 #include "model_source.h"
@@ -35,8 +36,9 @@ struct EvalFlags {
 };
 
 void check_match(const ModelSource& source, const FitSignal& signal, const std::string& data) {
-  // Any photos of the scene will do, of any size and lens: their cameras are brought into the model's coordinates.
-  if (signal.kind() == SignalKind::Scene) return;
+  // Any photos of the scene will do, of any size and lens: their cameras are brought into the model's coordinates. And
+  // a generator makes pictures of any size.
+  if (signal.kind() == SignalKind::Scene || signal.kind() == SignalKind::Gan) return;
   const SignalInfo& expected = source.model.signal;
   const SignalInfo found = signal.info();
   const int n_channels = source.model.spec.main().n_out();
@@ -50,6 +52,13 @@ void check_match(const ModelSource& source, const FitSignal& signal, const std::
       fmt::format("[eval] {}: expected the {} of this model, {} x {}{} with {} channels, got {}; name the right "
                   "one with --data",
                   data, signal.noun(), expected.width, expected.height, frames, n_channels, signal.describe()));
+}
+
+void print_fidelity(const Fidelity& fidelity, SignalKind kind) {
+  const char* mean = kind == SignalKind::Scene ? "  (mean of the views, as SSIM)" : "";
+  fmt::print("PSNR            {:.3f} dB{}\n", fidelity.psnr_db, mean);
+  fmt::print("SSIM            {:.5f}  (7x7 uniform window)\n", fidelity.ssim);
+  fmt::print("SSIM Gaussian   {:.5f}  (11x11 Gaussian window)\n", fidelity.ssim_gaussian);
 }
 
 void print_frames(const Json& more, bool all) {
@@ -105,11 +114,8 @@ int eval(const EvalFlags& flags) {
   reporter.end_line();
   const ModelSpec& spec = source.model.spec;
   if (flags.json) {
-    Json result = {{"psnr_db", evaluation.psnr_db},
-                   {"ssim", evaluation.ssim},
-                   {"ssim_gaussian", evaluation.ssim_gaussian},
-                   {"n_params", spec.n_params()},
-                   {"macs_per_sample", spec.macs_per_sample()}};
+    Json result = evaluation.fidelity_json();
+    result.update({{"n_params", spec.n_params()}, {"macs_per_sample", spec.macs_per_sample()}});
     result.update(signal->shape());
     result["precision"] = to_string(precision);
     result["device"] = flags.device;
@@ -122,10 +128,8 @@ int eval(const EvalFlags& flags) {
   }
   fmt::print("model           {}\n", source.model_path);
   fmt::print("{:<15} {}  ({})\n", signal->noun(), data, signal->describe());
-  const char* mean = signal->kind() == SignalKind::Scene ? "  (mean of the views, as SSIM)" : "";
-  fmt::print("PSNR            {:.3f} dB{}\n", evaluation.psnr_db, mean);
-  fmt::print("SSIM            {:.5f}  (7x7 uniform window)\n", evaluation.ssim);
-  fmt::print("SSIM Gaussian   {:.5f}  (11x11 Gaussian window)\n", evaluation.ssim_gaussian);
+  if (evaluation.fidelity) print_fidelity(*evaluation.fidelity, signal->kind());
+  if (evaluation.more.contains("distances")) print_distances(evaluation.more);
   fmt::print("parameters      {}\n", format_integer(spec.n_params()));
   fmt::print("{:<15} {}\n", fmt::format("MACs per {}", signal->sample_noun()), format_integer(spec.macs_per_sample()));
   if (evaluation.more.contains("frames")) print_frames(evaluation.more, flags.frames);

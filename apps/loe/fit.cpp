@@ -15,14 +15,14 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
   command.add_option(
       "INPUT", flags.input,
       "a picture (PNG, JPEG, TIFF, EXR, HDR, WebP), a video (any container, folder of frames, .y4m, .npy) or a scene "
-      "of posed photos (NeRF synthetic, transforms.json, NSVF, LLFF, COLMAP)");
+      "of posed photos (NeRF synthetic, transforms.json, NSVF, LLFF, COLMAP); with --task gan a folder of pictures");
   command.add_option("--data", flags.data, "the same as INPUT")->type_name("PATH");
-  command.add_option("--task", flags.task, "image, video or scene (default: by the content of INPUT)")
+  command.add_option("--task", flags.task, "image, video, scene (default: by the content of INPUT) or gan")
       ->type_name("NAME");
   command.add_option("--config", flags.config, "settings as TOML, a run's config.toml works too; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  command.add_option("--preset", flags.preset, "auto (default), toy, pluto, video, nerf: see `loe presets`")
+  command.add_option("--preset", flags.preset, "auto (default), toy, pluto, video, nerf, gan: see `loe presets`")
       ->type_name("NAME");
   command.add_option("--set", flags.set, "one setting, key=value; may be repeated")
       ->type_name("KEY=VALUE")
@@ -33,7 +33,8 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
   command.add_option("--threads", flags.threads, "0: all usable cores; never changes a result")->type_name("N");
   command.add_option("--precision", flags.precision, "f32, mixed (f32 forward, bf16 backward), bf16")
       ->type_name("NAME");
-  command.add_option("--batch-size", flags.batch_size, "pixels per step, rays of a scene")->type_name("N");
+  command.add_option("--batch-size", flags.batch_size, "pixels per step, rays of a scene, pictures of a gan")
+      ->type_name("N");
   command.add_option("--learning-rate", flags.learning_rate, "at the start of the schedule")->type_name("X");
 }
 
@@ -78,7 +79,8 @@ int fit(FitFlags flags) {
 }  // namespace
 
 void add_fit_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("fit", "fit a network to a picture, video or scene");
+  CLI::App* command =
+      app.add_subcommand("fit", "fit a network to a picture, video or scene, or train a generator of pictures");
   auto flags = std::make_shared<FitFlags>();
   add_setting_flags(*command, *flags);
   add_run_flags(*command, *flags);

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "gan_report.h"
 #include "interrupt.h"
 #include "loe/base/error.h"
 #include "loe/base/version.h"
@@ -53,14 +54,18 @@ double seconds_since(Clock::time_point start) {
 class FitProblem : public Problem {
  public:
   FitProblem(const FitJob& job, const RunFolder& folder, Reporter& reporter)
-      : job_(job), folder_(folder), reporter_(reporter), inner_(job.signal->problem(job.config)) {}
+      : job_(job),
+        folder_(folder),
+        reporter_(reporter),
+        inner_(job.signal->problem(job.config, job.run.device, job.run.threads)) {}
 
   StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) override {
     return inner_->step(model, update, state);
   }
   std::string find_non_finite_input(int64_t step) override { return inner_->find_non_finite_input(step); }
+  bool has_psnr() const override { return inner_->has_psnr(); }
 
-  double evaluate_psnr(ModelExecutor& model) override {
+  std::optional<double> evaluate_psnr(ModelExecutor& model) override {
     try {
       // Rounded activations: worth a number, but the pictures and the headline come from an f32 evaluation.
       const bool is_exact = job_.config.precision != Precision::Bf16;
@@ -68,9 +73,12 @@ class FitProblem : public Problem {
                        : job_.signal->evaluate(model, [this](double done) { on_progress(done); });
     } catch (const Interrupted&) {
       was_cut_ = true;
+      last_ = {};
+      if (!has_psnr()) return {};
       return -std::numeric_limits<double>::infinity();
     }
-    return last_.psnr_db;
+    if (!last_.fidelity) return {};
+    return last_.fidelity->psnr_db;
   }
 
   /// Interrupted is thrown if the user asked to stop.
@@ -99,9 +107,11 @@ class FitProblem : public Problem {
 /// Writes what happens during training to the run folder.
 class Recorder {
  public:
-  Recorder(const FitJob& job, const RunFolder& folder, Reporter& reporter, ModelExecutor& model, RunState& state)
+  Recorder(const FitJob& job, const RunFolder& folder, Reporter& reporter, const FitProblem& problem,
+           ModelExecutor& model, RunState& state)
       : job_(job),
         folder_(folder),
+        problem_(problem),
         reporter_(reporter),
         model_(model),
         state_(state),
@@ -112,7 +122,7 @@ class Recorder {
   TrainerEvents events() {
     TrainerEvents events;
     events.on_log = [this](const Progress& progress) { on_log(progress); };
-    events.on_eval = [this](const RunState&, double psnr_db) { on_eval(psnr_db); };
+    events.on_eval = [this](const RunState&, std::optional<double>) { on_eval(); };
     events.on_save = [this](const RunState&, bool is_last) { on_save(is_last); };
     return events;
   }
@@ -121,21 +131,24 @@ class Recorder {
 
  private:
   void on_log(const Progress& progress) {
-    metrics_.append(Json{{"step", progress.step},
-                         {"loss", progress.loss},
-                         {"psnr_db", progress.psnr_db},
-                         {"learning_rate", progress.learning_rate},
-                         {"samples_per_second", progress.samples_per_second},
-                         {"seconds", progress.seconds}}
-                        .dump());
+    Json line = {{"step", progress.step}, {"loss", progress.loss}};
+    add_measures(progress, line);
+    line.update({{"learning_rate", progress.learning_rate},
+                 {"samples_per_second", progress.samples_per_second},
+                 {"seconds", progress.seconds}});
+    metrics_.append(line.dump());
     reporter_.progress(progress);
     if (job_.config.train.steps_per_eval == 0 && is_preview_due(progress)) preview(progress.step, progress.seconds);
   }
 
-  void on_eval(double psnr_db) {
-    if (!std::isfinite(psnr_db) && psnr_db < 0) return;  // cut short by an interruption
-    metrics_.append(Json{{"step", state_.step}, {"eval_psnr_db", psnr_db}, {"seconds", state_.seconds}}.dump());
-    reporter_.evaluation(state_.step, psnr_db);
+  void on_eval() {
+    if (problem_.was_cut()) return;
+    const Json headline = problem_.last().headline();
+    Json line = {{"step", state_.step}};
+    for (const auto& [name, value] : headline.items()) line["eval_" + name] = value;
+    line["seconds"] = state_.seconds;
+    metrics_.append(line.dump());
+    reporter_.evaluation(state_.step, headline);
     const bool is_final = state_.step >= job_.config.train.max_steps;
     if (job_.config.train.steps_per_eval > 0 && !is_final) preview(state_.step, state_.seconds);
     if (state_.best_step == state_.step) write_checkpoint(folder_.best_checkpoint_path(), job_.model, state_);
@@ -174,12 +187,15 @@ class Recorder {
     job_.signal->write_preview(model_, folder_.image_path(step), folder_.error_path(step));
     preview_cost_ = seconds_since(start);
     last_preview_seconds_ = seconds;
-    reporter_.detail(fmt::format("step {}: preview {} (error map: {} of the data range is brightest)",
-                                 format_integer(step), folder_.image_path(step), kErrorMapScale));
+    const std::string errors = job_.signal->error_name().empty()
+                                   ? ""
+                                   : fmt::format(" (error map: {} of the data range is brightest)", kErrorMapScale);
+    reporter_.detail(fmt::format("step {}: preview {}{}", format_integer(step), folder_.image_path(step), errors));
   }
 
   const FitJob& job_;
   const RunFolder& folder_;
+  const FitProblem& problem_;
   Reporter& reporter_;
   ModelExecutor& model_;
   RunState& state_;
@@ -272,8 +288,7 @@ std::string batch_key(const FitSignal& signal) {
 
 Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor& model, const RunState& state,
                  StopReason reason, const Evaluation& evaluation, std::optional<double> psnr_bf16) {
-  Json result = {
-      {"psnr_db", evaluation.psnr_db}, {"ssim", evaluation.ssim}, {"ssim_gaussian", evaluation.ssim_gaussian}};
+  Json result = evaluation.fidelity_json();
   if (psnr_bf16) result["psnr_db_bf16"] = *psnr_bf16;
   result["n_params"] = job.model.n_params();
   result["macs_per_sample"] = job.model.macs_per_sample();
@@ -283,8 +298,10 @@ Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor
       job.config.sampling == PixelSampling::AllPixels ? job.signal->n_pixels() : job.config.batch_size;
   result["stop_reason"] = to_string(reason);
   result["seconds"] = state.seconds;
-  result["best_psnr_db"] = state.best_psnr_db;
-  result["best_step"] = state.best_step;
+  if (evaluation.fidelity) {
+    result["best_psnr_db"] = state.best_psnr_db;
+    result["best_step"] = state.best_step;
+  }
   result["preset"] = job.config.preset;
   result["precision"] = to_string(job.config.precision);
   result["device"] = backend_of_flag(job.run.device).name();
@@ -308,17 +325,23 @@ void print_result(const FitJob& job, const RunFolder& folder, const Json& result
   }
   if (flags.quiet) return;
   const auto number = [&](const char* key) { return result[key].get<double>(); };
-  fmt::print("PSNR {:.2f} dB   SSIM {:.4f} (Gaussian window {:.4f})\n", number("psnr_db"), number("ssim"),
-             number("ssim_gaussian"));
+  if (result.contains("psnr_db")) {
+    fmt::print("PSNR {:.2f} dB   SSIM {:.4f} (Gaussian window {:.4f})\n", number("psnr_db"), number("ssim"),
+               number("ssim_gaussian"));
+  }
+  if (result.contains("distances")) print_distances(result);
   if (result.contains("psnr_db_bf16")) {
     fmt::print("PSNR {:.2f} dB when evaluated in bf16, as trained\n", number("psnr_db_bf16"));
   }
   fmt::print("{} parameters, {} steps in {} ({})\n", format_integer(job.model.n_params()),
              format_integer(result["steps"].get<int64_t>()), format_duration(number("seconds")),
              result["stop_reason"].get<std::string>());
-  fmt::print("reconstruction  {}\n", folder.file(job.signal->reconstruction_name()));
-  fmt::print("error map       {}  (black 0, brightest {} of the data range or more)\n",
-             folder.file(job.signal->error_name()), kErrorMapScale);
+  const bool has_truth = !job.signal->error_name().empty();
+  fmt::print("{:<15} {}\n", has_truth ? "reconstruction" : "samples", folder.file(job.signal->reconstruction_name()));
+  if (has_truth) {
+    fmt::print("error map       {}  (black 0, brightest {} of the data range or more)\n",
+               folder.file(job.signal->error_name()), kErrorMapScale);
+  }
   fmt::print("model           {}\n", folder.file("model.safetensors"));
   fmt::print("all results     {}\n", folder.file("result.json"));
 }
@@ -347,12 +370,12 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
                      RunState& state, Reporter& reporter) {
   const InterruptGuard guard;
   FitProblem problem(job, folder, reporter);
-  Recorder recorder(job, folder, reporter, model, state);
+  Recorder recorder(job, folder, reporter, problem, model, state);
   const StopReason reason =
       train(problem, model, job.config.train, state, recorder.events(), &InterruptGuard::requested());
   if (reason == StopReason::Cancelled || problem.was_cut()) return interrupted(folder, flags, recorder, reporter);
   std::optional<double> psnr_bf16;
-  if (job.config.precision == Precision::Bf16) psnr_bf16 = problem.last().psnr_db;
+  if (job.config.precision == Precision::Bf16 && problem.has_psnr()) psnr_bf16 = problem.last().fidelity->psnr_db;
   Evaluation evaluation;
   try {
     evaluation = final_evaluation(job, state, problem);
@@ -363,9 +386,11 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
   const Json result = result_json(job, folder, model, state, reason, evaluation, psnr_bf16);
   write_text_file(folder.file("result.json"), result.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   reporter.detail(
-      fmt::format("stopped by {} at step {}: {:.3f} dB", to_string(reason), state.step, evaluation.psnr_db));
-  reporter.detail(fmt::format("{}: mean absolute error over the channels, black 0, brightest {}",
-                              job.signal->error_name(), kErrorMapScale));
+      fmt::format("stopped by {} at step {}: {}", to_string(reason), state.step, evaluation.headline().dump()));
+  if (!job.signal->error_name().empty()) {
+    reporter.detail(fmt::format("{}: mean absolute error over the channels, black 0, brightest {}",
+                                job.signal->error_name(), kErrorMapScale));
+  }
   if (reason == StopReason::MaxSeconds) {
     const char* advice = job.config.preset == "auto" ? "the machine was slower than when it was timed"
                                                      : "a smaller --max-steps or the preset auto would fit the time";
@@ -422,7 +447,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
       compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));
   RunState state = initial_run_state(job.model, job.config.seed);
   model.set_params(state.params.params);
-  const std::unique_ptr<Problem> problem = job.signal->problem(job.config);
+  const std::unique_ptr<Problem> problem = job.signal->problem(job.config, job.run.device, job.run.threads);
   std::vector<double> seconds;
   int64_t n_samples = 0;
   for (int i = 0; i <= kTimedSteps; ++i) {

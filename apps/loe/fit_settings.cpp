@@ -108,7 +108,7 @@ RunSettings read_run_settings(const Settings& settings) {
   part(settings, true).require_known(kRunKeys);
   RunSettings run;
   run.data = settings.get_string("run.data", "");
-  run.task = settings.get_choice("run.task", "", {"", "image", "video", "scene"});
+  run.task = settings.get_choice("run.task", "", {"", "image", "video", "scene", "gan"});
   run.name = settings.get_string("run.name", "");
   run.device = settings.get_string("run.device", run.device);
   run.threads = static_cast<int>(settings.get_int("run.threads", 0, 0, kMaxThreads));
@@ -163,7 +163,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   config.sampling = PixelSampling::RandomPixels;
   config.scene.occupancy_resolution = 0;  // the first steps fill the grid, later ones hardly touch it
   config.batch_size = std::min(config.batch_size, kBatch);
-  const std::unique_ptr<Problem> problem = signal.problem(config);
+  const std::unique_ptr<Problem> problem = signal.problem(config, run.device, run.threads);
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   std::vector<double> seconds;

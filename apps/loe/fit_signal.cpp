@@ -105,13 +105,24 @@ ScenePictures read_views(const std::string& path, const SceneSource& source, con
 
 }  // namespace
 
+nlohmann::ordered_json Evaluation::headline() const {
+  if (fidelity) return {{"psnr_db", fidelity->psnr_db}};
+  return more["distances"];
+}
+
+nlohmann::ordered_json Evaluation::fidelity_json() const {
+  if (!fidelity) return nlohmann::ordered_json::object();
+  return {{"psnr_db", fidelity->psnr_db}, {"ssim", fidelity->ssim}, {"ssim_gaussian", fidelity->ssim_gaussian}};
+}
+
 std::string task_of_data(const std::string& path) {
   return is_scene(path) ? "scene" : is_video(path) ? "video" : "image";
 }
 
 ReadOptions read_options(const Settings& settings, const std::string& task) {
-  if (task == "scene") return {{}, scene_settings_from(settings), {}};
-  return {signal_edit_from_settings(settings), {}, {}};
+  if (task == "scene") return {{}, scene_settings_from(settings), {}, {}};
+  if (task == "gan") return {{}, {}, {}, gan_settings_from(settings)};
+  return {signal_edit_from_settings(settings), {}, {}, {}};
 }
 
 ReadEvents events_of(Reporter& reporter) {
@@ -128,6 +139,7 @@ std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::strin
   if (kind == "scene") {
     return scene_signal(read_views(path, options.scene.source, options.field, events), options.scene);
   }
+  if (kind == "gan") return gan_signal(path, options.gan, events);
   if (kind == "video") return video_signal(read_clip(path, options.edit, events.on_warning));
   return picture_signal(read_picture(path, options.edit));
 }

@@ -12,6 +12,7 @@
 #include "loe/io/model_file.h"
 #include "loe/nn/model.h"
 #include "loe/signal/image.h"
+#include "loe/signal/picture_set.h"
 #include "loe/signal/scene.h"
 #include "loe/signal/video.h"
 #include "loe/task/fit_config.h"
@@ -20,12 +21,22 @@
 
 namespace loe::app {
 
-/// Metrics of a whole signal.
-struct Evaluation {
+/// How close a reconstruction is to its signal.
+struct Fidelity {
   double psnr_db = 0;
   double ssim = 0;
   double ssim_gaussian = 0;
+};
+
+/// What was measured on a whole signal.
+struct Evaluation {
+  std::optional<Fidelity> fidelity;                                ///< of signals with a truth to compare with
   nlohmann::ordered_json more = nlohmann::ordered_json::object();  ///< what only this kind of signal has
+
+  /// Numbers that tell better from worse: psnr_db, or the distances of a generator's pictures.
+  nlohmann::ordered_json headline() const;
+  /// psnr_db, ssim and ssim_gaussian, if there is a truth.
+  nlohmann::ordered_json fidelity_json() const;
 };
 
 /// Called with the share that is done; may throw to give up.
@@ -36,7 +47,7 @@ class FitSignal {
  public:
   virtual ~FitSignal() = default;
 
-  virtual const char* noun() const = 0;  ///< "picture", "video", "scene": key of the results, word of messages
+  virtual const char* noun() const = 0;  ///< "picture", "video", "scene", "pictures": key of results, word of messages
   virtual SignalKind kind() const = 0;
   virtual int n_channels() const = 0;
   virtual int64_t n_pixels() const = 0;
@@ -53,6 +64,8 @@ class FitSignal {
   virtual const Video* video() const { return nullptr; }
   /// The views, if it is a scene.
   virtual const ScenePictures* scene() const { return nullptr; }
+  /// The set, if it is one.
+  virtual const PictureSet* pictures() const { return nullptr; }
 
   virtual Settings preset(const std::string& name) const = 0;
   /// See auto_settings of the task.
@@ -65,13 +78,15 @@ class FitSignal {
   /// ExecutorOptions::max_group of a training.
   virtual int max_group(const FitConfig&) const { return 1; }
   virtual std::string config_hash(const FitConfig& config) const = 0;
-  virtual std::unique_ptr<Problem> problem(const FitConfig& config) const = 0;
+  /// device, n_threads: for what a task computes beside its networks.
+  virtual std::unique_ptr<Problem> problem(const FitConfig& config, const std::string& device, int n_threads) const = 0;
 
   virtual Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const = 0;
   /// Evaluates, and writes reconstruction and error map into `folder`; no file appears if on_share throws.
   virtual Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,
                                           const OnShare& on_share) const = 0;
   virtual std::string reconstruction_name() const = 0;
+  /// "" if there is no truth to differ from.
   virtual std::string error_name() const = 0;
 
   /// Pixels that a preview evaluates.
@@ -81,8 +96,8 @@ class FitSignal {
                              const std::string& error_path) const = 0;
 };
 
-/// Task of the data at `path`: "image", "video" or "scene", by its content. A path that does not exist counts as a
-/// picture.
+/// Task of the data at `path`: "image", "video" or "scene", by its content ("gan" must be asked for: a folder of
+/// pictures counts as a video's frames). A path that does not exist counts as a picture.
 std::string task_of_data(const std::string& path);
 
 /// What settings say about reading a signal.
@@ -90,6 +105,7 @@ struct ReadOptions {
   SignalEdit edit;                 ///< pictures and videos
   SceneSettings scene;             ///< scenes: its source decides what is read, the rest how views are evaluated
   std::optional<FieldInfo> field;  ///< scenes: of a fitted model, into whose coordinates the views are brought
+  GanSettings gan;                 ///< sets of pictures
 };
 ReadOptions read_options(const Settings& settings, const std::string& task);
 
@@ -97,14 +113,14 @@ ReadOptions read_options(const Settings& settings, const std::string& task);
 struct ReadEvents {
   /// What the user should know about the file (alpha dropped, variable frame rate).
   std::function<void(const std::string&)> on_warning;
-  /// The share of a scene's photos that is read.
+  /// The share of a scene's photos, or of a set's pictures, that is read.
   OnShare on_share;
 };
 /// Both to the user, the share as the job "reading".
 ReadEvents events_of(Reporter& reporter);
 
-/// Reads and edits the signal at `path`. `task`: "image", "video", "scene" or "" (task_of_data). All errors of the
-/// readers.
+/// Reads and edits the signal at `path`. `task`: "image", "video", "scene", "gan" or "" (task_of_data). All errors of
+/// the readers.
 std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::string& task, const ReadOptions& options,
                                        const ReadEvents& events);
 
@@ -112,5 +128,6 @@ std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::strin
 std::unique_ptr<FitSignal> picture_signal(Image image);
 std::unique_ptr<FitSignal> video_signal(Video video);
 std::unique_ptr<FitSignal> scene_signal(ScenePictures pictures, SceneSettings settings);
+std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const GanSettings& settings, const ReadEvents& events);
 
 }  // namespace loe::app

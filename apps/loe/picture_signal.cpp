@@ -40,7 +40,7 @@ class PictureSignal : public FitSignal {
     return auto_settings(image_.width(), image_.height(), n_channels(), max_seconds, n_params, precision, gflops);
   }
   std::string config_hash(const FitConfig& config) const override { return image_config_hash(config, image_); }
-  std::unique_ptr<Problem> problem(const FitConfig& config) const override {
+  std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {
     return std::make_unique<ImageProblem>(image_, config);
   }
 
@@ -65,7 +65,7 @@ class PictureSignal : public FitSignal {
 
  private:
   static Evaluation evaluation(const ImageEvaluation& found) {
-    return {found.psnr_db, found.ssim, found.ssim_gaussian, nlohmann::ordered_json::object()};
+    return {Fidelity{found.psnr_db, found.ssim, found.ssim_gaussian}, nlohmann::ordered_json::object()};
   }
 
   Image image_;

@@ -9,6 +9,7 @@
 
 #include "commands.h"
 #include "loe/io/config_file.h"
+#include "loe/task/gan_presets.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/scene_presets.h"
 #include "loe/task/video_presets.h"
@@ -31,6 +32,7 @@ int print_presets(bool json) {
   add("image", image_presets());
   add("video", video_presets());
   add("scene", scene_presets());
+  add("gan", gan_presets());
   if (json) std::puts(list.dump().c_str());
   return 0;
 }
@@ -43,6 +45,7 @@ int print_preset(const std::string& name) {
   };
   const Settings preset = is_one_of(video_presets())   ? video_preset(name)
                           : is_one_of(scene_presets()) ? scene_preset(name)
+                          : is_one_of(gan_presets())   ? gan_preset(name)
                                                        : image_preset(name);
   fmt::print("{}", config_to_toml(preset));
   return 0;

@@ -135,11 +135,9 @@ void Reporter::progress(const Progress& progress) {
   } else if (mode_ == ProgressMode::Json) {
     nlohmann::ordered_json object = {{"event", "progress"}};
     if (!label_.empty()) object["run"] = label_;
-    object.update({{"step", progress.step},
-                   {"max_steps", progress.max_steps},
-                   {"loss", progress.loss},
-                   {"psnr_db", progress.psnr_db},
-                   {"learning_rate", progress.learning_rate},
+    object.update({{"step", progress.step}, {"max_steps", progress.max_steps}, {"loss", progress.loss}});
+    add_measures(progress, object);
+    object.update({{"learning_rate", progress.learning_rate},
                    {"samples_per_second", progress.samples_per_second},
                    {"seconds", progress.seconds},
                    {"eta_seconds", progress.eta_seconds}});
@@ -147,9 +145,14 @@ void Reporter::progress(const Progress& progress) {
   }
 }
 
-void Reporter::evaluation(int64_t step, double psnr_db) {
-  detail(fmt::format("step {}: evaluation {:.3f} dB", format_integer(step), psnr_db));
-  if (mode_ == ProgressMode::Json) print_json({{"event", "eval"}, {"step", step}, {"psnr_db", psnr_db}});
+void Reporter::evaluation(int64_t step, const nlohmann::ordered_json& measures) {
+  std::string text;
+  for (const auto& [name, value] : measures.items()) text += fmt::format(" {} {:.3f}", name, value.get<double>());
+  detail(fmt::format("step {}: evaluation{}", format_integer(step), text));
+  if (mode_ != ProgressMode::Json) return;
+  nlohmann::ordered_json object = {{"event", "eval"}, {"step", step}};
+  object.update(measures);
+  print_json(object);
 }
 
 void Reporter::job(const std::string& name, double done) {
@@ -163,6 +166,11 @@ void Reporter::job(const std::string& name, double done) {
   }
 }
 
+void add_measures(const Progress& progress, nlohmann::ordered_json& object) {
+  if (progress.psnr_db) object["psnr_db"] = *progress.psnr_db;
+  for (const LossTerm& term : progress.terms) object[term.name] = term.value;
+}
+
 std::string progress_line(const Progress& progress, int width) {
   const double percent = progress.max_steps > 0
                              ? 100.0 * static_cast<double>(progress.step) / static_cast<double>(progress.max_steps)
@@ -172,7 +180,8 @@ std::string progress_line(const Progress& progress, int width) {
   fields.push_back(fmt::format("{:3.0f}%", std::floor(percent)));
   fields.push_back(fmt::format(" step {}/{}", format_integer(progress.step), format_integer(progress.max_steps)));
   fields.push_back(fmt::format("  loss {:.2e}", progress.loss));
-  fields.push_back(fmt::format("  {:.2f} dB", progress.psnr_db));
+  if (progress.psnr_db) fields.push_back(fmt::format("  {:.2f} dB", *progress.psnr_db));
+  for (const LossTerm& term : progress.terms) fields.push_back(fmt::format("  {} {:.3g}", term.name, term.value));
   const std::string rate = fmt::format("  {} samples/s", format_rate(progress.samples_per_second));
   const std::string eta = fmt::format("  ETA {}", format_duration(progress.eta_seconds));
   std::string line;

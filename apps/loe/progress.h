@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "loe/io/run_folder.h"
@@ -43,8 +44,8 @@ class Reporter {
   void warning(const std::string& text);  ///< always shown, as "loe: warning: ..."
   void notice(const std::string& text);   ///< always shown, as "loe: ..."
   void progress(const Progress& progress);
-  /// PSNR of the whole signal: shown with -v, an object with "event": "eval" in JSON mode.
-  void evaluation(int64_t step, double psnr_db);
+  /// Numbers of the whole signal (Evaluation::headline): shown with -v, an object with "event": "eval" in JSON mode.
+  void evaluation(int64_t step, const nlohmann::ordered_json& headline);
   /// A long job after training, done in [0, 1]; redrawn like progress.
   void job(const std::string& name, double done);
   /// Erases the live line.
@@ -69,6 +70,8 @@ class Reporter {
   Clock::time_point last_job_;
 };
 
+/// psnr_db or the terms of the loss, by their names.
+void add_measures(const Progress& progress, nlohmann::ordered_json& object);
 /// "45% step 4,500/10,000  loss 1.2e-04  39.12 dB  12.3M samples/s  ETA 0:42", shortened field by field from the
 /// right until it fits `width` columns.
 std::string progress_line(const Progress& progress, int width);

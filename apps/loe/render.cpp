@@ -51,15 +51,20 @@ int render(const RenderFlags& flags) {
   Reporter reporter(progress_mode(flags.progress), flags.quiet ? Verbosity::Quiet : Verbosity::Normal);
   const ModelSource source = open_model(flags.source);
   const SignalInfo& signal = source.model.signal;
-  if (signal.task != "image" && signal.task != "video" && signal.task != "scene") {
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("[render] {}: expected a model of a picture, video or scene, got one of task '{}'",
-                            source.model_path, signal.task));
+  if (signal.task != "image" && signal.task != "video" && signal.task != "scene" && signal.task != "gan") {
+    throw Error(
+        ErrorKind::Unsupported,
+        fmt::format("[render] {}: expected a model of a picture, video or scene or a generator, got one of task "
+                    "'{}'",
+                    source.model_path, signal.task));
   }
   ModelExecutor model = compile_to_look(flags.device, source.model, precision, threads);
   // The guard lets the writers remove their temporary files when the user stops a long rendering.
   const InterruptGuard guard;
-  if (signal.task == "scene") {
+  if (signal.task != "gan") refuse_flags(gan_flags(flags), "generators", "a signal");
+  if (signal.task == "gan") {
+    render_gan(flags, signal, model.main(), reporter);
+  } else if (signal.task == "scene") {
     render_scene(flags, signal.field, model, reporter);
   } else if (signal.task == "video") {
     render_video(flags, signal, model.main(), reporter);
@@ -103,6 +108,10 @@ std::vector<NamedFlag> scene_flags(const RenderFlags& flags) {
           {"--map", flags.map},
           {"--occupancy", flags.occupancy},
           {"--min-transmittance", flags.min_transmittance}};
+}
+
+std::vector<NamedFlag> gan_flags(const RenderFlags& flags) {
+  return {{"--samples", flags.samples}, {"--seed", flags.seed}, {"--latent-path", flags.latent_path}};
 }
 
 std::string extension_of(const std::string& path) {
@@ -163,6 +172,22 @@ void add_scene_flags(CLI::App& command, RenderFlags& flags) {
       ->group(group);
 }
 
+void add_gan_flags(CLI::App& command, RenderFlags& flags) {
+  const std::string group = "Of a generator";
+  command
+      .add_option("--samples", flags.samples,
+                  "pictures side by side (default 64; with --latent-path 8 rows of a sheet, 16 in a video)")
+      ->type_name("N")
+      ->group(group);
+  command.add_option("--seed", flags.seed, "of the latents (default 0)")->type_name("N")->group(group);
+  command
+      .add_option("--latent-path", flags.latent_path,
+                  "linear or spherical: each sample on a closed path through random latents, --frames places of it "
+                  "as the columns of a sheet (default 8) or as a video (default 120)")
+      ->type_name("NAME")
+      ->group(group);
+}
+
 }  // namespace
 
 void add_render_command(CLI::App& app, Invocation& invocation) {
@@ -191,6 +216,7 @@ void add_render_command(CLI::App& app, Invocation& invocation) {
       ->type_name("Q");
   command->add_option("--depth", flags->depth, "u8, u16, f16, f32 (default: the source's)")->type_name("TYPE");
   add_scene_flags(*command, *flags);
+  add_gan_flags(*command, *flags);
   command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();

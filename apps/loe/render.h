@@ -30,6 +30,9 @@ struct RenderFlags {
   std::string map;
   std::string occupancy;
   std::string min_transmittance;
+  std::string samples;
+  std::string seed;
+  std::string latent_path;
   std::string device = "auto";
   std::string threads;
   std::string precision = "f32";
@@ -45,6 +48,9 @@ void refuse_flags(const std::vector<NamedFlag>& flags, const char* right, const 
 
 /// Those of models of scenes.
 std::vector<NamedFlag> scene_flags(const RenderFlags& flags);
+
+/// Those of generators.
+std::vector<NamedFlag> gan_flags(const RenderFlags& flags);
 
 /// Of the file's name, in small letters: ".png".
 std::string extension_of(const std::string& path);
@@ -72,5 +78,8 @@ void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& 
 
 /// Models of scenes: the view of a stored camera as a picture, or a camera path as a video.
 void render_scene(const RenderFlags& flags, const FieldInfo& field, ModelExecutor& model, Reporter& reporter);
+
+/// Generators: samples as a sheet, or with --latent-path on their way through latents, as a sheet or video.
+void render_gan(const RenderFlags& flags, const SignalInfo& signal, Executor& generator, Reporter& reporter);
 
 }  // namespace loe::app

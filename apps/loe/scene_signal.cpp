@@ -67,7 +67,7 @@ Evaluation evaluation(const SceneEvaluation& found) {
                {"samples_per_ray", static_cast<double>(found.n_samples) / static_cast<double>(found.n_rays)},
                {"rays_per_second", static_cast<double>(found.n_rays) / seconds},
                {"render_samples_per_second", static_cast<double>(found.n_samples) / seconds}};
-  return {found.psnr_db, found.ssim, found.ssim_gaussian, std::move(more)};
+  return {Fidelity{found.psnr_db, found.ssim, found.ssim_gaussian}, std::move(more)};
 }
 
 class SceneSignal : public FitSignal {
@@ -118,7 +118,7 @@ class SceneSignal : public FitSignal {
   const char* batch_noun() const override { return "ray"; }
   int max_group(const FitConfig& config) const override { return max_ray_samples(config.scene.rays); }
   std::string config_hash(const FitConfig& config) const override { return scene_config_hash(config, pictures_); }
-  std::unique_ptr<Problem> problem(const FitConfig& config) const override {
+  std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {
     return std::make_unique<SceneProblem>(pictures_, config);
   }
 

@@ -35,7 +35,7 @@ Evaluation evaluation(const VideoEvaluation& found) {
   Json more = {{"psnr_frame_db", found.psnr_frame_db},  {"worst_frame", worst - found.frames.begin()},
                {"worst_frame_psnr_db", worst->psnr_db}, {"best_frame", best - found.frames.begin()},
                {"best_frame_psnr_db", best->psnr_db},   {"frames", frames_json(found)}};
-  return {found.psnr_db, found.ssim, found.ssim_gaussian, std::move(more)};
+  return {Fidelity{found.psnr_db, found.ssim, found.ssim_gaussian}, std::move(more)};
 }
 
 /// Reconstruction and error map as videos, frame by frame as their rows come.
@@ -121,7 +121,7 @@ class VideoSignal : public FitSignal {
                                n_params, precision, gflops);
   }
   std::string config_hash(const FitConfig& config) const override { return video_config_hash(config, video_); }
-  std::unique_ptr<Problem> problem(const FitConfig& config) const override {
+  std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {
     return std::make_unique<VideoProblem>(video_, config);
   }
 

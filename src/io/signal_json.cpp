@@ -197,7 +197,7 @@ SignalInfo signal_from_json(const std::string& text, const std::string& path) {
                                             : kImageKeys);
   SignalInfo signal;
   signal.task = printable(object.get_string("task"));
-  const int min_side = task == "image" || task == "video" || task == "scene" ? 1 : 0;
+  const int min_side = task == "image" || task == "video" || task == "scene" || task == "gan" ? 1 : 0;
   signal.width = object.get_int("width", min_side, kMaxSide);
   signal.height = object.get_int("height", min_side, kMaxSide);
   signal.pixel_type = object.get_string("pixel_type");

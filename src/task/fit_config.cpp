@@ -6,9 +6,11 @@
 
 #include "base/enum_names.h"
 #include "loe/base/error.h"
+#include "loe/nn/generator.h"
 #include "loe/nn/radiance_field.h"
 #include "loe/task/fit_config.h"
 #include "task/fit_config_internal.h"
+#include "task/gan/gan_settings.h"
 #include "task/scene/scene_settings.h"
 
 namespace loe {
@@ -16,8 +18,10 @@ namespace {
 
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 
-constexpr detail::EnumNames<SignalKind, 3> kSignalKindNames = {
-    {{SignalKind::Image, "image"}, {SignalKind::Video, "video"}, {SignalKind::Scene, "scene"}}};
+constexpr detail::EnumNames<SignalKind, 4> kSignalKindNames = {{{SignalKind::Image, "image"},
+                                                                {SignalKind::Video, "video"},
+                                                                {SignalKind::Scene, "scene"},
+                                                                {SignalKind::Gan, "gan"}}};
 
 std::vector<std::string> known_keys(SignalKind kind) {
   std::vector<std::string> keys = {"preset",
@@ -68,6 +72,9 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "train.steps_per_save"};
   if (kind == SignalKind::Scene) {
     keys.insert(keys.end(), scene_keys().begin(), scene_keys().end());
+  }
+  if (kind == SignalKind::Gan) {
+    keys.insert(keys.end(), gan_keys().begin(), gan_keys().end());
   }
   return keys;
 }
@@ -226,7 +233,8 @@ void read_model(const Settings& settings, NetworkConfig& network) {
                 ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus});
   activation.slope = settings.get_double("model.slope", activation.slope, 0, 1);
   activation.omega = settings.get_double("model.omega", activation.omega, -1e6, 1e6);
-  const std::vector<double> range = settings.get_list("model.output_range", {0, 1});
+  const std::vector<double> range =
+      settings.get_list("model.output_range", {network.output_range[0], network.output_range[1]});
   if (range.size() != 2) {
     fail(settings, "model.output_range", "two numbers [low, high]", static_cast<double>(range.size()));
   }
@@ -311,6 +319,14 @@ NetworkConfig default_network(SignalKind kind) {
         add_level(network, 256, 4, resolution);
       }
       break;
+    case SignalKind::Gan:
+      network.input.n_frequencies = 8;
+      network.output_range = {-1, 1};
+      add_level(network, 512, 1, 1);
+      for (const double resolution : {6.0, 12.0, 24.0, 48.0, 96.0, 192.0, 256.0}) {
+        add_level(network, 256, 6, resolution);
+      }
+      break;
   }
   return network;
 }
@@ -323,7 +339,28 @@ SignalKind signal_kind_from_string(const std::string& text) {
   return detail::enum_value(kSignalKindNames, text, "[config] task");
 }
 
+namespace {
+
+ModelSpec build_gan(const FitConfig& config) {
+  GeneratorConfig generator;
+  generator.trunk = config.network;
+  generator.n_latents = config.gan.n_latents;
+  generator.output_activation = config.gan.output_activation;
+  const NetworkSpec network = build_generator(generator);
+  if (config.gan.average_decay == 0) {
+    return network;
+  }
+  ModelSpec model;
+  model.parts = {{"generator", network}, {"average", network}};
+  return model;
+}
+
+}  // namespace
+
 ModelSpec build_model(const FitConfig& config) {
+  if (config.kind == SignalKind::Gan) {
+    return build_gan(config);
+  }
   if (config.kind != SignalKind::Scene) {
     return build_network(config.network);
   }
@@ -364,6 +401,8 @@ namespace {
 
 /// Rays per step unless the settings say so; the paper's 16,384 are for a cluster.
 constexpr int64_t kDefaultRays = 1024;
+/// Pictures per step.
+constexpr int64_t kDefaultPictures = 16;
 
 /// Settings that a scene's fit has no use for.
 void check_scene(const Settings& settings, const FitConfig& config) {
@@ -377,6 +416,20 @@ void check_scene(const Settings& settings, const FitConfig& config) {
   if (config.network.output_range != std::array<double, 2>{0, 1}) {
     fail(settings, "model.output_range", "[0, 1]: colours of a scene go through a sigmoid",
          config.network.output_range[0]);
+  }
+}
+
+/// Settings that a generator's fit has no use for.
+void check_gan(const Settings& settings, const FitConfig& config) {
+  if (!config.edit.is_none()) {
+    const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
+    fail(settings, key, "[]: pictures are cut and reduced by data.resolution", config.edit.crop[2]);
+  }
+  if (config.sampling != PixelSampling::RandomPixels) {
+    fail(settings, "data.sampling", "random_pixels: a generator's batches are of whole pictures", 0);
+  }
+  if (config.train.until_psnr_db > 0) {
+    fail(settings, "train.until_psnr_db", "0: generated pictures have no PSNR", config.train.until_psnr_db);
   }
 }
 
@@ -399,6 +452,7 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   config.sampling =
       get_enum(settings, "data.sampling", config.sampling, {PixelSampling::AllPixels, PixelSampling::RandomPixels});
   if (kind == SignalKind::Scene) config.batch_size = kDefaultRays;
+  if (kind == SignalKind::Gan) config.batch_size = kDefaultPictures;
   config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);
   if (kind == SignalKind::Scene) {
     config.scene = scene_settings_from(settings);
@@ -407,6 +461,10 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   config.precision =
       get_enum(settings, "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16});
   read_training(settings, config.train);
+  if (kind == SignalKind::Gan) {
+    config.gan = gan_settings_from(settings);
+    check_gan(settings, config);
+  }
   build_model(config);  // widths, tiles and resolutions that contradict each other
   return config;
 }
@@ -459,6 +517,9 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   set("data.size", edit.size[0] == 0 ? std::vector<double>() : std::vector<double>(edit.size.begin(), edit.size.end()));
   if (config.kind == SignalKind::Scene) {
     write_scene_settings(config.scene, origin, settings);
+  }
+  if (config.kind == SignalKind::Gan) {
+    write_gan_settings(config.gan, origin, settings);
   }
   if (config.kind == SignalKind::Video) {
     const bool has_frames = edit.frames[0] != 0 || edit.frames[1] != 0;

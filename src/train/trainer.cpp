@@ -120,13 +120,14 @@ class Session {
     AdamUpdate update = options_.adam;
     update.learning_rate = options_.schedule.at(state_.step, options_.max_steps);
     update.t = state_.step + 1;
-    const auto [loss, n_samples] = problem_.step(model_, update, state_);
+    const auto [loss, n_samples, terms] = problem_.step(model_, update, state_);
     if (!std::isfinite(loss)) {
       fail_not_finite(fmt::format("loss is {}", loss), true);
     }
     ++state_.step;
     ++n_session_steps_;
     loss_ = loss;
+    terms_ = terms;
     learning_rate_ = update.learning_rate;
     smoothed_loss_ += kSmoothing * (loss - smoothed_loss_);
     smoothing_weight_ += kSmoothing * (1 - smoothing_weight_);
@@ -153,7 +154,10 @@ class Session {
     progress.step = state_.step;
     progress.max_steps = options_.max_steps;
     progress.loss = loss_;
-    progress.psnr_db = psnr_from_mse(interval_loss_ / static_cast<double>(n_interval_steps_));
+    progress.terms = terms_;
+    if (problem_.has_psnr()) {
+      progress.psnr_db = psnr_from_mse(interval_loss_ / static_cast<double>(n_interval_steps_));
+    }
     progress.learning_rate = learning_rate_;
     progress.samples_per_second = static_cast<double>(n_interval_samples_) / std::max(interval_seconds_, 1e-9);
     progress.seconds = state_.seconds;
@@ -176,7 +180,8 @@ class Session {
     if (is_multiple(state_.step, options_.steps_per_eval)) {
       return true;
     }
-    if (options_.until_psnr_db <= 0 || seconds_since_evaluation_ < kTrainPerEvaluation * last_evaluation_seconds_) {
+    if (options_.until_psnr_db <= 0 || !problem_.has_psnr() ||
+        seconds_since_evaluation_ < kTrainPerEvaluation * last_evaluation_seconds_) {
       return false;
     }
     return psnr_from_mse(smoothed_loss_ / smoothing_weight_) >= options_.until_psnr_db - kTargetMarginDb;
@@ -184,18 +189,18 @@ class Session {
 
   void evaluate() {
     const Clock::time_point begin = Clock::now();
-    const double psnr_db = problem_.evaluate_psnr(model_);
-    if (std::isnan(psnr_db)) {
+    const std::optional<double> psnr_db = problem_.evaluate_psnr(model_);
+    if (psnr_db && std::isnan(*psnr_db)) {
       fail_not_finite("PSNR of the evaluation is nan", false);
     }
-    if (state_.best_step < 0 || psnr_db > state_.best_psnr_db) {
-      state_.best_psnr_db = psnr_db;
+    if (psnr_db && (state_.best_step < 0 || *psnr_db > state_.best_psnr_db)) {
+      state_.best_psnr_db = *psnr_db;
       state_.best_step = state_.step;
     }
     evaluated_step_ = state_.step;
     last_evaluation_seconds_ = seconds_between(begin, Clock::now());
     seconds_since_evaluation_ = 0;
-    target_reached_ = options_.until_psnr_db > 0 && psnr_db >= options_.until_psnr_db;
+    target_reached_ = options_.until_psnr_db > 0 && psnr_db && *psnr_db >= options_.until_psnr_db;
     update_clock();
     if (events_.on_eval) {
       events_.on_eval(state_, psnr_db);
@@ -264,6 +269,7 @@ class Session {
 
   int64_t n_session_steps_ = 0;
   double loss_ = 0;
+  std::vector<LossTerm> terms_;
   double learning_rate_ = 0;
   double smoothed_loss_ = 0;
   double smoothing_weight_ = 0;  ///< 1 - (1 - kSmoothing)^steps: removes the pull of the initial 0

@@ -161,7 +161,7 @@ TEST(Evaluate, ClipsForIntegersOnly) {
     EXPECT_NEAR(evaluate_image(*executor, image, {}).psnr_db, expected, 1e-9);
     FitConfig config = image_config_from_settings(small_settings(), 2);
     ModelExecutor model(*executor);
-    EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(model), expected, 1e-9);
+    EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(model).value(), expected, 1e-9);
   }
 }
 

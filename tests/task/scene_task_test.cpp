@@ -356,10 +356,10 @@ TEST(SceneProblem, LearnsTheAnalyticScene) {
   Settings settings = tiny_settings();
   settings.set("train.max_steps", int64_t{250}, "test");
   SceneFit fit(pictures, settings);
-  const double before = fit.problem.evaluate_psnr(fit.model);
+  const double before = fit.problem.evaluate_psnr(fit.model).value();
   fit.model.set_params(fit.state.params.params);
   fit.train_to(250);
-  const double after = fit.problem.evaluate_psnr(fit.model);
+  const double after = fit.problem.evaluate_psnr(fit.model).value();
   EXPECT_GT(after, before + 3);
   EXPECT_GT(after, 15);
 

@@ -44,7 +44,7 @@ struct FakeProblem : SupervisedProblem {
     batches.push_back(step);
     return source;
   }
-  double evaluate_psnr(ModelExecutor&) override {
+  std::optional<double> evaluate_psnr(ModelExecutor&) override {
     ++n_evaluations;
     std::this_thread::sleep_for(std::chrono::duration<double>(evaluation_seconds));
     return psnr(static_cast<int64_t>(batches.size()));
@@ -92,7 +92,9 @@ struct Recorder {
   TrainerEvents events() {
     TrainerEvents result;
     result.on_log = [this](const Progress& progress) { logs.push_back(progress); };
-    result.on_eval = [this](const RunState& state, double psnr_db) { evaluations.emplace_back(state.step, psnr_db); };
+    result.on_eval = [this](const RunState& state, std::optional<double> psnr_db) {
+      evaluations.emplace_back(state.step, psnr_db.value_or(0));
+    };
     result.on_save = [this](const RunState& state, bool is_last) {
       saves.emplace_back(state.step, is_last);
       last_saved = state;

@@ -111,9 +111,9 @@ TEST_F(TrainerTest, CadencesBySteps) {
   run(options);
   ASSERT_EQ(recorder.logs.size(), 3U);
   EXPECT_EQ(recorder.logs[0].step, 5);
-  EXPECT_NEAR(recorder.logs[0].psnr_db, 10, 1e-9);  // the mean of the interval, not of the run
+  EXPECT_NEAR(recorder.logs[0].psnr_db.value(), 10, 1e-9);  // the mean of the interval, not of the run
   EXPECT_EQ(recorder.logs[1].step, 10);
-  EXPECT_NEAR(recorder.logs[1].psnr_db, 30, 1e-9);
+  EXPECT_NEAR(recorder.logs[1].psnr_db.value(), 30, 1e-9);
   EXPECT_EQ(recorder.logs[2].step, 12);
   EXPECT_EQ(recorder.logs[1].max_steps, 12);
   EXPECT_EQ(recorder.logs[1].loss, 0.001);
@@ -292,6 +292,43 @@ TEST(StopReason, HasNames) {
   EXPECT_STREQ(to_string(StopReason::MaxSeconds), "max_seconds");
   EXPECT_STREQ(to_string(StopReason::TargetReached), "target_reached");
   EXPECT_STREQ(to_string(StopReason::Cancelled), "cancelled");
+}
+
+/// A task that minimises something else than a squared error, as a GAN does.
+struct FakeGan : Problem {
+  StepResult step(ModelExecutor&, const AdamUpdate&, RunState& state) override {
+    for (float& param : state.params.params) param += 1;
+    return {-0.5, 7, {{"discriminator", 2.0 + static_cast<double>(state.step)}}};
+  }
+  bool has_psnr() const override { return false; }
+  std::optional<double> evaluate_psnr(ModelExecutor&) override {
+    ++n_evaluations;
+    return {};
+  }
+  std::string find_non_finite_input(int64_t) override { return ""; }
+  int n_evaluations = 0;
+};
+
+TEST(Trainer, ATaskWithoutPsnrIsEvaluatedAndHasNoBest) {
+  FakeGan problem;
+  FakeExecutor executor;
+  ModelExecutor model(executor);
+  RunState state = initial_run_state(tiny_spec(), 1);
+  TrainOptions options;
+  options.max_steps = 4;
+  options.steps_per_eval = 2;
+  options.steps_per_log = 2;
+  options.until_psnr_db = 1;  // never reached
+  Recorder recorder;
+  EXPECT_EQ(train(problem, model, options, state, recorder.events(), nullptr), StopReason::MaxSteps);
+  EXPECT_EQ(problem.n_evaluations, 2);
+  EXPECT_EQ(state.best_step, -1);
+  ASSERT_EQ(recorder.logs.size(), 2U);
+  EXPECT_FALSE(recorder.logs[1].psnr_db.has_value());
+  EXPECT_EQ(recorder.logs[1].loss, -0.5);
+  ASSERT_EQ(recorder.logs[1].terms.size(), 1U);
+  EXPECT_EQ(recorder.logs[1].terms[0].name, "discriminator");
+  EXPECT_EQ(recorder.logs[1].terms[0].value, 5);
 }
 
 }  // namespace

@@ -16,7 +16,10 @@ enum class RandomStream : uint32_t {
   OccupancyCells = 5,     ///< cells of an occupancy grid and places in them: counter = step, lane = sample
   Discriminator = 6,      ///< initial state of a GAN's discriminator: counter = index in its flat state
   RandomFeatures = 7,     ///< weights of the fixed random feature network: counter = index in its flat buffer
-  // 6 to 15 are left to training.
+  Latents = 8,            ///< of a generator's training: counter = step, lane = block of 4 numbers
+  PictureBatches = 9,     ///< which pictures of a set, and which are mirrored: counter = step, lane = picture
+  ShownLatents = 10,      ///< of pictures that are shown and evaluated: counter = picture, lane = block of 4 numbers
+  // 11 to 15 are left to training.
   MetricPatches = 16,     ///< places of patches: counter = the picture's content, lane = level and patch
   MetricDirections = 17,  ///< directions of projections: counter = level and direction, lane = block of 4 components
 };

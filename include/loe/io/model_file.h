@@ -18,7 +18,7 @@ NetworkSpec network_from_json(const std::string& text, const std::string& origin
 
 /// What a model says about the signal it stands for.
 struct SignalInfo {
-  std::string task = "image";  ///< "image", "video" or "scene"
+  std::string task = "image";  ///< "image", "video", "scene" or "gan"
   int width = 0;
   int height = 0;
   int n_frames = 0;                  ///< "video" only

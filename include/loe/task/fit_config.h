@@ -11,6 +11,7 @@
 #include "loe/nn/network.h"
 #include "loe/signal/pixel_sampling.h"
 #include "loe/signal/signal_edit.h"
+#include "loe/task/gan_settings.h"
 #include "loe/task/scene_settings.h"
 #include "loe/train/trainer.h"
 
@@ -21,14 +22,15 @@ enum class SignalKind {
   Image,  ///< coordinates (x, y)
   Video,  ///< (x, y, t)
   Scene,  ///< a radiance field from posed views: (x, y, z)
+  Gan,    ///< a generator of pictures like those of a folder: (x, y) and a latent
 };
-/// "image", "video", "scene".
+/// "image", "video", "scene", "gan".
 const char* to_string(SignalKind kind);
 /// The reverse; Error(InvalidArgument) listing the choices.
 SignalKind signal_kind_from_string(const std::string& text);
 /// Numbers in a sample's coordinates.
 inline int n_dims_of(SignalKind kind) {
-  return kind == SignalKind::Image ? 2 : 3;
+  return kind == SignalKind::Image || kind == SignalKind::Gan ? 2 : 3;
 }
 
 /// All settings of a fit. Keys of the config file in docs/config.md.
@@ -37,10 +39,11 @@ struct FitConfig {
   std::string preset = "auto";
   uint64_t seed = 0;
   SignalEdit edit;
-  NetworkConfig network;  ///< of a scene: what both networks share, RadianceFieldConfig::trunk
+  NetworkConfig network;  ///< of a scene: RadianceFieldConfig::trunk; of a generator: GeneratorConfig::trunk
   SceneSettings scene;    ///< Scene only
+  GanSettings gan;        ///< Gan only
   PixelSampling sampling = PixelSampling::RandomPixels;
-  int64_t batch_size = 65536;  ///< pixels; of a scene rays
+  int64_t batch_size = 65536;  ///< pixels; of a scene rays, of a generator pictures
   Precision precision = Precision::F32;
   TrainOptions train;
 };
@@ -48,7 +51,8 @@ struct FitConfig {
 /// Reads typed settings over the built-in defaults (docs/config.md). Lists per axis have n_dims entries. Unknown keys,
 /// wrong types and contradictions are Error(InvalidArgument). n_channels comes from the signal.
 FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, int n_channels);
-/// The networks of a fit: one, or of a scene "coarse" and "fine". Error(InvalidArgument).
+/// The networks of a fit: one, of a scene "coarse" and "fine", of a generator with a moving average "generator" and
+/// "average". Error(InvalidArgument).
 ModelSpec build_model(const FitConfig& config);
 /// The keys data.crop, data.size and data.frames alone: the signal must be read and edited before the rest can be
 /// resolved.

@@ -30,7 +30,7 @@ class ImageProblem : public SupervisedProblem {
   ImageProblem(const Image& image, const FitConfig& config);
   ~ImageProblem() override;
   const SampleSource& batch(int64_t step) override;
-  double evaluate_psnr(ModelExecutor& model) override;
+  std::optional<double> evaluate_psnr(ModelExecutor& model) override;
 
  private:
   struct Impl;

@@ -98,7 +98,7 @@ class SceneProblem : public Problem {
 
   StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) override;
   /// Mean PSNR of the views for testing (all pixels, masks ignored).
-  double evaluate_psnr(ModelExecutor& model) override;
+  std::optional<double> evaluate_psnr(ModelExecutor& model) override;
   std::string find_non_finite_input(int64_t step) override;
 
  private:

@@ -33,7 +33,7 @@ class VideoProblem : public SupervisedProblem {
   ~VideoProblem() override;
   const SampleSource& batch(int64_t step) override;
   /// Of all frames together (pooled squared error).
-  double evaluate_psnr(ModelExecutor& model) override;
+  std::optional<double> evaluate_psnr(ModelExecutor& model) override;
 
  private:
   struct Impl;

@@ -5,7 +5,9 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "loe/backend/backend.h"
 #include "loe/nn/model.h"
@@ -28,9 +30,16 @@ struct TrainOptions {
 /// A run before its first update: initial_params(spec, seed), zero moments.
 RunState initial_run_state(const ModelSpec& spec, uint64_t seed);
 
+/// A part of a loss, or another number that is worth watching.
+struct LossTerm {
+  std::string name;
+  double value = 0;
+};
+
 struct StepResult {
-  double loss = 0;  ///< mean squared error of the batch before the update
+  double loss = 0;  ///< mean squared error of the batch before the update; a task without PSNR: what it minimises
   int64_t n_samples = 0;
+  std::vector<LossTerm> terms = {};  ///< beside the loss, the same names every time
 };
 
 /// What a task supplies.
@@ -41,8 +50,10 @@ class Problem {
   /// be a pure function of the state and the task's settings. If the loss is not finite nothing in the state changes,
   /// nor does the model.
   virtual StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) = 0;
-  /// PSNR in dB of the current parameters on the whole signal.
-  virtual double evaluate_psnr(ModelExecutor& model) = 0;
+  /// Whether losses are mean squared errors of a signal whose PSNR can be told; a GAN has neither.
+  virtual bool has_psnr() const { return true; }
+  /// Evaluates the current parameters on the whole signal: PSNR in dB, or nothing without has_psnr().
+  virtual std::optional<double> evaluate_psnr(ModelExecutor& model) = 0;
   /// What is not finite in what update `step` was given (`target of sample 7, output 0 is inf`), or "".
   virtual std::string find_non_finite_input(int64_t step) = 0;
 };
@@ -64,8 +75,9 @@ class SupervisedProblem : public Problem {
 struct Progress {
   int64_t step = 0;
   int64_t max_steps = 0;
-  double loss = 0;     ///< mean squared error of the last batch, before its update
-  double psnr_db = 0;  ///< -10 log10(loss), smoothed over the logging interval
+  double loss = 0;                ///< of the last batch, before its update
+  std::optional<double> psnr_db;  ///< -10 log10(loss), smoothed over the logging interval; see Problem::has_psnr
+  std::vector<LossTerm> terms;    ///< of the last step
   double learning_rate = 0;
   double samples_per_second = 0;
   double seconds = 0;      ///< training time, all sessions
@@ -76,7 +88,7 @@ struct Progress {
 /// n steps" count finished updates of the run, not of the session. on_save never sees a number that is not finite.
 struct TrainerEvents {
   std::function<void(const Progress&)> on_log;
-  std::function<void(const RunState&, double psnr_db)> on_eval;
+  std::function<void(const RunState&, std::optional<double> psnr_db)> on_eval;
   std::function<void(const RunState&, bool is_last)> on_save;
 };
 

@@ -47,7 +47,7 @@ const SampleSource& ImageProblem::batch(int64_t step) {
 }
 
 /// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.
-double ImageProblem::evaluate_psnr(ModelExecutor& model) {
+std::optional<double> ImageProblem::evaluate_psnr(ModelExecutor& model) {
   const Image& image = impl_->image;
   const bool clip = image.type() == PixelType::U8 || image.type() == PixelType::U16;
   const int64_t row_size = int64_t{image.width()} * image.n_channels();

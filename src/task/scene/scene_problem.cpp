@@ -226,7 +226,7 @@ void compare_views(FieldRenderer& renderer, const ScenePictures& pictures, const
 }  // namespace
 
 /// Squared error only, see ImageProblem::evaluate_psnr.
-double SceneProblem::evaluate_psnr(ModelExecutor& model) {
+std::optional<double> SceneProblem::evaluate_psnr(ModelExecutor& model) {
   Impl& impl = *impl_;
   const RaySettings rays = impl.evaluation_rays();
   FieldRenderer renderer(model, rays, impl.skipping());

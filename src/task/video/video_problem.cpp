@@ -44,7 +44,7 @@ const SampleSource& VideoProblem::batch(int64_t step) {
 }
 
 /// Squared error only: the SSIMs of evaluate_video would cost more than decoding a small network.
-double VideoProblem::evaluate_psnr(ModelExecutor& model) {
+std::optional<double> VideoProblem::evaluate_psnr(ModelExecutor& model) {
   const Video& video = impl_->video;
   const int64_t row_size = int64_t{video.width()} * video.n_channels();
   std::vector<float> target(row_size);
