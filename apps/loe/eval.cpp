@@ -4,14 +4,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <vector>
 
 #include "commands.h"
 #include "fit_signal.h"
+#include "gan_fid.h"
 #include "gan_report.h"
 #include "loe/base/error.h"
+#include "loe/io/config_file.h"
 #include "machine.h"
 #include "model_source.h"
 #include "parse.h"
@@ -33,6 +36,9 @@ struct EvalFlags {
   bool frames = false;
   bool views = false;
   bool quiet = false;
+  std::string samples;
+  std::string seed;
+  FidFlags fid;
 };
 
 void check_match(const ModelSource& source, const FitSignal& signal, const std::string& data) {
@@ -97,6 +103,50 @@ void refuse_other_tasks(const EvalFlags& flags, const FitSignal& signal) {
   };
   refuse(flags.frames, "--frames", SignalKind::Video, "video");
   refuse(flags.views, "--views", SignalKind::Scene, "scene");
+  const FidFlags& fid = flags.fid;
+  refuse(!fid.network.empty(), "--fid-network", SignalKind::Gan, "set of pictures");
+  refuse(!flags.samples.empty(), "--samples", SignalKind::Gan, "set of pictures");
+  refuse(!flags.seed.empty(), "--seed", SignalKind::Gan, "set of pictures");
+  for (const auto& [name, text] : {std::pair{"--fid-statistics", fid.statistics}, std::pair{"--fid-size", fid.size},
+                                   std::pair{"--fid-resize", fid.resize}, std::pair{"--fid-range", fid.range},
+                                   std::pair{"--fid-layer", fid.layer}}) {
+    if (text.empty() || !fid.network.empty()) continue;
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[flags] {}: goes with --fid-network, the ONNX file; give that too", name));
+  }
+}
+
+/// What --samples and --seed say over the run's own config.
+void configure_generator(const EvalFlags& flags, const ModelSource& source, GanSettings& settings, uint64_t& seed) {
+  if (!source.run_path.empty()) {
+    const Settings config = read_config(source.run_path + "/config.toml");
+    settings = gan_settings_from(config);
+    seed = static_cast<uint64_t>(config.get_int("train.seed", 0, 0, std::numeric_limits<int64_t>::max()));
+  }
+  if (!flags.samples.empty()) {
+    settings.n_evaluated = static_cast<int>(parse_int("--samples", flags.samples, 16, 1 << 24));
+  }
+  if (!flags.seed.empty()) {
+    seed = static_cast<uint64_t>(parse_int("--seed", flags.seed, 0, std::numeric_limits<int64_t>::max()));
+  }
+}
+
+/// Of a generator: the distances, and FID if there is a network for it.
+Evaluation evaluate_generator(const EvalFlags& flags, const ModelSource& source, const FitSignal& signal,
+                              ModelExecutor& model, Reporter& reporter) {
+  GanSettings settings;
+  uint64_t seed = 0;
+  configure_generator(flags, source, settings, seed);
+  const PictureSet& pictures = *signal.pictures();
+  Evaluation evaluation;
+  evaluation.more =
+      gan_evaluation_json(evaluate_gan(model.main(), pictures, settings, seed, flags.device, model.main().n_threads(),
+                                       [&](double share) { reporter.job("evaluating", share); }));
+  if (!flags.fid.network.empty()) {
+    evaluation.more["distances"]["fid"] = measure_fid(flags.fid, model.main(), pictures, settings.n_evaluated, seed,
+                                                      [&](double share) { reporter.job("measuring FID", share); });
+  }
+  return evaluation;
 }
 
 int eval(const EvalFlags& flags) {
@@ -110,7 +160,9 @@ int eval(const EvalFlags& flags) {
   check_match(source, *signal, data);
   refuse_other_tasks(flags, *signal);
   ModelExecutor model = compile_to_look(flags.device, source.model, precision, threads);
-  const Evaluation evaluation = signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
+  const Evaluation evaluation = signal->kind() == SignalKind::Gan
+                                    ? evaluate_generator(flags, source, *signal, model, reporter)
+                                    : signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
   reporter.end_line();
   const ModelSpec& spec = source.model.spec;
   if (flags.json) {
@@ -140,12 +192,25 @@ int eval(const EvalFlags& flags) {
 }  // namespace
 
 void add_eval_command(CLI::App& app, Invocation& invocation) {
-  CLI::App* command = app.add_subcommand("eval", "PSNR and SSIM of a model against its picture, video or scene");
+  CLI::App* command = app.add_subcommand(
+      "eval", "PSNR and SSIM of a model against its picture, video or scene; distances of a generator's pictures");
   auto flags = std::make_shared<EvalFlags>();
   command->add_option("RUN", flags->source, "a run folder, model.safetensors, or a run's checkpoint")->required();
   command->add_option("--data", flags->data, "the picture, video or scene (default: the run's own)")->type_name("PATH");
   command->add_flag("--frames", flags->frames, "of a video: a line per frame");
   command->add_flag("--views", flags->views, "of a scene: a line per view");
+  const std::string group = "Of a generator";
+  const auto add = [&](const char* name, std::string& value, const char* help, const char* type) {
+    command->add_option(name, value, help)->type_name(type)->group(group);
+  };
+  add("--samples", flags->samples, "pictures to generate (default: the run's train.n_evaluated)", "N");
+  add("--seed", flags->seed, "of the latents (default: the run's)", "N");
+  add("--fid-network", flags->fid.network, "ONNX file of Inception v3 with pooled features: prints FID", "FILE");
+  add("--fid-statistics", flags->fid.statistics, "keeps the data's share of FID; made if it is not there", "FILE");
+  add("--fid-size", flags->fid.size, "side of the network's input (default 299)", "N");
+  add("--fid-resize", flags->fid.resize, "bilinear (default), bilinear_corner (TensorFlow 1)", "NAME");
+  add("--fid-range", flags->fid.range, "the network's input for black and white (default -1,1)", "LOW,HIGH");
+  add("--fid-layer", flags->fid.layer, "layer to read (default: the last)", "NAME");
   command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();
