@@ -113,6 +113,14 @@ Json network_info(const NetworkSpec& network) {
                       {"resolution", resolution},
                       {"interpolation", to_string(layer.interpolation)},
                       {"activation", to_string(layer.activation.kind)}});
+    const auto index = static_cast<int>(layers.size()) - 1;
+    const int source = network.source_of(index);
+    if (source >= 0 && source != index - 1)
+      layers.back()["reads"] = network.layers[static_cast<std::size_t>(source)].name;
+    if (layer.residual != kNoResidual) {
+      layers.back()["adds"] = network.layers[static_cast<std::size_t>(layer.residual)].name;
+    }
+    if (layer.n_features > 0) layers.back()["n_features"] = layer.n_features;
   }
   Json info = {{"n_params", network.n_params()},
                {"macs_per_sample", network.macs_per_sample()},
@@ -236,13 +244,25 @@ bool is_layer_list(const Json& value) {
   return value.is_array() && !value.empty() && value[0].is_object() && value[0].contains("n_in");
 }
 
+/// What makes a layer more than a link of a chain: "  + blocks.0.1, with 256 features".
+std::string connections(const Json& layer) {
+  std::string text;
+  if (layer.contains("reads")) text += "  of " + layer["reads"].get<std::string>();
+  if (layer.contains("adds")) text += "  + " + layer["adds"].get<std::string>();
+  if (layer.contains("n_features")) text += fmt::format("  with {} features", layer["n_features"].get<int>());
+  return text;
+}
+
 void print_layers(const Json& layers, int indent) {
-  fmt::print("{:{}}{:<12} {:>6} {:>6}  {:<9} {:<22} {:<8} {}\n", "", indent, "layer", "in", "out", "tile", "resolution",
-             "blend", "activation");
+  std::size_t width = 12;
+  for (const Json& layer : layers) width = std::max(width, layer["name"].get<std::string>().size());
+  fmt::print("{:{}}{:<{}} {:>6} {:>6}  {:<9} {:<22} {:<8} {}\n", "", indent, "layer", width, "in", "out", "tile",
+             "resolution", "blend", "activation");
   for (const Json& layer : layers) {
-    fmt::print("{:{}}{:<12} {:>6} {:>6}  {:<9} {:<22} {:<8} {}\n", "", indent, layer["name"].get<std::string>(),
-               layer["n_in"].get<int>(), layer["n_out"].get<int>(), layer["tile"].dump(), layer["resolution"].dump(),
-               layer["interpolation"].get<std::string>(), layer["activation"].get<std::string>());
+    fmt::print("{:{}}{:<{}} {:>6} {:>6}  {:<9} {:<22} {:<8} {}{}\n", "", indent, layer["name"].get<std::string>(),
+               width, layer["n_in"].get<int>(), layer["n_out"].get<int>(), layer["tile"].dump(),
+               layer["resolution"].dump(), layer["interpolation"].get<std::string>(),
+               layer["activation"].get<std::string>(), connections(layer));
   }
 }
 
