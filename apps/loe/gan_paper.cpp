@@ -101,14 +101,14 @@ class GanPaper : public PaperKind {
   std::vector<Measure> measures() const override {
     return {{"random_frechet", "", "Frechet, random network", "Frechet rnd", 3, &PaperRun::random_frechet},
             {"pattern_rms", kNoiseGroup, "RMS", "noise RMS", 4, &PaperRun::pattern_rms},
-            {"pattern_ratio", kNoiseGroup, "/ chance", "/ chance", 2, &PaperRun::pattern_ratio}};
+            {"data_pattern_rms", kNoiseGroup, "of the data", "data RMS", 4, &PaperRun::data_pattern_rms}};
   }
   std::vector<std::string> remarks(const PaperReport&) const override {
     return {
         "Neither distance is the FID that the paper prints: FID needs the weights of a trained network (loe eval "
         "--fid-network). All are better when smaller.",
-        "Fixed noise: RMS of detail that all pictures have at the same place, data range 1; / chance: as a multiple of "
-        "what independent pictures leave."};
+        "Fixed noise: RMS of detail that all pictures have at the same place, data range 1; the data's own faces are "
+        "aligned and have some."};
   }
 
   const char* last_file() const override { return kNoiseFile; }
@@ -124,7 +124,7 @@ class GanPaper : public PaperKind {
     const auto part = [&](const char* key) { return json.value(key, Json::object()); };
     run.random_frechet = run_number(part("distances"), "random_frechet", path);
     run.pattern_rms = run_number(part("noise_pattern"), "pattern_rms", path);
-    run.pattern_ratio = run_number(part("noise_pattern"), "ratio", path);
+    run.data_pattern_rms = run_number(part("noise_pattern"), "data_pattern_rms", path);
   }
   void find_files(const std::string& folder, PaperReport& report) const override {
     std::error_code error;

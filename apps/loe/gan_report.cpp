@@ -20,7 +20,9 @@ Json gan_evaluation_json(const GanEvaluation& evaluation) {
        {{"ratio", evaluation.noise.ratio},
         {"pattern_rms", evaluation.noise.pattern_rms},
         {"mean_high_pass_rms", evaluation.noise.rms},
-        {"expected_rms", evaluation.noise.expected_rms}}},
+        {"expected_rms", evaluation.noise.expected_rms},
+        {"data_ratio", evaluation.noise_of_set.ratio},
+        {"data_pattern_rms", evaluation.noise_of_set.pattern_rms}}},
       {"n_generated", evaluation.n_generated},
       {"seconds_generating", evaluation.seconds_generating}};
 }
@@ -37,9 +39,9 @@ void print_distances(const Json& result) {
              distances["random_frechet"].get<double>());
   if (distances.contains("fid")) fmt::print("FID {:.3f}\n", distances["fid"].get<double>());
   const Json& noise = result["noise_pattern"];
-  fmt::print("fixed noise pattern: RMS {:.5f}, {:.2f} times what chance leaves ({} pictures)\n",
-             noise["pattern_rms"].get<double>(), noise["ratio"].get<double>(),
-             format_integer(result["n_generated"].get<int64_t>()));
+  fmt::print("fixed detail: RMS {:.4f} in {} generated pictures, {:.4f} in the data\n",
+             noise["pattern_rms"].get<double>(), format_integer(result["n_generated"].get<int64_t>()),
+             noise["data_pattern_rms"].get<double>());
 }
 
 }  // namespace loe::app

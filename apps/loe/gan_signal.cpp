@@ -131,7 +131,8 @@ std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const GanSettin
                                       const ReadEvents& events) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
-    throw Error(ErrorKind::InvalidArgument,
+    const bool exists = std::filesystem::exists(folder, error);
+    throw Error(exists ? ErrorKind::InvalidArgument : ErrorKind::NotFound,
                 fmt::format("[gan] {}: expected a folder of pictures, found none; name the folder", folder));
   }
   return std::make_unique<GanSignal>(folder, settings, events);

@@ -39,10 +39,10 @@ struct PaperRun {
   double psnr_frame_db = kNotMeasured;  ///< videos: mean of the frames' PSNR
   double empty_opacity = kNotMeasured;  ///< scenes: EmptySpaceOpacity::mean, where it is known what is empty
   double empty_opacity_largest = kNotMeasured;
-  double random_frechet = kNotMeasured;  ///< generators: GanEvaluation::random_frechet
-  double pattern_rms = kNotMeasured;     ///< generators: NoisePatternStats::pattern_rms
-  double pattern_ratio = kNotMeasured;   ///< and its ratio
-  std::string folder;                    ///< run folder: error.png and the reconstruction are there
+  double random_frechet = kNotMeasured;    ///< generators: GanEvaluation::random_frechet
+  double pattern_rms = kNotMeasured;       ///< generators: NoisePatternStats::pattern_rms
+  double data_pattern_rms = kNotMeasured;  ///< and of the data
+  std::string folder;                      ///< run folder: error.png and the reconstruction are there
 };
 
 struct PaperRow {

@@ -132,10 +132,10 @@ TEST_F(Command, InfoKnowsEverything) {
 TEST_F(Command, PresetsAndVersion) {
   const Outcome outcome = run({"presets"});
   EXPECT_EQ(outcome.code, 0);
-  for (const char* name : {"auto", "toy", "pluto", "video", "nerf"}) {
+  for (const char* name : {"auto", "toy", "pluto", "video", "nerf", "gan"}) {
     EXPECT_NE(outcome.out.find(name), std::string::npos) << name;
   }
-  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 7U);
+  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 9U);
   // A printed preset is a config.
   write_all(path("toy.toml"), run({"presets", "toy"}).out);
   EXPECT_EQ(run({"fit", make_picture(), "--config", "toy.toml", "--dry-run", "-q", "--set", "train.max_steps=1"}).code,

@@ -5,6 +5,8 @@
 namespace loe::test {
 namespace {
 
+using Json = nlohmann::json;
+
 class GanProgram : public LoeTest {
  protected:
   /// Pictures of 20 x 24 pixels, a light square on a coloured ground that differs from picture to picture.
@@ -95,28 +97,44 @@ TEST_F(GanProgram, TrainsResumesRendersAndEvaluates) {
   EXPECT_EQ(Json::parse(eval.out)["distances"], result["distances"]);
   const Outcome text = run({"eval", "run"});
   EXPECT_NE(text.out.find("not FID"), std::string::npos) << text;
-  EXPECT_NE(run({"info", "run"}).out.find("gan"), std::string::npos);
+  EXPECT_NE(run({"info", "run/model.safetensors"}).out.find("+ blocks.0.1"), std::string::npos);
+  // A network of the user's makes it FID: here one whose features are means of the colours.
+  const std::string onnx = std::string(LOE_CONFIGS) + "/../tests/io/onnx/mean.onnx";
+  const std::vector<std::string> fid = {"eval",       "run", "--json",           "--fid-network",    onnx,
+                                        "--fid-size", "4",   "--fid-statistics", "faces.safetensors"};
+  const Outcome first = run(fid);
+  if (first.err.find("libopencv") == std::string::npos) {
+    ASSERT_EQ(first.code, 0) << first;
+    EXPECT_GE(Json::parse(first.out)["distances"]["fid"], 0);
+    EXPECT_TRUE(fs::exists(path("faces.safetensors")));
+    EXPECT_EQ(Json::parse(run(fid).out)["distances"]["fid"], Json::parse(first.out)["distances"]["fid"]);
+    fs::remove(path("faces/broken.png"));  // its warning is a line too
+    std::vector<std::string> other = fid;
+    other.insert(other.end(), {"--fid-range", "0,1"});
+    expect_failure(run(other), 2, {"faces.safetensors"});
+  }
+  expect_failure(run({"eval", "run", "--fid-size", "64"}), 2, {"--fid-network"});
 }
 
 TEST_F(GanProgram, BadInputIsOneLine) {
   expect_failure(run({"fit", "faces", "--task", "gan"}), 1, {"faces", "folder"});
   write_pictures("faces", 3);
-  expect_failure(run(fit_words("run")), 1, {"faces", "16"});
+  expect_failure(run(fit_words("run")), 2, {"faces", "16"});
   EXPECT_FALSE(fs::exists(path("run")));
-  write_pictures("faces", 16);
-  expect_failure(run(fit_words("run", {"--until", "30dB"})), 1, {"train.until_psnr_db"});
-  expect_failure(run(fit_words("run", {"--set", "data.crop=[0,0,4,4]"})), 1, {"data.crop"});
+  write_pictures("faces", 17);
+  expect_failure(run(fit_words("run", {"--until", "30dB"})), 2, {"train.until_psnr_db"});
+  expect_failure(run(fit_words("run", {"--set", "data.crop=[0,0,4,4]"})), 2, {"data.crop"});
   const Outcome fit = run(fit_words("run"));
   ASSERT_EQ(fit.code, 0) << fit;
-  expect_failure(run({"render", "run", "-o", "x.png", "--latent-path", "zigzag"}), 1, {"linear", "spherical"});
-  expect_failure(run({"render", "run", "-o", "x.png", "--samples", "0"}), 1, {"--samples"});
-  expect_failure(run({"render", "run", "-o", "x.png", "--camera-path", "orbit"}), 1, {"--camera-path"});
-  expect_failure(run({"render", "run", "-o", "x.png", "--frames", "3"}), 1, {"--frames"});
+  expect_failure(run({"render", "run", "-o", "x.png", "--latent-path", "zigzag"}), 2, {"linear", "spherical"});
+  expect_failure(run({"render", "run", "-o", "x.png", "--samples", "0"}), 2, {"--samples"});
+  expect_failure(run({"render", "run", "-o", "x.png", "--camera-path", "orbit"}), 2, {"--camera-path"});
+  expect_failure(run({"render", "run", "-o", "x.png", "--frames", "3"}), 2, {"--frames"});
   EXPECT_FALSE(fs::exists(path("x.png")));
-  write_picture(path("p.png"));
+  make_picture("p.png");
   const Outcome picture = run({"fit", "p.png", "--out", "q", "--max-steps", "2", "-q"});
   ASSERT_EQ(picture.code, 0) << picture;
-  expect_failure(run({"render", "q", "-o", "x.png", "--samples", "4"}), 1, {"--samples"});
+  expect_failure(run({"render", "q", "-o", "x.png", "--samples", "4"}), 2, {"--samples"});
   // Another set of pictures is another run.
   fs::remove(path("faces/1.png"));
   expect_failure(run({"fit", "--resume", "run", "--set", "train.steps_per_log=1"}), 1, {"checkpoint of this config"});

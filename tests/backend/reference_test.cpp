@@ -120,6 +120,10 @@ TEST_P(FiniteDifferences, ResidualBlocks) {
   const NetworkSpec spec = make_network(generator);
   const std::vector<float> start = random_params(spec, 45);
   std::vector<double> params(start.begin(), start.end());
+  // Six layers of sines bend so much at full size that the differences' own error, of third derivatives, shows.
+  for (double& param : params) {
+    param *= 0.5;
+  }
   const std::vector<float> coords = random_floats(kSamples * spec.n_dims, 0, 1, 46);
   const std::vector<float> features = random_floats(kSamples * 3, -1, 1, 47);
   const BatchView batch{kSamples, coords, features};

@@ -117,9 +117,11 @@ void for_generated_pictures(
 /// What tells a generator's pictures from those of a set. None of these is FID.
 struct GanEvaluation {
   int64_t n_generated = 0;
-  SlicedWasserstein sliced;       ///< of as many generated as real pictures, at most kMaxSlicedPictures
-  double random_frechet = 0;      ///< squared Frechet distance of RandomFeatures, all generated against all real
-  NoisePatternStats noise;        ///< of the generated pictures (claim Q4)
+  SlicedWasserstein sliced;   ///< of as many generated as real pictures, at most kMaxSlicedPictures
+  double random_frechet = 0;  ///< squared Frechet distance of RandomFeatures, all generated against all real
+  NoisePatternStats noise;    ///< of the generated pictures (claim Q4)
+  /// Of the set's own pictures: what is aligned, as faces are, has detail at the same places too.
+  NoisePatternStats noise_of_set;
   double seconds_generating = 0;  ///< of the generator alone
 };
 inline constexpr int64_t kMaxSlicedPictures = 4096;

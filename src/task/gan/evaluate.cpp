@@ -35,6 +35,12 @@ void to_planes(std::span<const uint8_t> pictures, int64_t n, int64_t n_pixels, s
   }
 }
 
+void to_unit(std::span<const uint8_t> pictures, std::vector<float>& values) {
+  values.resize(pictures.size());
+  std::transform(pictures.begin(), pictures.end(), values.begin(),
+                 [](uint8_t value) { return static_cast<float>(value) / 255; });
+}
+
 /// Statistics of the random features of pictures of one size.
 class FeatureMeter {
  public:
@@ -98,6 +104,7 @@ GanEvaluation evaluate_gan(Executor& generator, const PictureSet& pictures, cons
   RandomFeatures network(device, n_threads);
   FeatureMeter generated(resolution, network, pool);
   NoisePatternMeter noise(resolution, resolution);
+  NoisePatternMeter noise_of_set(resolution, resolution);
   const int64_t n_sliced = std::min({n, pictures.size(), kMaxSlicedPictures});
   std::vector<uint8_t> kept;
   std::vector<float> values;
@@ -108,9 +115,7 @@ GanEvaluation evaluate_gan(Executor& generator, const PictureSet& pictures, cons
                          [&](int64_t first, int64_t count, std::span<const uint8_t> made) {
                            result.seconds_generating += std::chrono::duration<double>(Clock::now() - start).count();
                            generated.add(made, count);
-                           values.resize(made.size());
-                           std::transform(made.begin(), made.end(), values.begin(),
-                                          [](uint8_t value) { return static_cast<float>(value) / 255; });
+                           to_unit(made, values);
                            noise.add(values, pool);
                            const int64_t n_kept = std::clamp<int64_t>(n_sliced - first, 0, count);
                            kept.insert(kept.end(), made.begin(), made.begin() + n_kept * pictures.values_per_picture());
@@ -124,7 +129,10 @@ GanEvaluation evaluate_gan(Executor& generator, const PictureSet& pictures, cons
     batch.resize(count * pictures.values_per_picture());
     for (int64_t i = 0; i < count; ++i) pictures.read(first + i, batch.data() + i * pictures.values_per_picture());
     real.add(batch, count);
+    to_unit(batch, values);
+    noise_of_set.add(values, pool);
   }
+  result.noise_of_set = noise_of_set.stats();
   on_share(0.9);
   result.random_frechet = squared_frechet_distance(generated.statistics(), real.statistics());
   const PictureSet sample(resolution, std::move(kept));
