@@ -307,7 +307,7 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
 TEST_F(Paper, MistakesAreNamed) {
   const std::string picture = make_picture();
   expect_failure(run({"paper"}), 2, {"--table", "1 to 5"});
-  expect_failure(run({"paper", "--table", "6", "--data", picture}), 2, {"--table", "1 to 5"});
+  expect_failure(run({"paper", "--table", "6", "--data", picture}), 2, {"--table", "1..5"});
   expect_failure(run({"paper", "--table", "5"}), 2, {"--data", "picture"});
   expect_failure(run({"paper", "--table", "2"}), 2, {"--data", "video"});
   expect_failure(run({"paper", "--table", "2", "--data", picture}), 2, {"--data", "expected a video", picture});
