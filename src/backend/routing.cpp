@@ -20,22 +20,6 @@ double node_offset_of(const LayerSpec& layer) {
   return layer.interpolation == Interpolation::Linear ? layer.node_offset : 0.0;
 }
 
-/// floor(u) mod n, exact for |u| < 2^52. Beyond (or NaN) there are no cells left to tell apart: cell 0.
-int place_in_tile(double u, int n) {
-  constexpr double kLimit = 0x1p52;
-  if (!(std::abs(u) < kLimit)) {
-    return 0;
-  }
-  // Truncation and a correction instead of std::floor, which is a library call on baseline x86-64.
-  int64_t cell = static_cast<int64_t>(u);
-  cell -= static_cast<double>(cell) > u;
-  if ((n & (n - 1)) == 0) {
-    return static_cast<int>(cell & (n - 1));
-  }
-  const int64_t remainder = cell % n;
-  return static_cast<int>(remainder < 0 ? remainder + n : remainder);
-}
-
 std::array<AxisPlace, kMaxDims> locate(const LayerSpec& layer, int n_dims, const float* p) {
   const std::array<double, kMaxDims> q = grid_position(layer.grid, n_dims, p);
   std::array<AxisPlace, kMaxDims> places{};

@@ -37,9 +37,10 @@ struct BasicAdamScalars {
 /// For fast kernels.
 using AdamScalars = BasicAdamScalars<float>;
 
-/// One update of one parameter with gradient g; arithmetic in T, state in float.
+/// One update of one parameter with gradient g; arithmetic in T, state in float. constexpr, so that code for other
+/// devices can call it.
 template <class T>
-inline void adam_update(const BasicAdamScalars<T>& scalars, T g, float& theta, float& m, float& v) {
+constexpr void adam_update(const BasicAdamScalars<T>& scalars, T g, float& theta, float& m, float& v) {
   const T new_m = scalars.beta1 * static_cast<T>(m) + scalars.one_minus_beta1 * g;
   const T new_v = scalars.beta2 * static_cast<T>(v) + scalars.one_minus_beta2 * g * g;
   const T step = scalars.step_size * new_m / (std::sqrt(new_v) * scalars.inverse_sqrt_correction2 + scalars.epsilon);

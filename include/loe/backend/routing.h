@@ -36,6 +36,23 @@ inline int cell_modulo(double floor_q, int n) {
   return static_cast<int>(floor_q - n * std::floor(floor_q / n));
 }
 
+/// floor(u) mod n, exact for |u| < 2^52. Beyond (or NaN) there are no cells left to tell apart: cell 0.
+/// constexpr, so that code for other devices can call it.
+constexpr int place_in_tile(double u, int n) {
+  constexpr double kLimit = 0x1p52;
+  if (!(u < kLimit && u > -kLimit)) {
+    return 0;
+  }
+  // Truncation and a correction instead of std::floor, which is a library call on baseline x86-64.
+  int64_t cell = static_cast<int64_t>(u);
+  cell -= static_cast<double>(cell) > u;
+  if ((n & (n - 1)) == 0) {
+    return static_cast<int>(cell & (n - 1));
+  }
+  const int64_t remainder = cell % n;
+  return static_cast<int>(remainder < 0 ? remainder + n : remainder);
+}
+
 /// Expert of `layer` at coordinates p [n_dims] under Nearest: (floor(q_d) mod N_d) over the axes.
 /// For Linear: the index of the dual cell, that is of the blend's lower corner node, (floor(q_d - node_offset) mod N_d)
 /// (all samples with the same index blend the same experts).
