@@ -18,8 +18,9 @@ std::vector<PresetInfo> scene_presets();
 Settings scene_preset(const std::string& name);
 
 /// Settings of the preset "auto" for a scene with n_pixels training pixels: a narrow field with an occupancy grid and
-/// early termination, which is not the paper's setting but minutes on a CPU. Budgets as auto_settings.
-Settings auto_scene_settings(int64_t n_pixels, double max_seconds, int64_t n_params, Precision precision,
-                             double gflops);
+/// early termination, which is not the paper's setting but minutes on a CPU. Budgets as auto_settings; has_alpha: the
+/// pictures show an object without its background, of whose rays most samples are skipped.
+Settings auto_scene_settings(int64_t n_pixels, bool has_alpha, double max_seconds, int64_t n_params,
+                             Precision precision, double gflops);
 
 }  // namespace loe
