@@ -152,7 +152,7 @@ NetworkSpec build_network(const NetworkConfig& config) {
 
 std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
   std::vector<float> params(static_cast<std::size_t>(spec.n_params()), 0.0F);
-  constexpr RandomStream stream = RandomStream::Weights;
+  constexpr RandomStream kStream = RandomStream::Weights;
   Activation nonlinearity{ActivationKind::LeakyRelu, 0.2, 30};
   for (std::size_t i = 0; i < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
@@ -161,11 +161,11 @@ std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
     }
     const InitBounds bounds = init_bounds(nonlinearity, layer.n_in, i == 0);
     const int64_t n_weights = int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
-    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed, stream);
-    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_biases(), bounds.bias, seed, stream);
+    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed, kStream);
+    fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_biases(), bounds.bias, seed, kStream);
   }
   fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed,
-               stream);
+               kStream);
   return params;
 }
 
