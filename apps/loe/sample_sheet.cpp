@@ -19,15 +19,6 @@ int columns_of(int64_t n_pictures) {
   return std::clamp(side, 1, kMaxColumns);
 }
 
-std::vector<float> shown_latents(uint64_t seed, int64_t first, int64_t n, int n_latents) {
-  std::vector<float> latents;
-  for (int64_t i = first; i < first + n; ++i) {
-    const auto one = draw_latents(seed, RandomStream::ShownLatents, static_cast<uint64_t>(i), 1, n_latents);
-    latents.insert(latents.end(), one.begin(), one.end());
-  }
-  return latents;
-}
-
 void generate_sheet(Executor& generator, const SampleSheet& sheet,
                     const std::function<void(int n_rows, const float* values)>& on_rows) {
   const int width = sheet.width();

@@ -29,9 +29,6 @@ struct SampleSheet {
 /// As many columns as make the sheet about square, at most 8.
 int columns_of(int64_t n_pictures);
 
-/// Latents first .. first + n - 1 of the pictures that are shown: each a function of (seed, its number).
-std::vector<float> shown_latents(uint64_t seed, int64_t first, int64_t n, int n_latents);
-
 /// Rows of the sheet from the top on: on_rows(n_rows, values [n_rows, width(), 3] in [0, 1]). Memory: about 262,144
 /// pixels at a time, or one row of a row of pictures.
 void generate_sheet(Executor& generator, const SampleSheet& sheet,

@@ -31,6 +31,9 @@ std::string gan_config_hash(const FitConfig& config, const PictureSet& pictures)
 /// n latents of n_latents standard normal numbers each (Box and Muller 1958), a function of (seed, stream, counter).
 std::vector<float> draw_latents(uint64_t seed, RandomStream stream, uint64_t counter, int64_t n, int n_latents);
 
+/// Latents first .. first + n - 1 of the pictures that are shown: each a function of (seed, its number).
+std::vector<float> shown_latents(uint64_t seed, int64_t first, int64_t n, int n_latents);
+
 /// How to go from one latent to another.
 enum class LatentPath {
   Linear,     ///< a + t (b - a): passes through lengths that training hardly saw

@@ -78,12 +78,7 @@ void for_generated_pictures(
   std::vector<uint8_t> pixels;
   for (int64_t first = 0; first < n; first += batch_of(resolution)) {
     const int64_t count = std::min(batch_of(resolution), n - first);
-    // One by one: a picture does not depend on which others are asked for.
-    std::vector<float> latents;
-    for (int64_t i = 0; i < count; ++i) {
-      const auto one = draw_latents(seed, RandomStream::ShownLatents, static_cast<uint64_t>(first + i), 1, n_latents);
-      latents.insert(latents.end(), one.begin(), one.end());
-    }
+    const std::vector<float> latents = shown_latents(seed, first, count, n_latents);
     planes.resize(count * 3 * n_pixels);
     pixels.resize(planes.size());
     generate_pictures(generator, {resolution, resolution, {0, 0, resolution, resolution}, latents, n_latents}, planes);

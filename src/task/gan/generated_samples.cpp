@@ -42,6 +42,15 @@ std::vector<float> draw_latents(uint64_t seed, RandomStream stream, uint64_t cou
   return latents;
 }
 
+std::vector<float> shown_latents(uint64_t seed, int64_t first, int64_t n, int n_latents) {
+  std::vector<float> latents;
+  for (int64_t i = first; i < first + n; ++i) {
+    const auto one = draw_latents(seed, RandomStream::ShownLatents, static_cast<uint64_t>(i), 1, n_latents);
+    latents.insert(latents.end(), one.begin(), one.end());
+  }
+  return latents;
+}
+
 const char* to_string(LatentPath path) {
   return detail::enum_name(kPathNames, path);
 }
