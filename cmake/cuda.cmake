@@ -3,8 +3,8 @@
 
 set(LOE_WITH_CUDA AUTO CACHE STRING "Compile the kernels of src/backend/cuda: AUTO, ON or OFF")
 set_property(CACHE LOE_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
-# 80: A100 and what came after, up to 8.9; 90a: H100, H200.
-set(LOE_CUDA_ARCHITECTURES "80-real;90a-real" CACHE STRING "What the kernels are compiled for")
+# 80: A100, and in a form that newer drivers translate for what came after; 90a: H100, H200.
+set(LOE_CUDA_ARCHITECTURES "80;90a-real" CACHE STRING "What the kernels are compiled for")
 
 # Why nvcc cannot be used, or "". C++20 came with CUDA 12; whether it takes this C++ compiler as its host's only a
 # trial tells.
@@ -63,18 +63,23 @@ if(LOE_HAS_CUDA)
   if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know nvcc 13's
     set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
   endif()
+  find_package(CUDAToolkit REQUIRED)
 endif()
 
-# The kernels as objects. Nothing launches them outside of tests yet, so no library holds them.
-function(loe_cuda_kernels)
+# The part backend/cuda: kernels and executors, or without nvcc the file that says so.
+function(loe_cuda_part)
   if(NOT LOE_HAS_CUDA)
+    loe_part(backend/cuda)
     return()
   endif()
-  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cu)
-  add_library(loe_backend_cuda_kernels OBJECT ${sources})
-  target_include_directories(loe_backend_cuda_kernels PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-  # Kernels call the constexpr functions of headers that all backends share.
-  target_compile_options(loe_backend_cuda_kernels PRIVATE --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra)
-  set_property(TARGET loe_backend_cuda_kernels PROPERTY CUDA_ARCHITECTURES ${LOE_CUDA_ARCHITECTURES})
-  set_target_properties(loe_backend_cuda_kernels PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/backend/cuda/*.cu)
+  add_library(loe_backend_cuda OBJECT ${sources})
+  target_include_directories(loe_backend_cuda PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  # Kernels call the constexpr functions of headers that all backends share. Routing is never contracted, see
+  # loe_parts.cmake; on the device it says so itself.
+  target_compile_options(loe_backend_cuda PRIVATE --expt-relaxed-constexpr -Xcompiler=-Wall,-Wextra,-ffp-contract=off)
+  set_target_properties(loe_backend_cuda PROPERTIES CUDA_STANDARD 20 CUDA_STANDARD_REQUIRED ON
+    CUDA_ARCHITECTURES "${LOE_CUDA_ARCHITECTURES}")
+  set_property(GLOBAL APPEND PROPERTY LOE_PARTS loe_backend_cuda)
+  set_property(GLOBAL APPEND PROPERTY LOE_PART_LIBRARIES CUDA::cudart_static)
 endfunction()

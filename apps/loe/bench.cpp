@@ -45,9 +45,9 @@ void add_network_options(CLI::App& app, const std::shared_ptr<BenchOptions>& opt
 }
 
 void add_precision_option(CLI::App& app, const std::shared_ptr<BenchOptions>& options) {
-  app.add_option("--precision", options->precisions, "f32, bf16, mixed, separated by commas")
+  app.add_option("--precision", options->precisions, "f32, bf16, mixed, tf32 (GPUs), separated by commas")
       ->delimiter(',')
-      ->check(CLI::IsMember({"f32", "bf16", "mixed"}))
+      ->check(CLI::IsMember({"f32", "bf16", "mixed", "tf32"}))
       ->capture_default_str();
 }
 

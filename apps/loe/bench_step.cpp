@@ -9,6 +9,7 @@
 #include "bench_workload.h"
 #include "loe/backend/peak.h"
 #include "loe/base/error.h"
+#include "machine.h"
 
 namespace loe::app {
 namespace {
@@ -80,6 +81,7 @@ class Peaks {
   double rate(const NetworkSpec& spec, Precision precision, double (Series::*statistic)() const) const {
     switch (precision) {
       case Precision::F32:
+      case Precision::Tf32:
         return (f32_.*statistic)();
       case Precision::Bf16:
         return (bf16_.*statistic)();
@@ -156,6 +158,7 @@ class StepBench {
         order_(options.order),
         source_(workload, batch_, sample_order_from_string(options.order)),
         ours_(workload.network, options, precision),
+        is_on_cpu_(&backend_of_flag(options.device) == &cpu_backend()),
         peaks_(ours_.executor().n_threads()) {
     // Without experts there is no plain twin; what a network of sines costs is told by its twin without them.
     const bool has_experts = std::any_of(ours_.spec().layers.begin(), ours_.spec().layers.end(),
@@ -169,7 +172,7 @@ class StepBench {
     if (options.bilinear) {
       bilinear_ = std::make_unique<Side>(bilinear_twin(workload.network), options, precision);
     }
-    if (options.rivals) {
+    if (options.rivals && is_on_cpu_) {
       rival_ = std::make_unique<RivalSide>(ours_, precision, source_);
     }
   }
@@ -189,6 +192,7 @@ class StepBench {
   std::string order_;
   LatticeSource source_;
   Side ours_;
+  bool is_on_cpu_;  ///< else there is no peak and no rival here; bench/peer/gpu_rates measures them
   Peaks peaks_;
   std::unique_ptr<Side> plain_;
   std::unique_ptr<Side> leaky_;
@@ -233,6 +237,7 @@ void StepBench::add_own_speed(nlohmann::ordered_json& record) const {
   record["draw_seconds"] = draw_seconds_.median();
   record["samples_per_second"] = static_cast<double>(batch_) / seconds;
   record["gflops"] = gflops;
+  if (!is_on_cpu_) return;
   record["peak_gflops"] = peak;
   record["peak_gflops_max"] = best_peak;
   record["peak_kernel"] = peaks_.kernels(precision_);
@@ -242,7 +247,7 @@ void StepBench::add_own_speed(nlohmann::ordered_json& record) const {
 
 void StepBench::add_rival(nlohmann::ordered_json& record) const {
   const bool timed = rival_ && rival_->is_timed();
-  record["baseline"] = rival_ ? rival_->name() : "none: --no-rivals";
+  record["baseline"] = rival_ ? rival_->name() : is_on_cpu_ ? "none: --no-rivals" : "none: not on the CPU";
   record["baseline_seconds_per_step"] = nullptr;
   record["speedup_over_baseline"] = nullptr;
   if (timed) {

@@ -189,8 +189,8 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
 Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
                             const FitSignal& signal, Reporter& reporter) {
   const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
-  const Precision precision =
-      precision_from_string(given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16"}));
+  const Precision precision = precision_from_string(
+      given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16", "tf32"}));
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
   const auto settings = [&](double gflops) { return signal.automatic(max_seconds, n_params, precision, gflops); };

@@ -36,7 +36,7 @@ using Json = nlohmann::ordered_json;
 /// Kernels of a network in every precision that the device has.
 Json kernels_of(const std::string& device, const NetworkSpec& network) {
   Json kernels = Json::object();
-  for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
+  for (const Precision precision : {Precision::F32, Precision::Tf32, Precision::Mixed, Precision::Bf16}) {
     try {
       kernels[to_string(precision)] = kernels_to_json(compile(device, network, precision, 1)->kernels());
     } catch (const Error& error) {
@@ -58,6 +58,7 @@ Json machine_info() {
     devices.push_back({{"name", name}, {"isas", isas}, {"kernels", kernels_of(name, network)}});
   }
   info["devices"] = devices;
+  if (!why_no_cuda().empty()) info["no_cuda"] = why_no_cuda();
   return info;
 }
 

@@ -49,6 +49,7 @@ std::string forced_isa() {
 const Backend& backend_of_flag(const std::string& device) {
   std::vector<std::string> devices = available_devices();
   devices.insert(devices.begin(), "auto");
+  if (device == "cuda") return cuda_backend();  // or why it cannot run
   if (std::find(devices.begin(), devices.end(), device) == devices.end()) {
     std::string list;
     for (const std::string& name : devices) list += (list.empty() ? "" : ", ") + name;

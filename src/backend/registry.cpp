@@ -8,10 +8,11 @@
 namespace loe {
 namespace {
 
-constexpr detail::EnumNames<Precision, 3> kPrecisionNames = {{
+constexpr detail::EnumNames<Precision, 4> kPrecisionNames = {{
     {Precision::F32, "f32"},
     {Precision::Mixed, "mixed"},
     {Precision::Bf16, "bf16"},
+    {Precision::Tf32, "tf32"},
 }};
 
 }  // namespace
@@ -25,6 +26,9 @@ Precision precision_from_string(const std::string& text) {
 }
 
 const Backend& find_backend(const std::string& device) {
+  if (device == "cuda" || (device == "auto" && why_no_cuda().empty())) {
+    return cuda_backend();
+  }
   if (device == "auto" || device == "cpu") {
     return cpu_backend();
   }
@@ -36,7 +40,11 @@ const Backend& find_backend(const std::string& device) {
 }
 
 std::vector<std::string> available_devices() {
-  return {"cpu", "reference"};
+  std::vector<std::string> devices = {"cpu", "reference"};
+  if (why_no_cuda().empty()) {
+    devices.insert(devices.begin() + 1, "cuda");
+  }
+  return devices;
 }
 
 }  // namespace loe

@@ -80,6 +80,12 @@ void ModelExecutor::set_params(std::span<const float> params) {
   }
 }
 
+void ModelExecutor::download(ParamState& state) {
+  for (std::size_t i = 0; i < executors_.size(); ++i) {
+    executors_[i]->download(slice(state, i));
+  }
+}
+
 ParamSlice ModelExecutor::slice(ParamState& state, std::size_t part) const {
   return ParamSlice(state).slice(spec_.param_offset(part), spec_.parts[part].network.n_params());
 }

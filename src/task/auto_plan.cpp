@@ -183,6 +183,7 @@ void check(const SignalSize& signal, double max_seconds, int64_t n_params, doubl
 double assumed_gflops_per_core(Precision precision) {
   switch (precision) {
     case Precision::F32:
+    case Precision::Tf32:
       return 50;
     case Precision::Mixed:
       return 65;

@@ -458,8 +458,8 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
     config.scene = scene_settings_from(settings);
     check_scene(settings, config);
   }
-  config.precision =
-      get_enum(settings, "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16});
+  config.precision = get_enum(settings, "train.precision", config.precision,
+                              {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32});
   read_training(settings, config.train);
   if (kind == SignalKind::Gan) {
     config.gan = gan_settings_from(settings);

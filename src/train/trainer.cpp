@@ -80,6 +80,22 @@ class Session {
         target_reached_(options.until_psnr_db > 0 && state.best_step == state.step &&
                         state.best_psnr_db >= options.until_psnr_db) {}
 
+  /// What run() throws leaves the state of the last good step, wherever the parameters are.
+  StopReason run_to_the_end() {
+    try {
+      return run();
+    } catch (...) {
+      try {
+        download();
+      } catch (const Error&) {  // a device that is gone; the first error says more
+      }
+      throw;
+    }
+  }
+
+ private:
+  void download() { model_.download(state_.params); }
+
   StopReason run() {
     std::optional<StopReason> reason;
     while (!(reason = stop_reason())) {
@@ -98,7 +114,6 @@ class Session {
     return *reason;
   }
 
- private:
   std::optional<StopReason> stop_reason() const {
     if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
       return StopReason::Cancelled;
@@ -203,6 +218,7 @@ class Session {
     target_reached_ = options_.until_psnr_db > 0 && psnr_db && *psnr_db >= options_.until_psnr_db;
     update_clock();
     if (events_.on_eval) {
+      download();
       events_.on_eval(state_, psnr_db);
     }
   }
@@ -217,6 +233,7 @@ class Session {
   void save(bool is_last) {
     // A finite loss can still leave an infinite moment behind, which only the next step would notice: a checkpoint
     // with one inside could never be resumed.
+    download();
     const std::string bad = find_non_finite(model_.spec(), state_.params);
     if (!bad.empty()) {
       fail_not_finite("state cannot be saved", false);
@@ -238,7 +255,8 @@ class Session {
     save(true);
   }
 
-  [[noreturn]] void fail_not_finite(const std::string& what, bool in_step) const {
+  [[noreturn]] void fail_not_finite(const std::string& what, bool in_step) {
+    download();
     std::string where = find_non_finite(model_.spec(), state_.params);
     std::string advice = fmt::format("lower train.learning_rate ({})", options_.schedule.learning_rate);
     if (where.empty() && in_step) {
@@ -325,7 +343,7 @@ StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& opt
                  const TrainerEvents& events, const std::atomic<bool>* cancel) {
   check_arguments(model.spec(), options, state);
   model.set_params(state.params.params);
-  return Session(problem, model, options, state, events, cancel).run();
+  return Session(problem, model, options, state, events, cancel).run_to_the_end();
 }
 
 }  // namespace loe

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "apps/run_loe.h"
+#include "loe/backend/backend.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
 
@@ -71,6 +72,10 @@ TEST_F(Input, Flags) {
   expect_failure(run({"fit", picture, "--max-steps", "0"}), 2, {"--max-steps", ">= 1"});
   expect_failure(run({"fit", picture, "--until", "40dBm"}), 2, {"--until", "40dB"});
   expect_failure(run({"fit", picture, "--device", "gpu"}), 2, {"--device", "cpu", "gpu"});
+  if (!why_no_cuda().empty()) {
+    expect_failure(run({"fit", picture, "--device", "cuda"}), 1, {"device cuda", why_no_cuda()});
+    expect_failure(run({"fit", picture, "--precision", "tf32"}), 1, {"tf32", "f32"});
+  }
   expect_failure(run({"fit", picture, "--precision", "fp8"}), 2, {"precision", "bf16", "fp8"});
   expect_failure(run({"fit", picture, "--preset", "pluo"}), 2, {"pluo", "pluto"});
   expect_failure(run({"fit", picture, "--max-step", "3"}), 2, {"--max-step", "did you mean --max-steps?"});

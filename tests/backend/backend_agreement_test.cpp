@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "backend/backend_cases.h"
+#include "backend/cuda/emulated_backend.h"
 #include "backend/reference/adam.h"
 #include "backend/reference/mse.h"
 #include "backend/rounding_model.h"
@@ -26,8 +27,12 @@ using test::Expectation;
 using test::kRuns;
 using test::RoundedNetwork;
 
-const std::vector<const Backend*>& backends_under_test() {
-  static const std::vector<const Backend*> backends = {&cpu_backend()};
+/// Those that have the precision. The CUDA backend runs emulated and, where there is a device, on that too.
+std::vector<const Backend*> backends_with(Precision precision) {
+  std::vector<const Backend*> backends = test::cuda_backends();
+  if (precision != Precision::Tf32) {
+    backends.push_back(&cpu_backend());
+  }
   return backends;
 }
 
@@ -42,7 +47,7 @@ class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCas
 
   /// Runs `check` with an executor of every backend and instruction set that can do this precision.
   void on_every_executor(const std::function<void(Executor&)>& check) {
-    for (const Backend* backend : backends_under_test()) {
+    for (const Backend* backend : backends_with(precision_)) {
       const std::vector<std::string> isas = backend->isas();
       ASSERT_FALSE(isas.empty());
       for (const std::string& isa : isas) {
@@ -257,6 +262,7 @@ TEST_P(Agreement, MseAndTrainStep) {
     ParamState state = start;
     const double step_loss = executor.train_step(source, update, state);
     EXPECT_NEAR(step_loss, expected.loss.exact[0], expected.loss.tolerance(loss_block));
+    executor.download(state);
     step.check(state, blocks);
   });
 }
@@ -265,9 +271,25 @@ std::string case_name(const testing::TestParamInfo<Agreement::ParamType>& param)
   return std::string(to_string(std::get<0>(param.param))) + "_" + std::get<1>(param.param).name;
 }
 
+/// In tf32 a kink of LeakyReLU that rounding flips is rare, and then larger than all other errors of a tensor together:
+/// kRuns runs cannot tell its size. The same kernels meet kinks in f32 and bf16.
+std::vector<BackendCase> cases_without_kinks() {
+  std::vector<BackendCase> cases = test::backend_cases();
+  for (BackendCase& backend_case : cases) {
+    ActivationKind& kind = backend_case.recipe.activation.kind;
+    if (kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu) {
+      kind = ActivationKind::Tanh;
+    }
+  }
+  return cases;
+}
+
 INSTANTIATE_TEST_SUITE_P(Backends, Agreement,
                          testing::Combine(testing::Values(Precision::F32, Precision::Mixed, Precision::Bf16),
                                           testing::ValuesIn(test::backend_cases())),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Tf32, Agreement,
+                         testing::Combine(testing::Values(Precision::Tf32), testing::ValuesIn(cases_without_kinks())),
                          case_name);
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <limits>
 #include <memory>
 
+#include "backend/cuda/emulated_backend.h"
 #include "backend/network_builders.h"
 #include "loe/backend/adam.h"
 #include "loe/backend/backend.h"
@@ -211,7 +212,7 @@ TEST(Embedding, TrainStepIsGradientsAndAdam) {
   std::vector<float> coords = random_floats(kSamples * 2, 0, 0.5, 81);  // a quarter of the table
   const ArraySource source(coords, random_floats(kSamples * 3, 0, 1, 82), kSamples);
   const AdamUpdate update{.learning_rate = 0.01, .t = 3};
-  for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
+  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
     const std::unique_ptr<Executor> executor = backend->compile(spec, {Precision::F32, 2, ""});
     ParamState state{random_params(spec, 83), random_floats(spec.n_params(), -1e-3, 1e-3, 84),
                      random_floats(spec.n_params(), 1e-7, 1e-6, 85)};
@@ -225,6 +226,7 @@ TEST(Embedding, TrainStepIsGradientsAndAdam) {
     }
     const ParamState start = state;
     executor->train_step(source, update, state);
+    executor->download(state);
     for (size_t k = 0; k < grads.size(); ++k) {
       ASSERT_NEAR(state.params[k], expected.params[k], 1e-6) << backend->name() << ' ' << k;
       ASSERT_NEAR(state.adam_m[k], expected.adam_m[k], 1e-9 + 1e-6 * std::abs(expected.adam_m[k])) << k;
@@ -243,7 +245,7 @@ TEST(Embedding, KernelsAndMemoryAreAccountedFor) {
     return std::any_of(kernels.begin(), kernels.end(),
                        [](const KernelInfo& kernel) { return kernel.operation == "embedding"; });
   };
-  for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
+  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
     const std::unique_ptr<Executor> executor = backend->compile(spec, {});
     EXPECT_TRUE(has_kernel(*executor)) << backend->name();
     EXPECT_GE(executor->memory_bytes(), spec.n_params() * 4) << backend->name();

@@ -248,16 +248,26 @@ TEST(NetworkSpec, NamesGoBothWays) {
 TEST(Registry, FindsBackendsByName) {
   EXPECT_EQ(find_backend("reference").name(), "reference");
   EXPECT_EQ(find_backend("cpu").name(), "cpu");
-  EXPECT_EQ(&find_backend("auto"), &find_backend("cpu"));
+  EXPECT_EQ(&find_backend("auto"), &find_backend(why_no_cuda().empty() ? "cuda" : "cpu"));
   for (const std::string& device : available_devices()) {
     EXPECT_EQ(find_backend(device).name(), device);
+  }
+  if (!why_no_cuda().empty()) {
+    try {
+      find_backend("cuda");
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::Unsupported);
+      EXPECT_EQ(error.what(), "[backend] device cuda: " + why_no_cuda());
+    }
   }
   try {
     find_backend("tpu");
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::Unsupported);
-    EXPECT_STREQ(error.what(), "[backend] device: expected one of auto, cpu, reference, got \"tpu\"");
+    const std::string cuda = why_no_cuda().empty() ? "cuda, " : "";
+    EXPECT_EQ(error.what(), "[backend] device: expected one of auto, cpu, " + cuda + "reference, got \"tpu\"");
   }
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "backend/cuda/emulated_backend.h"
 #include "backend/network_builders.h"
 #include "backend/rounding_model.h"
 #include "loe/base/error.h"
@@ -88,9 +89,9 @@ TEST(Objective, EqualsTheReferenceOnEveryInstructionSet) {
   const double expected_loss = reference->objective_gradients(objective, expected);
   EXPECT_GT(expected_loss, 0);
   const std::vector<double> exact(expected.begin(), expected.end());
-  for (const std::string& isa : cpu_backend().isas()) {
-    SCOPED_TRACE(isa);
-    const auto executor = cpu_backend().compile(spec, {Precision::F32, 2, isa, 60});
+  const auto check = [&](const Backend& backend, const std::string& isa) {
+    SCOPED_TRACE(backend.name() + " " + isa);
+    const auto executor = backend.compile(spec, {Precision::F32, 2, isa, 60});
     executor->set_params(params);
     std::vector<float> found(params.size());
     EXPECT_NEAR(executor->objective_gradients(objective, found), expected_loss, 1e-5 * expected_loss);
@@ -98,7 +99,9 @@ TEST(Objective, EqualsTheReferenceOnEveryInstructionSet) {
     for (size_t k = 0; k < found.size(); ++k) difference += std::pow(found[k] - exact[k], 2);
     // Three layers of sums over up to 24 terms in f32 and 1,800 samples: some 1e-6 of the norm (rounding_model.h).
     EXPECT_LT(std::sqrt(difference), 2e-5 * test::norm(exact));
-  }
+  };
+  for (const std::string& isa : cpu_backend().isas()) check(cpu_backend(), isa);
+  for (const Backend* backend : test::cuda_backends()) check(*backend, "");
 }
 
 TEST(Objective, MatchesFiniteDifferences) {
@@ -160,7 +163,7 @@ class NotFinite final : public Objective {
 
 TEST(Objective, RefusesWrongGroupsAndKeepsTheStateIfTheLossIsNotFinite) {
   const NetworkSpec spec = make_network({});
-  for (const Backend* backend : {&reference_backend(), &cpu_backend()}) {
+  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
     const auto executor = backend->compile(spec, {.max_group = 8});
     std::vector<float> gradient(spec.n_params());
     for (const std::vector<int64_t>& groups :
@@ -173,6 +176,7 @@ TEST(Objective, RefusesWrongGroupsAndKeepsTheStateIfTheLossIsNotFinite) {
     const ParamState before = state;
     executor->set_params(state.params);
     EXPECT_TRUE(std::isnan(executor->train_step(NotFinite(), {.t = 1}, state)));
+    executor->download(state);
     EXPECT_EQ(state.params, before.params);
     EXPECT_EQ(state.adam_m, before.adam_m);
   }

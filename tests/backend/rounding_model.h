@@ -35,6 +35,7 @@ namespace loe::test {
 inline constexpr int kRuns = 6;
 inline constexpr double kUnitF32 = 0x1p-24;
 inline constexpr double kUnitBf16 = 0x1p-8;
+inline constexpr double kUnitTf32 = 0x1p-11;
 /// Vectorised sines and exponentials are good to a few units in the last place.
 inline constexpr double kFunctionUlps = 4;
 
@@ -44,12 +45,15 @@ struct RoundingUnits {
 };
 
 inline RoundingUnits rounding_units(Precision precision) {
+  if (precision == Precision::Tf32) {
+    return {kUnitTf32, kUnitTf32};  // numbers are stored in f32, but whatever reads them rounds them
+  }
   return {precision == Precision::Bf16 ? kUnitBf16 : kUnitF32, precision == Precision::F32 ? kUnitF32 : kUnitBf16};
 }
 
 /// A tolerance larger than this share of the norm of what it guards would let real mistakes through.
 inline double largest_useful_share(double unit) {
-  return unit == kUnitBf16 ? 0.2 : 1e-4;
+  return unit == kUnitF32 ? 1e-4 : unit == kUnitTf32 ? 0.07 : 0.2;
 }
 
 /// The network in double with rounding errors put in; one object is one run.

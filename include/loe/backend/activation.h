@@ -1,4 +1,4 @@
-// Activations phi and their derivatives, one number at a time.
+// Activations phi and their derivatives, one number at a time. constexpr, so that code for other devices can call them.
 #pragma once
 
 #include <cmath>
@@ -9,20 +9,20 @@ namespace loe {
 
 /// 1 / (1 + exp(-x)) without overflow for any finite x.
 template <class T>
-inline T sigmoid(T x) {
+constexpr T sigmoid(T x) {
   const T e = std::exp(-std::abs(x));
   return (x >= 0 ? T(1) : e) / (T(1) + e);
 }
 
 /// log(1 + exp(x)) without overflow for any finite x.
 template <class T>
-inline T softplus(T x) {
+constexpr T softplus(T x) {
   return (x > 0 ? x : T(0)) + std::log1p(std::exp(-std::abs(x)));
 }
 
 /// phi(x). T is float or double; everything is computed in T.
 template <class T>
-inline T activate(const Activation& activation, T x) {
+constexpr T activate(const Activation& activation, T x) {
   switch (activation.kind) {
     case ActivationKind::Identity:
       return x;
@@ -46,7 +46,7 @@ inline T activate(const Activation& activation, T x) {
 /// so that a backend may keep only y for them; Sine and Softplus read x. At the kink of the Relu kinds: the left
 /// derivative.
 template <class T>
-inline T activation_derivative(const Activation& activation, T x, T y) {
+constexpr T activation_derivative(const Activation& activation, T x, T y) {
   switch (activation.kind) {
     case ActivationKind::Identity:
       return T(1);

@@ -17,6 +17,7 @@ enum class Precision {
   F32,    ///< activations, weights and gradients in f32
   Mixed,  ///< f32 forward, bf16 backward
   Bf16,   ///< activations, weight copies and gradients rounded to bf16
+  Tf32,   ///< f32 in memory, operands of products rounded to tf32 (10 bits of mantissa); NVIDIA GPUs only
 };
 const char* to_string(Precision precision);
 Precision precision_from_string(const std::string& text);
@@ -140,8 +141,14 @@ class Executor {
   virtual double train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) = 0;
 
   /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
-  /// is changed. state.params must be what set_params was last given, or the result of the last train_step.
+  /// is changed. state.params must be what set_params was last given, or the result of the last train_step; see
+  /// download().
   virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) = 0;
+
+  /// Brings `state` up to date. An executor whose parameters live on another device takes state's moments over at the
+  /// first train_step after set_params, and from then on changes its own copies only, until the next set_params: call
+  /// this before you read a state. Nothing to do where train_step writes to the state itself.
+  virtual void download(ParamSlice state) { static_cast<void>(state); }
 };
 
 class Backend {
@@ -154,7 +161,8 @@ class Backend {
   virtual std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const = 0;
 };
 
-/// Device string of the program: "auto", "cpu", "reference". Error(Unsupported) lists what this build has.
+/// Device string of the program: "auto" (cuda where it can run, else cpu), "cpu", "cuda", "reference".
+/// Error(Unsupported) lists what this machine can run.
 const Backend& find_backend(const std::string& device);
 std::vector<std::string> available_devices();
 
@@ -162,5 +170,9 @@ std::vector<std::string> available_devices();
 const Backend& reference_backend();
 /// Row-pointer kernels, instruction set chosen at run time (src/backend/cpu).
 const Backend& cpu_backend();
+/// Kernels for NVIDIA GPUs (src/backend/cuda). Error(Unsupported) with why_no_cuda().
+const Backend& cuda_backend();
+/// Why cuda_backend() cannot run: no kernels in this build, no driver, no device, too old a device. "" if it can.
+const std::string& why_no_cuda();
 
 }  // namespace loe

@@ -58,6 +58,8 @@ class ModelExecutor {
   const Executor& main() const { return *executors_.back(); }
   /// Hands each executor its part of the flat buffer.
   void set_params(std::span<const float> params);
+  /// Executor::download for each part of a state of the whole model.
+  void download(ParamState& state);
   /// The part of a state of the whole model.
   ParamSlice slice(ParamState& state, std::size_t part) const;
 

@@ -24,6 +24,10 @@ class CpuBackend : public Backend {
   std::unique_ptr<Executor> compile(const NetworkSpec& spec, const ExecutorOptions& options) const override {
     spec.validate();
     check_options(options);
+    if (options.precision == Precision::Tf32) {
+      throw Error(ErrorKind::Unsupported,
+                  "[cpu] precision: expected f32, mixed or bf16, got tf32, a format of NVIDIA GPUs; f32 is as exact");
+    }
     for (const cpu::KernelTable& table : cpu::kernel_tables()) {
       if (options.isa.empty() || options.isa == table.isa) {
         return std::make_unique<cpu::CpuExecutor>(spec, options, table);

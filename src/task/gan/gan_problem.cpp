@@ -97,6 +97,7 @@ struct GanProblem::Impl {
 
   /// The moving average after an update of the generator.
   void follow(ModelExecutor& model, RunState& state) const {
+    model[0].download(model.slice(state.params, 0));
     const auto decay = static_cast<float>(config.gan.average_decay);
     std::vector<float>& params = state.params.params;
     const std::size_t n = params.size() / 2;

@@ -118,6 +118,7 @@ StepResult SceneProblem::step(ModelExecutor& model, const AdamUpdate& update, Ru
   HierarchicalSampler sampler(impl.config.scene.rays, impl.skipping());
   const SampleJitter jitter{true, impl.config.seed, static_cast<uint64_t>(state.step), 0};
   sampler.draw_coarse(impl.batch.rays, jitter, impl.coarse);
+  model[0].download(model.slice(state.params, 0));
   impl.keep(model.slice(state.params, 0));
   const double coarse_loss = impl.train(model, 0, impl.coarse, update, state);
   if (!std::isfinite(coarse_loss)) {

@@ -234,11 +234,13 @@ void check_forward(const LayerSpec& layer, std::size_t n, double slope) {
   Rows<Number> w(some_numbers(n_rows * n_in, 5), layer.n_in);
   const std::vector<float> bias = some_numbers(n_out, 6);
   Rows<Out> y(n, layer.n_out);
-  const ProductShape shape{batch.n, layer.n_experts(), layer.n_in, layer.n_out, x.stride(), w.stride(), y.stride()};
+  const ProductShape shape{batch.n,     layer.n_experts(), layer.n_in, layer.n_out,
+                           layer.n_out, x.stride(),        w.stride(), y.stride()};
   const ProductArguments<Number, Out> product{
       shape,     x.const_buffer(), w.const_buffer(), batch.order_buffer(), batch.offset_buffer(), batch.tile_buffer(),
       y.buffer()};
-  multiply_by_experts<Math>({}, product, BiasEpilogue{{bias.data(), layer.n_out}, static_cast<float>(slope)});
+  multiply_by_experts<Math>(
+      {}, product, LayerEpilogue<Number>{{bias.data(), layer.n_out}, {nullptr, 0}, 0, static_cast<float>(slope)});
   const std::vector<ExpertBlend> blends = blends_of(layer, batch.coords);
   const std::vector<double> b(bias.begin(), bias.end());
   std::vector<double> expected(n * n_out);
@@ -278,7 +280,7 @@ TEST(CudaKernels, ForwardIsTheReferences) {
   check(layers()[1], 1);
 }
 
-/// dL/dx phi'(x) by transposed copies of the weights, which Adam with a rate of 0 makes.
+/// dL/dx phi'(x) by transposed copies of the weights.
 template <typename Math>
 void check_input_gradient(const LayerSpec& layer, std::size_t n) {
   using Number = typename Math::Number;
@@ -293,16 +295,11 @@ void check_input_gradient(const LayerSpec& layer, std::size_t n) {
   Rows<Number> gradient(n, layer.n_in);
   const auto n_weights = static_cast<int64_t>(n_experts * n_out * n_in);
   std::vector<float> params = some_numbers(static_cast<std::size_t>(n_weights), 5);
-  std::vector<float> zeros(params.size());
-  std::vector<float> m(params.size());
-  std::vector<float> v(params.size());
-  AdamUpdate none;
-  none.learning_rate = 0;
-  update_by_adam(
-      {}, none, n_weights, 1, zeros.data(), params.data(), m.data(), v.data(),
-      WeightCopies<Number>{layer.n_in, layer.n_out, w.stride(), transposed.stride(), w.buffer(), transposed.buffer()});
-  const ProductShape shape{batch.n,    layer.n_experts(),   layer.n_out,      layer.n_in,
-                           z.stride(), transposed.stride(), gradient.stride()};
+  const WeightPlaces places{layer.n_experts(), layer.n_in, layer.n_out, 1, layer.n_in, {nullptr, 0}};
+  write_copies({}, n_weights, params.data(),
+               WeightCopies<Number, Number>{places, w.stride(), transposed.stride(), w.buffer(), transposed.buffer()});
+  const ProductShape shape{batch.n,    layer.n_experts(), layer.n_out,         layer.n_in,
+                           layer.n_in, z.stride(),        transposed.stride(), gradient.stride()};
   const ProductArguments<Number, Number> product{shape,
                                                  z.const_buffer(),
                                                  transposed.const_buffer(),
@@ -310,7 +307,8 @@ void check_input_gradient(const LayerSpec& layer, std::size_t n) {
                                                  batch.offset_buffer(),
                                                  batch.tile_buffer(),
                                                  gradient.buffer()};
-  multiply_by_experts<Math>({}, product, MaskEpilogue<Number>{x.const_buffer(), x.stride(), 0.2F});
+  multiply_by_experts<Math>({}, product,
+                            GradientEpilogue<Number, Number>{x.const_buffer(), x.stride(), 0.2F, {nullptr, 0}, 0});
   const std::vector<ExpertBlend> blends = blends_of(layer, batch.coords);
   const auto gradients_of = [&](const std::vector<double>& weights, const std::vector<double>& grads) {
     std::vector<double> result(n * n_in);
@@ -360,13 +358,14 @@ void check_weight_gradient(const LayerSpec& layer, std::size_t n, int n_splits) 
                                                   x.stride(),
                                                   z.stride(),
                                                   n_splits,
+                                                  false,
                                                   x.const_buffer(),
                                                   z.const_buffer(),
                                                   batch.order_buffer(),
                                                   batch.offset_buffer(),
                                                   {partials.data(), static_cast<int64_t>(partials.size())}};
   find_weight_gradients<Math>({}, arguments);
-  std::vector<float> bias_partials(static_cast<std::size_t>(n_bias_chunks(batch.n)) * n_out, std::nanf(""));
+  std::vector<float> bias_partials(static_cast<std::size_t>(n_bias_chunks(batch.n)) * n_out);
   find_bias_gradients({}, batch.n, layer.n_out, z.stride(), z.data(), bias_partials.data());
 
   const std::vector<ExpertBlend> blends = blends_of(layer, batch.coords);
@@ -429,8 +428,20 @@ TEST(CudaKernels, AdamAddsThePartsInOrder) {
     ParamState found = start;
     Rows<Bf16> copies(30, 10);
     Rows<Bf16> transposed(30, 10);
-    update_by_adam({}, update, n, 3, partials.data(), found.params.data(), found.adam_m.data(), found.adam_v.data(),
-                   WeightCopies<Bf16>{10, 10, 16, 16, copies.buffer(), transposed.buffer()});
+    const WeightPlaces places{3, 10, 10, 1, 10, {nullptr, 0}};
+    const AdamScalars scalars(update);
+    const double loss = 1;
+    const auto run = [&](const double& of_loss) {
+      update_by_adam({}, {{&scalars, 1}, {&of_loss, 1}}, n, WeightGradient{places, 3, {partials.data(), 3 * n}},
+                     found.params.data(), found.adam_m.data(), found.adam_v.data(),
+                     WeightCopies<Bf16, Bf16>{places, 16, 16, copies.buffer(), transposed.buffer()});
+    };
+    const double infinite = std::numeric_limits<double>::infinity();
+    run(infinite);
+    run(std::nan(""));
+    EXPECT_EQ(found.params, start.params) << "a loss that is not finite changes nothing";
+    EXPECT_EQ(found.adam_m, start.adam_m);
+    run(loss);
     EXPECT_EQ(found.params, expected.params);
     EXPECT_EQ(found.adam_m, expected.adam_m);
     EXPECT_EQ(found.adam_v, expected.adam_v);

@@ -64,6 +64,17 @@ struct Buffer {
   LOE_METHOD T& operator[](int64_t i) const { return data[i]; }
 };
 
+/// Adds to one of several sums that many threads add to: of integers, so that the order does not matter.
+LOE_DEVICE void atomic_add(const Buffer<int64_t>& sums, int64_t i, int64_t value) {
+  atomicAdd(reinterpret_cast<unsigned long long*>(sums.data + i), static_cast<unsigned long long>(value));
+}
+LOE_DEVICE void atomic_max(const Buffer<int>& values, int64_t i, int value) {
+  atomicMax(values.data + i, value);
+}
+LOE_DEVICE int bits_of(float value) {
+  return __float_as_int(value);
+}
+
 /// Kernels of one stream run in order. Check cudaGetLastError() after a launch.
 struct Stream {
   cudaStream_t handle = nullptr;
@@ -132,6 +143,18 @@ struct Buffer {
     }
   }
 };
+
+inline void atomic_add(const Buffer<int64_t>& sums, int64_t i, int64_t value) {
+  sums[i] += value;
+}
+inline void atomic_max(const Buffer<int>& values, int64_t i, int value) {
+  values[i] = std::max(values[i], value);
+}
+inline int bits_of(float value) {
+  int bits;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
 
 struct Stream {};
 

@@ -18,6 +18,7 @@ struct ProductShape {
   int n_experts = 1;
   int n_in = 0;
   int n_out = 0;
+  int n_rows = 0;  ///< of one expert's matrix; n_out, or more if only its first rows are wanted
   int x_stride = 0;
   int w_stride = 0;
   int y_stride = 0;
@@ -28,31 +29,42 @@ template <typename Number, typename Out>
 struct ProductArguments {
   ProductShape shape;
   Buffer<const Number> x;        ///< [B, x_stride]
-  Buffer<const Number> weights;  ///< [n_experts, n_out, w_stride]
+  Buffer<const Number> weights;  ///< [n_experts, n_rows, w_stride]
   Buffer<const int> order;       ///< [B], from sort_by_expert as the next two
   Buffer<const int> offsets;
   Buffer<const int> tile_offsets;
   Buffer<Out> y;  ///< [B, y_stride]
 };
 
-/// phi(sum + bias): phi(v) = v > 0 ? v : slope v, the identity with slope 1.
-struct BiasEpilogue {
-  Buffer<const float> bias;  ///< [n_out]
+/// phi(sum + bias + residual): phi(v) = v > 0 ? v : slope v, the identity with slope 1.
+template <typename Number>
+struct LayerEpilogue {
+  Buffer<const float> bias;        ///< [n_out]; empty: none
+  Buffer<const Number> residuals;  ///< [B, stride], an earlier layer's values; empty: none
+  int stride;
   float slope;
-  LOE_METHOD float operator()(float sum, int64_t, int n) const {
-    const float value = sum + bias[n];
+  LOE_METHOD float operator()(float sum, int64_t row, int n) const {
+    float value = sum;
+    if (bias.data != nullptr) value += bias[n];
+    if (residuals.data != nullptr) value += number_of(residuals[row * stride + n]);
     return value > 0 ? value : slope * value;
   }
 };
 
-/// sum phi'(v), with v the layer's input, which is the output of the layer before: the gradient of that one's sums.
-template <typename Number>
-struct MaskEpilogue {
-  Buffer<const Number> values;  ///< [B, stride]
+/// The gradient of a layer's values: sum, on top of what other readers of that layer left there; where the layer is
+/// read only once, times phi'(values) at once, which makes it the gradient of its sums.
+template <typename Number, typename Out>
+struct GradientEpilogue {
+  Buffer<const Number> values;  ///< [B, stride]; empty: not yet times phi'
   int stride;
   float slope;
+  Buffer<const Out> before;  ///< [B, before_stride]; empty: nothing is there
+  int before_stride;
   LOE_METHOD float operator()(float sum, int64_t row, int n) const {
-    return number_of(values[row * stride + n]) > 0 ? sum : slope * sum;
+    float value = sum;
+    if (before.data != nullptr) value += number_of(before[row * before_stride + n]);
+    if (values.data != nullptr && !(number_of(values[row * stride + n]) > 0)) value *= slope;
+    return value;
   }
 };
 
@@ -127,7 +139,7 @@ LOE_KERNEL void multiply_rows_plain(ProductArguments<float, float> product, Epil
       const int k = first + i % kPlainDepth;
       const int at = i % kPlainDepth * kPlainStride + side;
       const int64_t row = rows[side];
-      const int64_t matrix_row = int64_t{tile.expert} * shape.n_out + tile.column + side;
+      const int64_t matrix_row = int64_t{tile.expert} * shape.n_rows + tile.column + side;
       x[at] = row >= 0 && k < shape.n_in ? product.x[row * shape.x_stride + k] : 0;
       w[at] = tile.column + side < shape.n_out && k < shape.n_in ? product.weights[matrix_row * shape.w_stride + k] : 0;
     }
@@ -160,7 +172,7 @@ LOE_KERNEL void multiply_rows(ProductArguments<Number, Out> product, Epilogue ep
       const int n_valid = n_left < 0 ? 0 : n_left < kPerCopy ? n_left : kPerCopy;
       const int at = offset + Place::at(side, k % kMatrixDepth);
       const int64_t row = rows[side];
-      const int64_t matrix_row = int64_t{tile.expert} * shape.n_out + tile.column + side;
+      const int64_t matrix_row = int64_t{tile.expert} * shape.n_rows + tile.column + side;
       copy_16_bytes(&x[at], product.x, row * shape.x_stride + k, row >= 0 ? n_valid : 0);
       copy_16_bytes(&w[at], product.weights, matrix_row * shape.w_stride + k,
                     tile.column + side < shape.n_out ? n_valid : 0);

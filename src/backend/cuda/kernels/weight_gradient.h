@@ -5,6 +5,9 @@
 // n_splits, which the caller derives from the network, never from the device.
 #pragma once
 
+#include <cmath>
+#include <limits>
+
 #include "backend/cuda/kernels/block_product.h"
 #include "loe/backend/adam.h"
 
@@ -21,6 +24,7 @@ struct WeightGradientArguments {
   int x_stride = 0;
   int z_stride = 0;
   int n_splits = 1;
+  bool adds = false;       ///< to partials that are there, of an earlier piece of the batch
   Buffer<const Number> x;  ///< [B, x_stride], the layer's input
   Buffer<const Number> z;  ///< [B, z_stride], dL/dsums of its outputs
   Buffer<const int> order;
@@ -65,7 +69,9 @@ LOE_DEVICE void store_weights(const Sums& sums, const WeightTile& tile, const We
   sums.for_each([&](int i, int j, float sum) {
     const int n = tile.row + i;
     const int k = tile.column + j;
-    if (n < g.n_out && k < g.n_in) g.partials[(matrix + n) * g.n_in + k] = sum;
+    if (n >= g.n_out || k >= g.n_in) return;
+    float& partial = g.partials[(matrix + n) * g.n_in + k];
+    partial = g.adds ? partial + sum : sum;
   });
 }
 
@@ -146,7 +152,8 @@ void find_weight_gradients(const Stream& stream, const WeightGradientArguments<t
 inline constexpr int kBiasRows = 1024;
 inline constexpr int kBiasThreads = 64;
 
-/// partials [n_chunks, n_out]: sums of z over chunks of kBiasRows samples, which share the bias whatever their expert.
+/// partials [n_chunks, n_out] += sums of z over chunks of kBiasRows samples, which share the bias whatever their
+/// expert.
 template <typename Number>
 LOE_KERNEL void sum_bias_gradients(int64_t n_samples, int n_out, int z_stride, Buffer<const Number> z,
                                    Buffer<float> partials) {
@@ -157,7 +164,7 @@ LOE_KERNEL void sum_bias_gradients(int64_t n_samples, int n_out, int z_stride, B
   const int64_t end = (chunk + 1) * kBiasRows < n_samples ? (chunk + 1) * kBiasRows : n_samples;
   float sum = 0;
   for (int64_t row = chunk * kBiasRows; row < end; ++row) sum += number_of(z[row * z_stride + n]);
-  partials[chunk * n_out + n] = sum;
+  partials[chunk * n_out + n] += sum;
 }
 
 #ifdef __CUDACC__
@@ -177,22 +184,73 @@ void find_bias_gradients(const Stream& stream, int64_t n_samples, int n_out, int
          Buffer<float>(partials, n_chunks * n_out));
 }
 
-/// The copies of weights that products read: [n_experts, n_out, stride] and, for the input's gradient, transposed
-/// [n_experts, n_in, transposed_stride]. What is behind a row's end is left as it is.
-template <typename Number>
-struct WeightCopies {
+/// Where a layer's weights lie in the products' matrices. Without blending that of expert e is row (e, n) of
+/// [n_experts, n_out, n_in]; a blended layer's are [cells, n_out, n_blended * segment], and every weight is in one
+/// place per corner: expert e is corner c of cell `cells[c * n_experts + e]`.
+struct WeightPlaces {
+  int n_experts;
   int n_in;
   int n_out;
+  int n_blended;
+  int segment;
+  Buffer<const int> cells;  ///< [n_blended, n_experts]; empty if n_blended is 1
+
+  LOE_METHOD int width() const { return n_blended == 1 ? n_in : n_blended * segment; }
+  /// body(matrix, row, column) for each place of weight i of [n_experts, n_out, n_in].
+  template <typename Body>
+  LOE_METHOD void for_each(int64_t i, const Body& body) const {
+    const auto k = static_cast<int>(i % n_in);
+    const auto n = static_cast<int>(i / n_in % n_out);
+    const auto e = static_cast<int>(i / n_in / n_out);
+    if (n_blended == 1) {
+      body(e, n, k);
+      return;
+    }
+    for (int c = 0; c < n_blended; ++c) body(cells[c * n_experts + e], n, c * segment + k);
+  }
+};
+
+/// The gradient of parameter i as the sum, in order, of what lies in partials.
+struct WeightGradient {
+  WeightPlaces places;
+  int64_t n_splits;
+  Buffer<const float> partials;  ///< [n_splits, matrices, n_out, width]
+  LOE_METHOD float operator()(int64_t i) const {
+    const int64_t size = int64_t{places.n_experts} * places.n_out * places.width();
+    float sum = 0;
+    places.for_each(i, [&](int matrix, int n, int k) {
+      const int64_t at = (int64_t{matrix} * places.n_out + n) * places.width() + k;
+      for (int64_t split = 0; split < n_splits; ++split) sum += partials[split * size + at];
+    });
+    return sum;
+  }
+};
+/// Of a bias, or of anything with a partial per parameter: partials [n_partials, n].
+struct PlainGradient {
+  int64_t n;
+  int64_t n_partials;
+  Buffer<const float> partials;
+  LOE_METHOD float operator()(int64_t i) const {
+    float sum = 0;
+    for (int64_t k = 0; k < n_partials; ++k) sum += partials[k * n + i];
+    return sum;
+  }
+};
+
+/// The copies of weights that products read: [matrices, n_out, stride] and, for the input's gradient, transposed
+/// [matrices, width, transposed_stride]. What is behind a row's end is left as it is.
+template <typename Forward, typename Backward>
+struct WeightCopies {
+  WeightPlaces places;
   int stride;
   int transposed_stride;
-  Buffer<Number> weights;
-  Buffer<Number> transposed;
+  Buffer<Forward> weights;
+  Buffer<Backward> transposed;
   LOE_METHOD void operator()(int64_t i, float theta) const {
-    const int64_t k = i % n_in;
-    const int64_t n = i / n_in % n_out;
-    const int64_t e = i / n_in / n_out;
-    store(weights[(e * n_out + n) * stride + k], theta);
-    store(transposed[(e * n_in + k) * transposed_stride + n], theta);
+    places.for_each(i, [&](int matrix, int n, int k) {
+      store(weights[(int64_t{matrix} * places.n_out + n) * stride + k], theta);
+      store(transposed[(int64_t{matrix} * places.width() + k) * transposed_stride + n], theta);
+    });
   }
 };
 /// A bias is read as it is.
@@ -202,25 +260,52 @@ struct NoCopies {
 
 inline constexpr int kAdamThreads = 256;
 
-/// Adds the partial sums in order, and updates parameters, moments and copies.
-template <typename Copies>
-LOE_KERNEL void update_params(AdamScalars scalars, int64_t n, int64_t n_partials, Buffer<const float> partials,
-                              Buffer<float> params, Buffer<float> adam_m, Buffer<float> adam_v, Copies copies) {
+/// What lies in device memory for the kernels of an update, so that they can be replayed with other numbers.
+struct UpdateBuffers {
+  Buffer<const AdamScalars> scalars;  ///< [1]
+  Buffer<const double> loss;          ///< [1]; nothing is changed unless it is finite
+};
+
+/// One update of n parameters, and of their copies.
+template <typename Gradient, typename Copies>
+LOE_KERNEL void update_params(int64_t n, UpdateBuffers update, Gradient gradient, Buffer<float> params,
+                              Buffer<float> adam_m, Buffer<float> adam_v, Copies copies) {
   const int64_t i = int64_t{block_index()} * kAdamThreads + thread_index();
-  if (i >= n) return;
-  float gradient = 0;
-  for (int64_t k = 0; k < n_partials; ++k) gradient += partials[k * n + i];
-  adam_update(scalars, gradient, params[i], adam_m[i], adam_v[i]);
+  if (i >= n || !(fabs(update.loss[0]) < std::numeric_limits<double>::infinity())) return;
+  adam_update(update.scalars[0], gradient(i), params[i], adam_m[i], adam_v[i]);
   copies(i, params[i]);
 }
 
-/// Device memory: partials [n_partials, n]; params, adam_m, adam_v [n].
+/// Device memory: params, adam_m, adam_v [n].
+template <typename Gradient, typename Copies>
+void update_by_adam(const Stream& stream, const UpdateBuffers& update, int64_t n, const Gradient& gradient,
+                    float* params, float* adam_m, float* adam_v, const Copies& copies) {
+  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Gradient, Copies>, n, update,
+         gradient, Buffer<float>(params, n), Buffer<float>(adam_m, n), Buffer<float>(adam_v, n), copies);
+}
+
+/// grads [n] = the gradient.
+template <typename Gradient>
+LOE_KERNEL void collect_gradient(int64_t n, Gradient gradient, Buffer<float> grads) {
+  const int64_t i = int64_t{block_index()} * kAdamThreads + thread_index();
+  if (i < n) grads[i] = gradient(i);
+}
+template <typename Gradient>
+void write_gradient(const Stream& stream, int64_t n, const Gradient& gradient, float* grads) {
+  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, collect_gradient<Gradient>, n, gradient,
+         Buffer<float>(grads, n));
+}
+
+/// The copies of n parameters.
 template <typename Copies>
-void update_by_adam(const Stream& stream, const AdamUpdate& update, int64_t n, int64_t n_partials,
-                    const float* partials, float* params, float* adam_m, float* adam_v, const Copies& copies) {
-  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Copies>, AdamScalars(update), n,
-         n_partials, Buffer<const float>(partials, n * n_partials), Buffer<float>(params, n), Buffer<float>(adam_m, n),
-         Buffer<float>(adam_v, n), copies);
+LOE_KERNEL void copy_params(int64_t n, Buffer<const float> params, Copies copies) {
+  const int64_t i = int64_t{block_index()} * kAdamThreads + thread_index();
+  if (i < n) copies(i, params[i]);
+}
+template <typename Copies>
+void write_copies(const Stream& stream, int64_t n, const float* params, const Copies& copies) {
+  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, copy_params<Copies>, n,
+         Buffer<const float>(params, n), copies);
 }
 
 }  // namespace LOE_EXECUTION

@@ -1,0 +1,11 @@
+#include "backend/cuda/executor.h"
+#include "backend/cuda/precisions.h"
+
+namespace loe::cuda {
+
+std::unique_ptr<Executor> make_bf16_executor(const NetworkSpec& spec, const ExecutorOptions& options) {
+  return std::make_unique<NetworkExecutor<Bf16Products, Bf16Products>>(make_plan(spec, options.max_group), options,
+                                                                       "mma m16n8k16 bf16");
+}
+
+}  // namespace loe::cuda
