@@ -3,7 +3,8 @@
 //
 //   copy           device memory, bytes read and written
 //   matrix PREC    cuBLAS on one product of 8192^3
-//   experts PREC   cuBLAS grouped products, one group per expert, of a layer of `pluto` (16 experts, 256 to 256, 262,144
+//   experts PREC   cuBLAS grouped products, one group per expert, of a layer of `pluto` (16 experts, 256 to 256,
+//   262,144
 //                  samples) and of `video` (64 experts, 160,000 samples): rows already sorted, no bias, no activation
 #include <cublas_v2.h>
 #include <cuda_runtime.h>
@@ -86,8 +87,8 @@ struct DeviceMatrix {
 };
 
 void print_rate(const char* what, const char* precision, double flops, double seconds) {
-  std::printf("{\"what\": \"%s\", \"precision\": \"%s\", \"seconds\": %.6g, \"gflops\": %.6g}\n", what, precision, seconds,
-              flops / seconds * 1e-9);
+  std::printf("{\"what\": \"%s\", \"precision\": \"%s\", \"seconds\": %.6g, \"gflops\": %.6g}\n", what, precision,
+              seconds, flops / seconds * 1e-9);
 }
 
 void measure_copy() {
@@ -164,8 +165,8 @@ int main() {
   }
   cudaDeviceProp properties;
   check(cudaGetDeviceProperties(&properties, 0));
-  std::printf("{\"what\": \"device\", \"name\": \"%s\", \"capability\": \"%d.%d\"}\n", properties.name, properties.major,
-              properties.minor);
+  std::printf("{\"what\": \"device\", \"name\": \"%s\", \"capability\": \"%d.%d\"}\n", properties.name,
+              properties.major, properties.minor);
   cublasHandle_t handle = nullptr;
   check(cublasCreate(&handle));
   measure_copy();

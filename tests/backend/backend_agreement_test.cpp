@@ -28,8 +28,11 @@ using test::kRuns;
 using test::RoundedNetwork;
 
 /// Those that have the precision. The CUDA backend runs emulated and, where there is a device, on that too.
-std::vector<const Backend*> backends_with(Precision precision) {
-  std::vector<const Backend*> backends = test::cuda_backends();
+std::vector<const Backend*> backends_with(Precision precision, const BackendCase& backend_case) {
+  std::vector<const Backend*> backends;
+  if (!test::kIsEmulationSlow || (precision == Precision::F32 && backend_case.n_samples < 64)) {
+    backends = test::cuda_backends();
+  }
   if (precision != Precision::Tf32) {
     backends.push_back(&cpu_backend());
   }
@@ -45,9 +48,15 @@ class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCas
         params_(drawn_.params.begin(), drawn_.params.end()),
         exact_pass_(network_forward(drawn_.spec, params_, drawn_.batch())) {}
 
+  void SetUp() override {
+    if (backends_with(precision_, std::get<1>(GetParam())).empty()) {
+      GTEST_SKIP() << "the emulation is too slow here";
+    }
+  }
+
   /// Runs `check` with an executor of every backend and instruction set that can do this precision.
   void on_every_executor(const std::function<void(Executor&)>& check) {
-    for (const Backend* backend : backends_with(precision_)) {
+    for (const Backend* backend : backends_with(precision_, std::get<1>(GetParam()))) {
       const std::vector<std::string> isas = backend->isas();
       ASSERT_FALSE(isas.empty());
       for (const std::string& isa : isas) {

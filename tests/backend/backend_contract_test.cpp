@@ -44,6 +44,7 @@ void on_every_target(const std::function<void(const Target&)>& check) {
   }
   for (const Backend* backend : test::cuda_backends()) {
     for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32}) {
+      if (test::kIsEmulationSlow && precision != Precision::F32) continue;
       SCOPED_TRACE(backend->name() + " " + to_string(precision));
       check({backend, "", precision});
     }

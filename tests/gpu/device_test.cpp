@@ -1,5 +1,5 @@
-// The CUDA backend on a real device; skipped, with the reason, where there is none. tests/backend puts the device beside
-// the reference in every case of its own too, if there is one.
+// The CUDA backend on a real device; skipped, with the reason, where there is none. tests/backend puts the device
+// beside the reference in every case of its own too, if there is one.
 #include <gtest/gtest.h>
 
 #include <algorithm>

@@ -9,6 +9,14 @@ namespace loe::test {
 
 const Backend& emulated_cuda_backend();
 
+/// The emulation changes stacks a million times a second, which costs 20 times as much under AddressSanitizer: there
+/// large tests leave it to f32. It checks the bounds of device memory itself in every build.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kIsEmulationSlow = true;
+#else
+inline constexpr bool kIsEmulationSlow = false;
+#endif
+
 /// The emulated one, and the real one where it can run.
 std::vector<const Backend*> cuda_backends();
 
