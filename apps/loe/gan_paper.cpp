@@ -80,7 +80,7 @@ class GanPaper : public PaperKind {
   const char* sample_word() const override { return "pixel"; }
   const Headline& headline() const override {
     static constexpr Headline kDistance = {"sliced_wasserstein",
-                                           "sliced Wasserstein &#215; 1000",
+                                           "sliced Wasserstein × 1000",
                                            "SWD x 1000",
                                            " SWD",
                                            "fid",
