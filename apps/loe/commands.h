@@ -9,6 +9,9 @@ class App;
 
 namespace loe::app {
 
+/// What `--device` takes, for the help of every sub-command that has it.
+constexpr const char* kDeviceNames = "auto, cpu, cuda, reference";
+
 /// What the parsed command line asks for. A sub-command's parser callback only stores `run`; main() calls it after
 /// parsing, so that a loe::Error never travels through the parser.
 struct Invocation {

@@ -211,7 +211,7 @@ void add_eval_command(CLI::App& app, Invocation& invocation) {
   add("--fid-resize", flags->fid.resize, "bilinear (default), bilinear_corner (TensorFlow 1)", "NAME");
   add("--fid-range", flags->fid.range, "the network's input for black and white (default -1,1)", "LOW,HIGH");
   add("--fid-layer", flags->fid.layer, "layer to read (default: the last)", "NAME");
-  command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
+  command->add_option("--device", flags->device, kDeviceNames)->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();
   command->add_option("--progress", flags->progress, "auto, plain, none")->type_name("MODE")->capture_default_str();

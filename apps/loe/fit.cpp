@@ -29,7 +29,7 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
       ->allow_extra_args(false);
   command.add_option("--params", flags.params, "preset auto: at most this many parameters, 250k, 9.4M")->type_name("N");
   command.add_option("--seed", flags.seed, "of weights and samples")->type_name("N");
-  command.add_option("--device", flags.device, "auto, cpu, reference")->type_name("NAME");
+  command.add_option("--device", flags.device, kDeviceNames)->type_name("NAME");
   command.add_option("--threads", flags.threads, "0: all usable cores; never changes a result")->type_name("N");
   command.add_option("--precision", flags.precision, "f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs")
       ->type_name("NAME");

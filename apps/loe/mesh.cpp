@@ -172,7 +172,7 @@ void add_mesh_command(CLI::App& app, Invocation& invocation) {
       ->add_option("--level", flags->level,
                    "density of the surface, per side of the normalised cube (default 10); more: less haze, more holes")
       ->type_name("X");
-  command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
+  command->add_option("--device", flags->device, kDeviceNames)->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();
   command->add_option("--progress", flags->progress, "auto, plain, none")->type_name("MODE")->capture_default_str();

@@ -447,14 +447,18 @@ void add_paper_command(CLI::App& app, Invocation& invocation) {
   CLI::App* command = app.add_subcommand("paper", "repeat a table of the paper");
   auto flags = std::make_shared<PaperFlags>();
   command
-      ->add_option("--table", flags->table, "1 (a picture of Pluto), 2 (a video), 3 (a radiance field) or 5 (layouts)")
+      ->add_option("--table", flags->table,
+                   "1 (a picture of Pluto), 2 (a video), 3 (a radiance field), 4 (a generator of faces) or 5 (layouts)")
       ->type_name("N");
-  command->add_option("--data", flags->data, "the picture; for table 2 the video, for table 3 the scene")
+  command
+      ->add_option("--data", flags->data,
+                   "the picture; for table 2 the video, for 3 the scene, for 4 the folder of faces")
       ->type_name("PATH");
   command
-      ->add_option("--scale", flags->scale,
-                   "full, small, or a name: pluto-2048, pluto-1024, video-128, nerf-mini, lego-mini, toy-256, toy-128, "
-                   "tiny")
+      ->add_option(
+          "--scale", flags->scale,
+          "full, small, or a name: pluto-2048, pluto-1024, video-128, nerf-mini, lego-mini, faces-64, toy-256, "
+          "toy-128, tiny")
       ->type_name("NAME")
       ->capture_default_str();
   command->add_option("--rows", flags->rows, "only these rows: pe_mlp,ours (default: all)")->type_name("LIST");
@@ -464,7 +468,7 @@ void add_paper_command(CLI::App& app, Invocation& invocation) {
       ->allow_extra_args(false);
   command->add_option("--out", flags->out, "folder (default runs/tableN-SCALE-DATE-TIME)")->type_name("FOLDER");
   command->add_option("--resume", flags->resume, "go on with the folder of an earlier call")->type_name("FOLDER");
-  command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME");
+  command->add_option("--device", flags->device, kDeviceNames)->type_name("NAME");
   command->add_option("--threads", flags->threads, "0: all usable cores; never changes a result")->type_name("N");
   command->add_option("--progress", flags->progress, "auto, plain, json (lines on stdout), none")
       ->type_name("MODE")

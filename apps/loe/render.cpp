@@ -217,7 +217,7 @@ void add_render_command(CLI::App& app, Invocation& invocation) {
   command->add_option("--depth", flags->depth, "u8, u16, f16, f32 (default: the source's)")->type_name("TYPE");
   add_scene_flags(*command, *flags);
   add_gan_flags(*command, *flags);
-  command->add_option("--device", flags->device, "auto, cpu, reference")->type_name("NAME")->capture_default_str();
+  command->add_option("--device", flags->device, kDeviceNames)->type_name("NAME")->capture_default_str();
   command->add_option("--threads", flags->threads, "0: all usable cores")->type_name("N");
   command->add_option("--precision", flags->precision, "f32, bf16")->type_name("NAME")->capture_default_str();
   command->add_option("--progress", flags->progress, "auto, plain, none")->type_name("MODE")->capture_default_str();
