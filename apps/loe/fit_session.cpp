@@ -253,6 +253,14 @@ RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& report
   return state;
 }
 
+/// Of the model's networks and of what the task runs beside them.
+std::vector<KernelInfo> all_kernels(const FitJob& job, const ModelExecutor& model) {
+  std::vector<KernelInfo> kernels = model.main().kernels();
+  const std::vector<KernelInfo> more = job.signal->companions(job.run.device).kernels;
+  kernels.insert(kernels.end(), more.begin(), more.end());
+  return kernels;
+}
+
 void write_environment(const FitJob& job, const RunFolder& folder, const ModelExecutor& model) {
   Json environment = machine_to_json();
   environment["started"] = utc_time();
@@ -264,7 +272,7 @@ void write_environment(const FitJob& job, const RunFolder& folder, const ModelEx
   data.update(job.signal->shape());
   data["type"] = job.signal->info().pixel_type;
   environment["config_hash"] = job.config_hash;
-  environment["kernels"] = kernels_to_json(model.main().kernels());
+  environment["kernels"] = kernels_to_json(all_kernels(job, model));
   write_text_file(folder.file("environment.json"),
                   environment.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
@@ -275,7 +283,9 @@ void describe_job(const FitJob& job, const RunFolder& folder, const ModelExecuto
                             format_integer(job.model.n_params()), format_integer(job.model.macs_per_sample()),
                             job.signal->sample_noun(), model.main().n_threads(), to_string(job.config.precision)));
   reporter.info(fmt::format("run {}", folder.path()));
-  for (const KernelInfo& kernel : model.main().kernels()) {
+  const std::string warning = job.signal->companions(job.run.device).warning;
+  if (!warning.empty()) reporter.warning(warning);
+  for (const KernelInfo& kernel : all_kernels(job, model)) {
     reporter.detail(fmt::format("{}: {} ({})", kernel.operation, kernel.kernel, kernel.reason));
   }
 }
@@ -314,7 +324,7 @@ Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor
   result["version"] = version();
   result["commit"] = build_commit();
   result["run"] = folder.path();
-  result["kernels"] = kernels_to_json(model.main().kernels());
+  result["kernels"] = kernels_to_json(all_kernels(job, model));
   return result;
 }
 

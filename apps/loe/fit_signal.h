@@ -81,6 +81,13 @@ class FitSignal {
   /// device, n_threads: for what a task computes beside its networks.
   virtual std::unique_ptr<Problem> problem(const FitConfig& config, const std::string& device, int n_threads) const = 0;
 
+  /// What runs beside the model's networks on this device, and why; a slower device than that is said aloud.
+  struct Companions {
+    std::vector<KernelInfo> kernels;
+    std::string warning;
+  };
+  virtual Companions companions(const std::string& /*device*/) const { return {}; }
+
   virtual Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const = 0;
   /// Evaluates, and writes reconstruction and error map into `folder`; no file appears if on_share throws.
   virtual Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,

@@ -5,6 +5,7 @@
 
 #include "fit_signal.h"
 #include "gan_report.h"
+#include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
 #include "loe/base/thread_pool.h"
 #include "loe/io/picture_set_reader.h"
@@ -62,6 +63,14 @@ class GanSignal final : public FitSignal {
   std::string config_hash(const FitConfig& config) const override { return gan_config_hash(config, set_); }
   std::unique_ptr<Problem> problem(const FitConfig& config, const std::string& device, int n_threads) const override {
     return std::make_unique<GanProblem>(set_, config, device, n_threads);
+  }
+  Companions companions(const std::string& device) const override {
+    const ConvDevice found = conv_device(device);
+    const std::string kernel = found.device == "cuda" ? "cudnn" : found.device == "cpu" ? "onednn" : "reference";
+    const std::string where = "the discriminators run on device " + found.device;
+    return {{{"discriminators", kernel + " f32 on device " + found.device,
+              found.reason.empty() ? "that is where the generator runs" : found.reason}},
+            found.reason.empty() ? "" : where + ", not on cuda: " + found.reason};
   }
 
   Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const override {

@@ -11,6 +11,7 @@
 
 #include "camera_picture.h"
 #include "commands.h"
+#include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
@@ -20,6 +21,7 @@
 #include "loe/io/safetensors.h"
 #include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
+#include "loe/nn/discriminator.h"
 #include "loe/nn/network.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
@@ -47,6 +49,21 @@ Json kernels_of(const std::string& device, const NetworkSpec& network) {
   return kernels;
 }
 
+/// What runs Table 4's discriminator on pictures of 64 x 64, or why nothing does.
+Json conv_kernels(const std::string& device) {
+  try {
+    const ConvDevice found = conv_device(device);
+    Json kernels = kernels_to_json(compile_conv(found.device, build_discriminator({}), 1)->kernels({64, 64}));
+    if (!found.reason.empty()) {
+      for (Json& kernel : kernels) kernel["reason"] = "on device " + found.device + ": " + found.reason;
+    }
+    return kernels;
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Unsupported) throw;
+    return error.what();
+  }
+}
+
 Json machine_info() {
   Json info = {{"kind", "machine"}};
   info.update(machine_to_json());
@@ -55,10 +72,12 @@ Json machine_info() {
   for (const std::string& name : available_devices()) {
     std::vector<std::string> isas = find_backend(name).isas();
     std::erase(isas, "");
-    devices.push_back({{"name", name}, {"isas", isas}, {"kernels", kernels_of(name, network)}});
+    devices.push_back(
+        {{"name", name}, {"isas", isas}, {"kernels", kernels_of(name, network)}, {"convolutions", conv_kernels(name)}});
   }
   info["devices"] = devices;
   if (!why_no_cuda().empty()) info["no_cuda"] = why_no_cuda();
+  if (why_no_cuda().empty() && !why_no_cuda_conv().empty()) info["no_cuda_convolutions"] = why_no_cuda_conv();
   return info;
 }
 

@@ -7,183 +7,37 @@
 #include <limits>
 #include <string>
 
-#include "backend/conv_rounding.h"
+#include "backend/conv_cases.h"
+#include "backend/cuda/emulated_conv.h"
 #include "loe/base/error.h"
 
 namespace loe {
 namespace {
 
-using test::Uniform;
+using namespace test;
 
-Activation leaky(double slope = 0.2) {
-  return {ActivationKind::LeakyRelu, slope};
+/// Executors that do not run on threads: cuDNN where it can run, and its executor with plain loops for products.
+std::vector<std::pair<std::string, std::unique_ptr<ConvExecutor>>> device_executors(const ConvNetSpec& spec) {
+  std::vector<std::pair<std::string, std::unique_ptr<ConvExecutor>>> executors;
+  executors.emplace_back("cuda emulated", emulated_conv(spec));
+  if (why_no_cuda_conv().empty()) executors.emplace_back("cuda", compile_cuda_conv(spec));
+  return executors;
 }
 
-/// Kernel 3, stride 2, padding 1, LeakyReLU on all but the last.
-ConvNetSpec patch_net(const std::vector<int>& widths) {
-  ConvNetSpec spec;
-  for (size_t i = 0; i + 1 < widths.size(); ++i) {
-    spec.layers.push_back({widths[i], widths[i + 1], 3, 2, 1, i + 2 < widths.size() ? leaky() : Activation{}});
-  }
-  return spec;
-}
-
-/// Weights of variance about 1 / fan_in, so that values neither grow nor vanish.
-std::vector<float> random_params(const ConvNetSpec& spec, uint64_t seed) {
-  Uniform uniform(seed);
-  std::vector<float> params;
-  for (const ConvLayerSpec& layer : spec.layers) {
-    const double bound = std::sqrt(6.0 / (layer.n_in * layer.kernel * layer.kernel));
-    for (int64_t k = 0; k < layer.n_weights(); ++k) params.push_back(static_cast<float>(uniform(-bound, bound)));
-    for (int k = 0; k < layer.n_out; ++k) params.push_back(static_cast<float>(uniform(-0.5, 0.5)));
-  }
-  return params;
-}
-
-std::vector<float> random_values(int64_t n, uint64_t seed) {
-  Uniform uniform(seed);
-  std::vector<float> values(n);
-  for (float& value : values) value = static_cast<float>(uniform(-1, 1));
-  return values;
-}
-
-template <class T>
-std::vector<double> to_double(const std::vector<T>& values) {
-  return {values.begin(), values.end()};
-}
-
-/// L = sum of (c y + y^2 / 2) with a coefficient per picture and place: its gradient depends on the outputs.
-class Bowl final : public PictureObjective {
- public:
-  explicit Bowl(int64_t n_out) : n_out_(n_out) {}
-  double coefficient(int64_t picture, int64_t place) const { return std::sin(1.3 * picture + 0.7 * place); }
-  double loss(int64_t first, int64_t count, const float* outputs, float* output_grads) const override {
-    double sum = 0;
-    for (int64_t i = 0; i < count * n_out_; ++i) {
-      const double c = coefficient(first + i / n_out_, i % n_out_);
-      sum += c * outputs[i] + 0.5 * outputs[i] * outputs[i];
-      output_grads[i] = static_cast<float>(c + outputs[i]);
-    }
-    return sum;
-  }
-
- private:
-  int64_t n_out_;
-};
-
-struct ConvCase {
-  std::string name;
-  ConvNetSpec spec;
-  int64_t n_pictures;
-  MapSize size;
-};
-
-ConvNetSpec one_layer(ConvLayerSpec layer) {
-  return {{layer}};
-}
-
-std::vector<ConvCase> cases() {
-  return {
-      {"patch_even", patch_net({3, 16, 32, 1}), 5, {16, 16}},
-      {"patch_odd", patch_net({3, 16, 32, 1}), 3, {13, 9}},
-      {"patch_deep_1x1_maps", patch_net({3, 8, 16, 24, 1}), 2, {5, 3}},
-      {"patch_one_pixel", patch_net({3, 8, 1}), 9, {1, 1}},
-      {"odd_widths", patch_net({2, 7, 13, 3}), 4, {11, 12}},
-      {"one_row", patch_net({3, 20, 5}), 3, {1, 17}},
-      {"stride_1", {{{3, 12, 3, 1, 1, leaky()}, {12, 4, 3, 1, 0, {}}}}, 3, {8, 7}},
-      {"kernel_1", {{{5, 17, 1, 1, 0, leaky(0.1)}, {17, 3, 1, 2, 0, {}}}}, 3, {6, 5}},
-      {"kernel_4", {{{3, 16, 4, 2, 1, leaky()}, {16, 2, 4, 2, 1, {}}}}, 2, {14, 10}},
-      {"kernel_5_stride_3", one_layer({3, 16, 5, 3, 2, {}}), 2, {11, 10}},
-      {"relu_at_the_end", one_layer({4, 6, 3, 2, 1, leaky(0)}), 3, {9, 9}},
-      {"many_pictures", patch_net({3, 16, 16, 1}), 37, {8, 8}},
-  };
-}
-
-/// Loss, outputs and gradients of a batch in one vector each.
-struct Result {
-  double loss = 0;
-  std::vector<float> outputs;
-  std::vector<float> param_grads;
-  std::vector<float> picture_grads;
-};
-
-Result run(ConvExecutor& executor, const ConvCase& c, const std::vector<float>& pictures) {
-  const int64_t n_out = executor.spec().n_out() * executor.spec().output_size(c.size).n_pixels();
-  Result result;
-  result.outputs.resize(c.n_pictures * n_out);
-  result.param_grads.assign(executor.spec().n_params(), 99.0F);
-  result.picture_grads.assign(pictures.size(), 99.0F);
-  const PictureBatch batch{c.n_pictures, c.size, pictures};
-  executor.forward(batch, result.outputs);
-  result.loss = executor.gradients(batch, Bowl(n_out), result.param_grads, result.picture_grads);
-  return result;
-}
-
-/// What a batch should give, and rounded runs of it. Index 0: exact.
-struct Truth {
-  test::Expectation outputs, param_grads, picture_grads;
-};
-
-void add(test::Expectation& expectation, bool is_exact, const std::vector<double>& values) {
-  if (is_exact) {
-    expectation.exact = values;
-  } else {
-    expectation.runs.push_back(values);
-  }
-}
-
-Truth truth_of(const ConvCase& c, const std::vector<float>& params, const std::vector<float>& pictures) {
-  const std::vector<double> exact_params = to_double(params);
-  const int64_t n_out = c.spec.n_out() * c.spec.output_size(c.size).n_pixels();
-  const int64_t n_in = c.spec.n_in() * c.size.n_pixels();
-  const Bowl bowl(n_out);
-  Truth truth;
-  for (int r = 0; r <= test::kRuns; ++r) {
-    test::RoundedConvNet rounded(c.spec, exact_params, 100 + r);
-    std::vector<double> outputs, picture_grads, param_grads(params.size());
-    for (int64_t picture = 0; picture < c.n_pictures; ++picture) {
-      const std::vector<double> x(pictures.begin() + picture * n_in, pictures.begin() + (picture + 1) * n_in);
-      const auto slope = [&](const std::vector<double>& y) {
-        std::vector<double> grads(n_out);
-        for (int64_t k = 0; k < n_out; ++k) grads[k] = bowl.coefficient(picture, k) + y[k];
-        return grads;
-      };
-      std::vector<double> y, dx(n_in);
-      if (r == 0) {
-        const reference::ConvPass pass = reference::conv_net_forward(c.spec, c.size, exact_params, x);
-        y = pass.values.back();
-        reference::conv_net_backward(c.spec, exact_params, pass, slope(y), param_grads, dx);
-      } else {
-        y = rounded.run(c.size, x, slope, param_grads, dx);
-      }
-      outputs.insert(outputs.end(), y.begin(), y.end());
-      picture_grads.insert(picture_grads.end(), dx.begin(), dx.end());
-    }
-    add(truth.outputs, r == 0, outputs);
-    add(truth.param_grads, r == 0, param_grads);
-    add(truth.picture_grads, r == 0, picture_grads);
-  }
-  return truth;
+/// Names for compile_conv of all that can run here.
+std::vector<std::string> conv_devices() {
+  std::vector<std::string> devices = {"cpu", "reference"};
+  if (why_no_cuda_conv().empty()) devices.push_back("cuda");
+  return devices;
 }
 
 class ConvAgreement : public testing::TestWithParam<ConvCase> {};
 
-TEST_P(ConvAgreement, OneDnnIsTheReferenceButForRounding) {
+TEST_P(ConvAgreement, EveryDeviceIsTheReferenceButForRounding) {
   const ConvCase& c = GetParam();
   const std::vector<float> params = random_params(c.spec, 1);
-  const std::vector<float> pictures = random_values(c.n_pictures * c.spec.n_in() * c.size.n_pixels(), 2);
-  const auto executor = compile_onednn_conv(c.spec, 2);
-  executor->set_params(params);
-  const Result found = run(*executor, c, pictures);
+  const std::vector<float> pictures = case_pictures(c);
   const Truth truth = truth_of(c, params, pictures);
-
-  std::vector<test::Block> tensors;
-  for (const TensorInfo& tensor : c.spec.tensors()) tensors.push_back({tensor.name, tensor.offset, tensor.size()});
-  truth.param_grads.check(found.param_grads, tensors);
-  truth.outputs.check(found.outputs, {{"outputs", 0, static_cast<int64_t>(found.outputs.size())}});
-  truth.picture_grads.check(found.picture_grads, {{"pictures", 0, static_cast<int64_t>(found.picture_grads.size())}});
-  truth.outputs.check_elements(found.outputs, "outputs");
-  truth.picture_grads.check_elements(found.picture_grads, "pictures");
   truth.param_grads.check_useful(test::kUnitF32, test::norm(truth.param_grads.exact), "parameters");
   truth.outputs.check_useful(test::kUnitF32, test::norm(truth.outputs.exact), "outputs");
   truth.picture_grads.check_useful(test::kUnitF32, test::norm(truth.picture_grads.exact), "pictures");
@@ -197,16 +51,19 @@ TEST_P(ConvAgreement, OneDnnIsTheReferenceButForRounding) {
     EXPECT_NEAR(oracle.param_grads[k], truth.param_grads.exact[k],
                 4 * test::kUnitF32 * test::norm(truth.param_grads.exact));
   }
-  // Sum over outputs of |dL/dy| times the error of y.
-  const double slope = test::norm(truth.outputs.exact) + std::sqrt(static_cast<double>(found.outputs.size()));
-  EXPECT_NEAR(found.loss, oracle.loss,
-              slope * truth.outputs.tolerance({"outputs", 0, static_cast<int64_t>(found.outputs.size())}));
+  expect_agreement(*compile_onednn_conv(c.spec, 2), "cpu", c, truth, params, pictures, oracle.loss);
+  for (const auto& [name, executor] : device_executors(c.spec)) {
+    expect_agreement(*executor, name, c, truth, params, pictures, oracle.loss);
+  }
+  // The same in pieces: of one picture each, or of some.
+  expect_agreement(*emulated_conv(c.spec, c.n_pictures <= 5 ? 1 : 20'000), "cuda emulated, in pieces", c, truth, params,
+                   pictures, oracle.loss);
 }
 
 TEST_P(ConvAgreement, BitsDoNotDependOnThreads) {
   const ConvCase& c = GetParam();
   const std::vector<float> params = random_params(c.spec, 1);
-  const std::vector<float> pictures = random_values(c.n_pictures * c.spec.n_in() * c.size.n_pixels(), 2);
+  const std::vector<float> pictures = case_pictures(c);
   std::vector<Result> results;
   for (const int n_threads : {1, 2, 5}) {
     const auto executor = compile_onednn_conv(c.spec, n_threads);
@@ -221,7 +78,7 @@ TEST_P(ConvAgreement, BitsDoNotDependOnThreads) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, ConvAgreement, testing::ValuesIn(cases()),
+INSTANTIATE_TEST_SUITE_P(Cases, ConvAgreement, testing::ValuesIn(conv_cases()),
                          [](const auto& case_info) { return case_info.param.name; });
 
 /// Central differences of f at x[k] by a step h: error of order h^2.
@@ -267,7 +124,7 @@ TEST(ConvNet, EmptyBatchesAndGradientsThatNobodyWants) {
   const ConvNetSpec spec = patch_net({3, 8, 1});
   const std::vector<float> params = random_params(spec, 1);
   const std::vector<float> pictures = random_values(4 * 3 * 25, 2);
-  for (const char* device : {"cpu", "reference"}) {
+  for (const std::string& device : conv_devices()) {
     const auto executor = compile_conv(device, spec, 2);
     executor->set_params(params);
     const Bowl bowl(4);
@@ -338,7 +195,7 @@ TEST(ConvNet, CountsSizesAndNames) {
 
 TEST(ConvNet, KernelsNameWhatRuns) {
   const ConvNetSpec spec = patch_net({3, 16, 1});
-  const std::vector<KernelInfo> kernels = compile_conv("auto", spec, 1)->kernels({16, 16});
+  const std::vector<KernelInfo> kernels = compile_conv("cpu", spec, 1)->kernels({16, 16});
   ASSERT_EQ(kernels.size(), 6U);
   EXPECT_EQ(kernels[0].operation, "convolution 0 forward f32");
   EXPECT_EQ(kernels[0].kernel.find("onednn "), 0U);
@@ -373,7 +230,8 @@ TEST(ConvNet, SpecErrorsNameLayerAndField) {
   refused("layers[0].activation", [](ConvNetSpec& spec) { spec.layers[0].activation.kind = ActivationKind::Sine; });
   refused("layers[0].slope", [](ConvNetSpec& spec) { spec.layers[0].activation.slope = 1; });
   refused("parameters", [](ConvNetSpec& spec) { spec.layers = {{kMaxWidth, kMaxWidth, 3, 1, 1, {}}}; });
-  expect_error(ErrorKind::Unsupported, "expected one of auto, cpu, reference, got \"tpu\"", [] {
+  const std::string cuda = why_no_cuda().empty() ? "cuda, " : "";
+  expect_error(ErrorKind::Unsupported, "expected one of auto, cpu, " + cuda + "reference, got \"tpu\"", [] {
     compile_conv("tpu", patch_net({3, 1}), 1);
   });
 }
@@ -383,7 +241,7 @@ TEST(ConvNet, ShapeErrorsSayWhatWasExpected) {
   const std::vector<float> pictures(2 * 3 * 16);
   std::vector<float> outputs(2 * 4 * 4);
   std::vector<float> grads(spec.n_params());
-  for (const char* device : {"cpu", "reference"}) {
+  for (const std::string& device : conv_devices()) {
     const auto executor = compile_conv(device, spec, 1);
     const auto refused = [&](const std::string& part, const std::function<void()>& call) {
       expect_error(ErrorKind::InvalidArgument, part, call);

@@ -114,14 +114,30 @@ class ConvExecutor {
                            std::span<float> picture_grads) = 0;
 };
 
-/// The executor of a device of find_backend(): "auto" and "cpu" run oneDNN in f32, "reference" plain loops in double on
-/// one thread. n_threads = 0: all usable cores. Error(InvalidArgument) for an invalid spec, Error(Unsupported) for an
-/// unknown device or a oneDNN that this machine cannot use.
+/// The executor of a device of find_backend(): "cuda" runs cuDNN in f32, "cpu" oneDNN in f32, "reference" plain loops
+/// in double on one thread, "auto" what conv_device() says. n_threads = 0: all usable cores; cuDNN and the reference
+/// use the caller's alone. Error(InvalidArgument) for an invalid spec, Error(Unsupported) for an unknown device, for
+/// "cuda" with why_no_cuda_conv(), or for a oneDNN that this machine cannot use.
 std::unique_ptr<ConvExecutor> compile_conv(const std::string& device, const ConvNetSpec& spec, int n_threads);
+
+/// Where the convolutions of a task on `device` run, and why not there.
+struct ConvDevice {
+  std::string device;  ///< for compile_conv
+  std::string reason;  ///< "" if it is the task's own device
+};
+/// "auto": "cuda" if it can run convolutions, else "cpu". "cuda": the same, where cuda_backend() can run at all. Any
+/// other: itself.
+ConvDevice conv_device(const std::string& device);
 
 /// Plain loops with double accumulation: the oracle (src/backend/reference).
 std::unique_ptr<ConvExecutor> compile_reference_conv(const ConvNetSpec& spec);
 /// oneDNN's primitives on pieces of the batch, each piece on one thread (src/backend/onednn).
 std::unique_ptr<ConvExecutor> compile_onednn_conv(const ConvNetSpec& spec, int n_threads);
+/// cuDNN's deterministic algorithms on pieces of the batch (src/backend/cuda). Error(Unsupported) with
+/// why_no_cuda_conv(); Error(OutOfMemory), there and in the calls, if the device has too little.
+std::unique_ptr<ConvExecutor> compile_cuda_conv(const ConvNetSpec& spec);
+/// Why compile_cuda_conv() cannot run: what why_no_cuda() says, or no cuDNN in this build or on this machine. "" if it
+/// can. The first call looks for cuDNN.
+const std::string& why_no_cuda_conv();
 
 }  // namespace loe

@@ -84,8 +84,9 @@ void generate_pictures(Executor& generator, const GeneratedSamples& samples, std
 /// first.
 class GanProblem : public Problem {
  public:
-  /// `pictures` must outlive the problem. device: of find_backend(), for the discriminators; n_threads 0: all usable
-  /// cores. Error(InvalidArgument) if the config is not a generator's or has another resolution.
+  /// `pictures` must outlive the problem. device: of find_backend(); the discriminators run where conv_device() says;
+  /// n_threads 0: all usable cores. Error(InvalidArgument) if the config is not a generator's or has another
+  /// resolution.
   GanProblem(const PictureSet& pictures, const FitConfig& config, const std::string& device, int n_threads);
   ~GanProblem() override;
 
@@ -130,7 +131,7 @@ struct GanEvaluation {
 inline constexpr int64_t kMaxSlicedPictures = 4096;
 
 /// Generates settings.n_evaluated pictures of `seed` and compares them with the set. on_share(done in [0, 1]) may throw
-/// to give up. device, n_threads: of the random features and of the metrics.
+/// to give up. device (see conv_device), n_threads: of the random features and of the metrics.
 GanEvaluation evaluate_gan(Executor& generator, const PictureSet& pictures, const GanSettings& settings, uint64_t seed,
                            const std::string& device, int n_threads, const std::function<void(double)>& on_share);
 

@@ -2,6 +2,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "loe/backend/conv_net.h"
 #include "loe/base/thread_pool.h"
 #include "loe/metric/frechet.h"
 #include "loe/nn/random_features.h"
@@ -96,7 +97,7 @@ GanEvaluation evaluate_gan(Executor& generator, const PictureSet& pictures, cons
   const int resolution = pictures.resolution();
   const int64_t n = settings.n_evaluated;
   ThreadPool pool(n_threads);
-  RandomFeatures network(device, n_threads);
+  RandomFeatures network(conv_device(device).device, n_threads);
   FeatureMeter generated(resolution, network, pool);
   NoisePatternMeter noise(resolution, resolution);
   NoisePatternMeter noise_of_set(resolution, resolution);

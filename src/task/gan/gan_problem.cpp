@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
 #include "loe/nn/discriminator.h"
 #include "loe/task/gan_task.h"
@@ -54,7 +55,7 @@ struct GanProblem::Impl {
       : pictures(set),
         config(fit),
         side(fit.gan.resolution),
-        discriminator({3, fit.gan.discriminator_channels, 0.2}, device, n_threads) {
+        discriminator({3, fit.gan.discriminator_channels, 0.2}, conv_device(device).device, n_threads) {
     const int64_t size = 3 * config.batch_size * side * side;
     real.resize(size);
     fake.resize(size);
