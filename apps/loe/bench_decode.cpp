@@ -10,8 +10,8 @@
 
 #include "bench.h"
 #include "bench_measure.h"
+#include "bench_peaks.h"
 #include "bench_workload.h"
-#include "loe/backend/peak.h"
 #include "loe/base/error.h"
 #include "loe/task/image_task.h"
 #include "loe/task/video_task.h"
@@ -93,9 +93,9 @@ nlohmann::ordered_json decode_record(const Workload& workload, Precision precisi
   const std::vector<float> params = initial_params(spec, 7);
   const auto executor = compile_for(options, spec, precision);
   executor->set_params(params);
-  // Decoding is a forward pass: f32 unless everything is bf16.
-  const PeakKind kind = precision == Precision::Bf16 ? PeakKind::Bf16 : PeakKind::F32;
-  PeakMeter meter(executor->n_threads());
+  // Decoding is a forward pass, which mixed does in f32.
+  const Precision type = precision == Precision::Mixed ? Precision::F32 : precision;
+  Peaks peaks(options.device, executor->n_threads());
 
   const int size = std::min(options.size > 0 ? options.size : std::min(workload.width, 2048), workload.width);
   const Window window(workload, size);
@@ -109,15 +109,13 @@ nlohmann::ordered_json decode_record(const Workload& workload, Precision precisi
   }
   Series seconds;
   Series twin_seconds;
-  Series peak;
   for (int repeat = 0; repeat < options.repeats; ++repeat) {
-    peak.add(meter.sample(kind));
+    peaks.sample(type);
     seconds.add(time_seconds([&] { window.decode(*executor, false); }));
-    peak.add(meter.sample(kind));
+    peaks.sample(type);
     if (twin != nullptr) twin_seconds.add(time_seconds([&] { window.decode(*twin, false); }));
   }
   const double n_pixels = static_cast<double>(size) * size;
-  const double floor = 2 * static_cast<double>(spec.macs_per_sample()) * n_pixels / (peak.median() * 1e9);
   nlohmann::ordered_json record = {{"workload", workload.name},
                                    {"precision", to_string(precision)},
                                    {"size", size},
@@ -126,12 +124,16 @@ nlohmann::ordered_json decode_record(const Workload& workload, Precision precisi
                                    {"seconds_min", seconds.min()},
                                    {"seconds_max", seconds.max()},
                                    {"pixels_per_second", n_pixels / seconds.median()},
-                                   {"peak_gflops", peak.median()},
-                                   {"floor_seconds", floor},
-                                   {"ratio_to_floor", seconds.median() / floor},
                                    {"memory_bytes", executor->memory_bytes()},
                                    {"hash", fmt::format("{:016x}", hash)},
                                    {"repeats", options.repeats}};
+  peaks.describe(spec, type, record);
+  if (peaks.is_measured()) {
+    const double peak = record["peak_gflops"];
+    const double floor = 2 * static_cast<double>(spec.macs_per_sample()) * n_pixels / (peak * 1e9);
+    record["floor_seconds"] = floor;
+    record["ratio_to_floor"] = seconds.median() / floor;
+  }
   if (workload.n_frames > 1) {
     record["frames_per_second"] = n_pixels / seconds.median() / (static_cast<double>(workload.width) * workload.height);
   }

@@ -4,8 +4,9 @@
 
 #include "bench.h"
 #include "bench_measure.h"
+#include "bench_peaks.h"
 #include "bench_workload.h"
-#include "loe/backend/peak.h"
+#include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"
 #include "loe/task/gan_task.h"
@@ -36,15 +37,15 @@ class GanBench {
         model_(build_model(config_), {compile_for(options, build_model(config_).main(), precision)}),
         problem_(pictures_, config_, options.device, options.threads),
         state_(initial_run_state(model_.spec(), kSeed)),
-        meter_(model_.main().n_threads()) {
+        peaks_(options.device, model_.main().n_threads()),
+        discriminator_device_(conv_device(options.device)) {
     model_.set_params(state_.params.params);
   }
 
   void run(int n_repeats) {
     step();
     for (int i = 0; i < n_repeats; ++i) {
-      const PeakKind kind = precision_ == Precision::Bf16 ? PeakKind::Bf16 : PeakKind::F32;
-      peak_.add(meter_.sample(kind));
+      peaks_.sample(precision_);
       const GanProblem::Times before = problem_.times();
       seconds_.add(time_seconds([&] { step(); }));
       const GanProblem::Times& after = problem_.times();
@@ -52,7 +53,7 @@ class GanBench {
       update_.add(after.generator_update - before.generator_update);
       discriminator_.add(after.discriminator - before.discriminator);
       picture_gradient_.add(after.picture_gradient - before.picture_gradient);
-      peak_.add(meter_.sample(kind));
+      peaks_.sample(precision_);
     }
   }
 
@@ -64,27 +65,29 @@ class GanBench {
                          2.0 * static_cast<double>(samples) * static_cast<double>(spec.macs_per_sample());
     const double generator = forward_.median() + update_.median();
     const double gflops = 1e-9 * flops / generator;
-    return {{"workload", kGanWorkload},
-            {"precision", to_string(precision_)},
-            {"batch", config_.batch_size},
-            {"samples", samples},
-            {"threads", model_.main().n_threads()},
-            {"seconds_per_step", seconds_.median()},
-            {"seconds_min", seconds_.min()},
-            {"seconds_max", seconds_.max()},
-            {"samples_per_second", static_cast<double>(samples) / seconds_.median()},
-            {"generator_seconds", generator},
-            {"generator_forward_seconds", forward_.median()},
-            {"generator_update_seconds", update_.median()},
-            {"discriminator_update_seconds", discriminator_.median()},
-            {"picture_gradient_seconds", picture_gradient_.median()},
-            {"gflops", gflops},
-            {"peak_gflops", peak_.median()},
-            {"peak_gflops_max", peak_.max()},
-            {"share_of_peak", gflops / peak_.median()},
-            {"memory_bytes", model_.main().memory_bytes()},
-            {"kernel", model_.main().kernels().front().kernel},
-            {"repeats", seconds_.values.size()}};
+    nlohmann::ordered_json record = {{"workload", kGanWorkload},
+                                     {"precision", to_string(precision_)},
+                                     {"batch", config_.batch_size},
+                                     {"samples", samples},
+                                     {"threads", model_.main().n_threads()},
+                                     {"seconds_per_step", seconds_.median()},
+                                     {"seconds_min", seconds_.min()},
+                                     {"seconds_max", seconds_.max()},
+                                     {"samples_per_second", static_cast<double>(samples) / seconds_.median()},
+                                     {"generator_seconds", generator},
+                                     {"generator_forward_seconds", forward_.median()},
+                                     {"generator_update_seconds", update_.median()},
+                                     {"discriminator_update_seconds", discriminator_.median()},
+                                     {"picture_gradient_seconds", picture_gradient_.median()},
+                                     {"discriminator_device", discriminator_device_.device},
+                                     {"gflops", gflops}};
+    if (!discriminator_device_.reason.empty()) record["why_not_cuda"] = discriminator_device_.reason;
+    peaks_.describe(spec, precision_, record);
+    if (peaks_.is_measured()) record["share_of_peak"] = gflops / record["peak_gflops"].get<double>();
+    record["memory_bytes"] = model_.main().memory_bytes();
+    record["kernel"] = model_.main().kernels().front().kernel;
+    record["repeats"] = seconds_.values.size();
+    return record;
   }
 
  private:
@@ -114,13 +117,13 @@ class GanBench {
   ModelExecutor model_;
   GanProblem problem_;
   RunState state_;
-  PeakMeter meter_;
+  Peaks peaks_;
+  ConvDevice discriminator_device_;
   Series seconds_;
   Series forward_;
   Series update_;
   Series discriminator_;
   Series picture_gradient_;
-  Series peak_;
 };
 
 }  // namespace

@@ -3,21 +3,30 @@
 #include <cmath>
 #include <vector>
 
+#include "loe/base/error.h"
+#include "machine.h"
 #ifdef LOE_HAS_ONEDNN_PEER
 #include "peer/peer.h"
+#endif
+#ifdef LOE_HAS_GPU_PEER
+#include "peer/gpu_peer.h"
 #endif
 
 namespace loe::app {
 
-#ifdef LOE_HAS_ONEDNN_PEER
+namespace {
 
-Rival make_rival(const NetworkSpec& spec, Precision precision, int n_threads) {
-  std::shared_ptr<peer::PeerStep> peer = peer::make_onednn_peer(spec, precision, n_threads);
-  Rival rival;
+Rival none(const std::string& reason) {
+  return {"none: " + reason, {}, {}, {}};
+}
+
+#if defined(LOE_HAS_ONEDNN_PEER) || defined(LOE_HAS_GPU_PEER)
+
+Rival rival_of(const std::shared_ptr<peer::PeerStep>& peer, Precision precision) {
   if (peer == nullptr) {
-    rival.name = precision == Precision::Mixed ? "none: no mixed rival" : "none: network not supported by the rival";
-    return rival;
+    return none(precision == Precision::Mixed ? "no mixed rival" : "network not supported by the rival");
   }
+  Rival rival;
   rival.name = peer->name();
   rival.prepare = [peer](const SampleSource& source) { peer->prepare(source); };
   rival.mse_gradients = [peer](std::span<const float> params, std::span<float> param_grads) {
@@ -27,15 +36,41 @@ Rival make_rival(const NetworkSpec& spec, Precision precision, int n_threads) {
   return rival;
 }
 
-#else
-
-Rival make_rival(const NetworkSpec& /*spec*/, Precision /*precision*/, int /*n_threads*/) {
-  Rival rival;
-  rival.name = "none: built without oneDNN";
-  return rival;
-}
-
 #endif
+
+#ifdef LOE_HAS_ONEDNN_PEER
+Rival cpu_rival(const NetworkSpec& spec, Precision precision, int n_threads) {
+  return rival_of(peer::make_onednn_peer(spec, precision, n_threads), precision);
+}
+#else
+Rival cpu_rival(const NetworkSpec&, Precision, int) {
+  return none("built without oneDNN");
+}
+#endif
+
+#ifdef LOE_HAS_GPU_PEER
+Rival gpu_rival(const NetworkSpec& spec, Precision precision) {
+  try {
+    return rival_of(peer::make_cublas_peer(spec, precision), precision);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::Unsupported) throw;
+    return none(error.what());
+  }
+}
+#else
+Rival gpu_rival(const NetworkSpec&, Precision) {
+  return none("built without cuBLAS (LOE_BUILD_PEERS)");
+}
+#endif
+
+}  // namespace
+
+Rival make_rival(const std::string& device, const NetworkSpec& spec, Precision precision, int n_threads) {
+  const Backend& backend = backend_of_flag(device);
+  if (&backend == &cpu_backend()) return cpu_rival(spec, precision, n_threads);
+  if (backend.name() == "cuda") return gpu_rival(spec, precision);
+  return none("no rival on device " + backend.name());
+}
 
 Agreement compare(Executor& executor, Rival& rival, Precision precision, std::span<const float> params,
                   const SampleSource& source) {

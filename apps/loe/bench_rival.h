@@ -18,8 +18,9 @@ struct Rival {
   std::function<double(const AdamUpdate& update, ParamState& state)> train_step;
 };
 
-/// The rival for this network and precision; without train_step, and named "none: <reason>", if there is none.
-Rival make_rival(const NetworkSpec& spec, Precision precision, int n_threads);
+/// The rival for this device, network and precision: on the CPU oneDNN, on device cuda cuBLAS. Without train_step, and
+/// named "none: <reason>", if there is none.
+Rival make_rival(const std::string& device, const NetworkSpec& spec, Precision precision, int n_threads);
 
 /// How far a rival's results are from ours.
 struct Agreement {
@@ -29,7 +30,7 @@ struct Agreement {
 };
 
 /// Compares loss and gradients on `source`. Allowed in f32: 1e-5 and 1e-3, the sums' order and the few activations next
-/// to zero that fall on the other side of the LeakyReLU. In bf16: 2e-2 and 0.15, as every rounding differs.
+/// to zero that fall on the other side of the LeakyReLU. In bf16 and tf32: 2e-2 and 0.15, as every rounding differs.
 Agreement compare(Executor& executor, Rival& rival, Precision precision, std::span<const float> params,
                   const SampleSource& source);
 

@@ -4,9 +4,9 @@
 
 #include "bench.h"
 #include "bench_measure.h"
+#include "bench_peaks.h"
 #include "bench_workload.h"
 #include "loe/backend/encoding.h"
-#include "loe/backend/peak.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"
 #include "loe/render/analytic_scene.h"
@@ -107,7 +107,7 @@ class SceneBench {
         problem_(pictures_, config_),
         state_(initial_run_state(model_.spec(), kSeed)),
         trunk_(compile_for(options, trunk_of(model_.spec().main()), precision)),
-        meter_(model_.main().n_threads()) {
+        peaks_(options.device, model_.main().n_threads()) {
     model_.set_params(state_.params.params);
     trunk_state_.params = initial_params(trunk_->spec(), kSeed);
     trunk_state_.adam_m.assign(trunk_state_.params.size(), 0.0F);
@@ -120,9 +120,9 @@ class SceneBench {
     make_trunk_samples();
     trunk_steps();
     for (int i = 0; i < n_repeats; ++i) {
-      peak_.add(meter_.sample(precision_ == Precision::Bf16 ? PeakKind::Bf16 : PeakKind::F32));
+      peaks_.sample(precision_);
       seconds_.add(time_seconds([&] { step(); }));
-      peak_.add(meter_.sample(precision_ == Precision::Bf16 ? PeakKind::Bf16 : PeakKind::F32));
+      peaks_.sample(precision_);
       trunk_seconds_.add(time_seconds([&] { trunk_steps(); }));
     }
   }
@@ -134,26 +134,29 @@ class SceneBench {
     const double seconds = seconds_.median();
     const double gflops = 1e-9 * flops / seconds;
     const double trunk_gflops = 1e-9 * flops_of_levels(field) * samples / trunk_seconds_.median();
-    return {{"workload", "nerf"},
-            {"precision", to_string(precision_)},
-            {"batch", config_.batch_size},
-            {"samples", n_samples_},
-            {"threads", model_.main().n_threads()},
-            {"seconds_per_step", seconds},
-            {"seconds_min", seconds_.min()},
-            {"seconds_max", seconds_.max()},
-            {"samples_per_second", samples / seconds},
-            {"gflops", gflops},
-            {"peak_gflops", peak_.median()},
-            {"peak_gflops_max", peak_.max()},
-            {"share_of_peak", gflops / peak_.median()},
-            {"share_of_peak_best", 1e-9 * flops / seconds_.min() / peak_.max()},
-            {"trunk_seconds", trunk_seconds_.median()},
-            {"trunk_share_of_peak", trunk_gflops / peak_.median()},
-            {"other_share", 1 - trunk_seconds_.median() / seconds},
-            {"memory_bytes", model_.main().memory_bytes()},
-            {"kernel", model_.main().kernels().front().kernel},
-            {"repeats", seconds_.values.size()}};
+    nlohmann::ordered_json record = {{"workload", "nerf"},
+                                     {"precision", to_string(precision_)},
+                                     {"batch", config_.batch_size},
+                                     {"samples", n_samples_},
+                                     {"threads", model_.main().n_threads()},
+                                     {"seconds_per_step", seconds},
+                                     {"seconds_min", seconds_.min()},
+                                     {"seconds_max", seconds_.max()},
+                                     {"samples_per_second", samples / seconds},
+                                     {"gflops", gflops}};
+    peaks_.describe(field, precision_, record);
+    record["trunk_seconds"] = trunk_seconds_.median();
+    record["other_share"] = 1 - trunk_seconds_.median() / seconds;
+    if (peaks_.is_measured()) {
+      const double peak = record["peak_gflops"];
+      record["share_of_peak"] = gflops / peak;
+      record["share_of_peak_best"] = 1e-9 * flops / seconds_.min() / record["peak_gflops_max"].get<double>();
+      record["trunk_share_of_peak"] = trunk_gflops / peak;
+    }
+    record["memory_bytes"] = model_.main().memory_bytes();
+    record["kernel"] = model_.main().kernels().front().kernel;
+    record["repeats"] = seconds_.values.size();
+    return record;
   }
 
  private:
@@ -213,11 +216,10 @@ class SceneBench {
   std::unique_ptr<Executor> trunk_;
   ParamState trunk_state_;
   std::vector<std::unique_ptr<TrunkObjective>> objectives_;
-  PeakMeter meter_;
+  Peaks peaks_;
   int64_t n_samples_ = 0;
   Series seconds_;
   Series trunk_seconds_;
-  Series peak_;
 };
 
 }  // namespace

@@ -5,9 +5,9 @@
 
 #include "bench.h"
 #include "bench_measure.h"
+#include "bench_peaks.h"
 #include "bench_rival.h"
 #include "bench_workload.h"
-#include "loe/backend/peak.h"
 #include "loe/base/error.h"
 #include "machine.h"
 
@@ -62,67 +62,28 @@ class Side {
   Series seconds_;
 };
 
-/// Samples of the peaks, taken between the measurements they are compared with.
-class Peaks {
- public:
-  explicit Peaks(int n_threads) : meter_(n_threads) {}
-
-  void sample(Precision precision) {
-    if (precision != Precision::Bf16) {
-      f32_.add(meter_.sample(PeakKind::F32));
-    }
-    if (precision != Precision::F32) {
-      bf16_.add(meter_.sample(PeakKind::Bf16));
-    }
-  }
-
-  /// The rate at which a step of `spec` would run if every product ran at the peak of its own operand type. Mixed: the
-  /// forward third in f32, the rest in bf16.
-  double rate(const NetworkSpec& spec, Precision precision, double (Series::*statistic)() const) const {
-    switch (precision) {
-      case Precision::F32:
-      case Precision::Tf32:
-        return (f32_.*statistic)();
-      case Precision::Bf16:
-        return (bf16_.*statistic)();
-      case Precision::Mixed:
-        break;
-    }
-    const double total = flops_per_step(spec, 1);
-    const double forward = 2 * static_cast<double>(spec.macs_per_sample());
-    return total / (forward / (f32_.*statistic)() + (total - forward) / (bf16_.*statistic)());
-  }
-
-  std::string kernels(Precision precision) const {
-    const std::string& f32 = meter_.kernel(PeakKind::F32);
-    const std::string& bf16 = meter_.kernel(PeakKind::Bf16);
-    if (precision == Precision::Mixed) {
-      return "forward " + f32 + ", backward " + bf16;
-    }
-    return precision == Precision::F32 ? f32 : bf16;
-  }
-
- private:
-  PeakMeter meter_;
-  Series f32_;
-  Series bf16_;
-};
-
 /// The rival beside our side; refuses to be timed if its results are not ours.
 class RivalSide {
  public:
-  RivalSide(Side& ours, Precision precision, const SampleSource& source)
-      : rival_(make_rival(ours.spec(), precision, ours.executor().n_threads())), state_(initial_state(ours.spec())) {
+  RivalSide(Side& ours, Precision precision, const SampleSource& source, const std::string& device)
+      : rival_(make_rival(device, ours.spec(), precision, ours.executor().n_threads())),
+        state_(initial_state(ours.spec())) {
     if (!rival_.train_step) {
       return;
     }
-    rival_.prepare(source);
-    agreement_ = compare(ours.executor(), rival_, precision, state_.params, source);
-    ours.restore_params();
-    if (agreement_.agrees) {
-      rival_.train_step(update_, state_);
-      ++update_.t;
+    try {
+      rival_.prepare(source);
+      agreement_ = compare(ours.executor(), rival_, precision, state_.params, source);
+      if (agreement_.agrees) {
+        rival_.train_step(update_, state_);
+        ++update_.t;
+      }
+    } catch (const Error& error) {
+      // A library that declines, or a device without room for both.
+      if (error.kind() != ErrorKind::Unsupported && error.kind() != ErrorKind::OutOfMemory) throw;
+      rival_ = Rival{"none: " + std::string(error.what()), {}, {}, {}};
     }
+    ours.restore_params();
   }
 
   bool is_timed() const { return rival_.train_step && agreement_.agrees; }
@@ -158,8 +119,7 @@ class StepBench {
         order_(options.order),
         source_(workload, batch_, sample_order_from_string(options.order)),
         ours_(workload.network, options, precision),
-        is_on_cpu_(&backend_of_flag(options.device) == &cpu_backend()),
-        peaks_(ours_.executor().n_threads()) {
+        peaks_(options.device, ours_.executor().n_threads()) {
     // Without experts there is no plain twin; what a network of sines costs is told by its twin without them.
     const bool has_experts = std::any_of(ours_.spec().layers.begin(), ours_.spec().layers.end(),
                                          [](const LayerSpec& layer) { return layer.n_experts() > 1; });
@@ -172,8 +132,8 @@ class StepBench {
     if (options.bilinear) {
       bilinear_ = std::make_unique<Side>(bilinear_twin(workload.network), options, precision);
     }
-    if (options.rivals && is_on_cpu_) {
-      rival_ = std::make_unique<RivalSide>(ours_, precision, source_);
+    if (options.rivals) {
+      rival_ = std::make_unique<RivalSide>(ours_, precision, source_, options.device);
     }
   }
 
@@ -192,7 +152,6 @@ class StepBench {
   std::string order_;
   LatticeSource source_;
   Side ours_;
-  bool is_on_cpu_;  ///< else there is no peak and no rival here; bench/peer/gpu_rates measures them
   Peaks peaks_;
   std::unique_ptr<Side> plain_;
   std::unique_ptr<Side> leaky_;
@@ -229,25 +188,21 @@ void StepBench::add_own_speed(nlohmann::ordered_json& record) const {
   const double flops = flops_per_step(ours_.spec(), batch_);
   const double seconds = ours_.seconds().median();
   const double gflops = flops / seconds * 1e-9;
-  const double peak = peaks_.rate(ours_.spec(), precision_, &Series::median);
-  const double best_peak = peaks_.rate(ours_.spec(), precision_, &Series::max);
   record["seconds_per_step"] = seconds;
   record["seconds_min"] = ours_.seconds().min();
   record["seconds_max"] = ours_.seconds().max();
   record["draw_seconds"] = draw_seconds_.median();
   record["samples_per_second"] = static_cast<double>(batch_) / seconds;
   record["gflops"] = gflops;
-  if (!is_on_cpu_) return;
-  record["peak_gflops"] = peak;
-  record["peak_gflops_max"] = best_peak;
-  record["peak_kernel"] = peaks_.kernels(precision_);
-  record["share_of_peak"] = gflops / peak;
-  record["share_of_peak_best"] = flops / ours_.seconds().min() * 1e-9 / best_peak;
+  peaks_.describe(ours_.spec(), precision_, record);
+  if (!peaks_.is_measured()) return;
+  record["share_of_peak"] = gflops / record["peak_gflops"].get<double>();
+  record["share_of_peak_best"] = flops / ours_.seconds().min() * 1e-9 / record["peak_gflops_max"].get<double>();
 }
 
 void StepBench::add_rival(nlohmann::ordered_json& record) const {
   const bool timed = rival_ && rival_->is_timed();
-  record["baseline"] = rival_ ? rival_->name() : is_on_cpu_ ? "none: --no-rivals" : "none: not on the CPU";
+  record["baseline"] = rival_ ? rival_->name() : "none: --no-rivals";
   record["baseline_seconds_per_step"] = nullptr;
   record["speedup_over_baseline"] = nullptr;
   if (timed) {
@@ -319,6 +274,7 @@ int bench_step(const BenchOptions& options) {
                  "peak_gflops",
                  "share_of_peak",
                  "share_of_peak_best",
+                 "copy_gigabytes_per_second",
                  "trunk_share_of_peak",
                  "other_share",
                  "generator_seconds",

@@ -8,6 +8,7 @@
 #include "loe/base/error.h"
 #include "onednn_gemm.h"
 #include "peer.h"
+#include "peer/peer_network.h"
 #include "row_kernels.h"
 #include "row_plan.h"
 
@@ -23,35 +24,6 @@ constexpr int64_t kMinChunk = 1024;
 
 int64_t chunk_size(int64_t n_samples, int n_threads) {
   return std::clamp(n_samples / (4 * n_threads), kMinChunk, kMaxChunk);
-}
-
-/// gamma(p) of InputSpec.
-template <class T>
-void encode(const NetworkSpec& spec, const float* p, T* out) {
-  if (spec.input.include_coordinates) {
-    for (int d = 0; d < spec.n_dims; ++d) {
-      const auto [low, high] = spec.input.coordinate_range;
-      store(static_cast<float>(low + (high - low) * static_cast<double>(p[d])), out++);
-    }
-  }
-  for (int d = 0; d < spec.n_dims; ++d) {
-    for (int k = 0; k < spec.input.n_frequencies; ++k) {
-      const double angle = std::ldexp(spec.input.frequency_scale * static_cast<double>(p[d]), k);
-      store(static_cast<float>(std::sin(angle)), out++);
-      store(static_cast<float>(std::cos(angle)), out++);
-    }
-  }
-}
-
-float slope_of(const Activation& activation) {
-  switch (activation.kind) {
-    case ActivationKind::LeakyRelu:
-      return static_cast<float>(activation.slope);
-    case ActivationKind::Relu:
-      return 0.0F;
-    default:
-      return 1.0F;
-  }
 }
 
 struct Chunk {
@@ -323,21 +295,10 @@ double OneDnnPeer<T>::train_step(const AdamUpdate& update, ParamState& state) {
   return loss;
 }
 
-bool is_supported(const NetworkSpec& spec, Precision precision) {
-  const auto layer_fits = [](const LayerSpec& layer) {
-    const ActivationKind kind = layer.activation.kind;
-    return layer.interpolation == Interpolation::Nearest &&
-           (kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu || kind == ActivationKind::Identity);
-  };
-  return precision != Precision::Mixed && spec.input.kind == InputKind::Encoding && !spec.input.has_embedding() &&
-         spec.layers.back().activation.kind == ActivationKind::Identity &&
-         std::all_of(spec.layers.begin(), spec.layers.end(), layer_fits);
-}
-
 }  // namespace
 
 std::unique_ptr<PeerStep> make_onednn_peer(const NetworkSpec& spec, Precision precision, int n_threads) {
-  if (!is_supported(spec, precision)) {
+  if (precision == Precision::Tf32 || !is_supported(spec, precision)) {
     return nullptr;
   }
   if (precision == Precision::Bf16) {
