@@ -7,12 +7,12 @@
 #include <bit>
 #include <cmath>
 
+#include "base/morton.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"
 #include "loe/signal/image.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
-#include "signal/morton.h"
 #include "signal/radix_sort.h"
 
 namespace loe::app {

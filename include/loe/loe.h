@@ -9,6 +9,7 @@
 #include "loe/backend/encoding.h"
 #include "loe/backend/network_spec.h"
 #include "loe/backend/peak.h"
+#include "loe/backend/pixel_samples.h"
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"

@@ -52,6 +52,26 @@ void check_source(const NetworkSpec& spec, const SampleSource& source) {
   }
 }
 
+void check_pixels(const NetworkSpec& spec, int64_t n_samples, const PixelSamples& pixels) {
+  constexpr int64_t kMaxSide = 65536;
+  const auto expect = [](bool condition, const char* what, int64_t expected, int64_t found) {
+    if (condition) return;
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] pixels: expected {} {}, got {}", expected, what, found));
+  };
+  expect(pixels.n_dims == spec.n_dims, "dimensions", spec.n_dims, pixels.n_dims);
+  expect(pixels.n_dims == 2 || pixels.n_dims == 3, "or 3 dimensions", 2, pixels.n_dims);
+  expect(pixels.n_channels == spec.n_out(), "channels (outputs of the network)", spec.n_out(), pixels.n_channels);
+  for (const int64_t size : pixels.size) expect(size >= 1 && size <= kMaxSide, "pixels a side at most", kMaxSide, size);
+  expect(pixels.n_dims == 3 || pixels.size[2] == 1, "frame in a picture", 1, pixels.size[2]);
+  expect(std::ssize(pixels.frames) == pixels.size[2], "frames", pixels.size[2], std::ssize(pixels.frames));
+  expect(pixels.n_samples == n_samples, "samples, as the source has", n_samples, pixels.n_samples);
+  if (pixels.every_pixel) expect(n_samples == pixels.n_pixels(), "samples, every pixel", pixels.n_pixels(), n_samples);
+  if (pixels.signal == 0) {
+    throw Error(ErrorKind::InvalidArgument, "[executor] pixels: expected a signal from new_signal_id(), got 0");
+  }
+}
+
 namespace {
 
 void check_update(const NetworkSpec& spec, const AdamUpdate& update, const ParamSlice& state) {

@@ -21,6 +21,10 @@ void check_backward(const NetworkSpec& spec, const BatchView& batch, std::span<c
 /// At least one sample (the mean over none is undefined), and an input that a SampleSource can feed: not Features.
 void check_source(const NetworkSpec& spec, const SampleSource& source);
 
+/// Error(InvalidArgument) unless the pixels that a source describes are its samples, and a signal: as many of them, the
+/// network's dimensions and outputs as channels, sizes and frames within their ranges.
+void check_pixels(const NetworkSpec& spec, int64_t n_samples, const PixelSamples& pixels);
+
 /// What no backend can do, whatever its precisions and instruction sets: max_group outside 1..65536.
 void check_options(const ExecutorOptions& options);
 

@@ -7,7 +7,7 @@
 namespace loe {
 
 /// Exact: every half is a float. NaNs stay NaNs.
-inline float half_to_float(uint16_t half) {
+constexpr float half_to_float(uint16_t half) {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000U) << 16;
   const uint32_t magnitude = half & 0x7FFFU;
   if (magnitude >= 0x7C00U) {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/morton.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"
-#include "signal/morton.h"
 #include "signal/radix_sort.h"
 #include "signal/unit_of_byte.h"
 

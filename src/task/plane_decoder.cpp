@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <bit>
 
+#include "base/morton.h"
 #include "loe/base/error.h"
-#include "signal/morton.h"
 
 namespace loe {
 namespace {

@@ -7,6 +7,7 @@
 
 #include "backend/cuda/emulated_backend.h"
 #include "backend/network_builders.h"
+#include "backend/pixel_sources.h"
 #include "loe/backend/backend.h"
 
 namespace loe {
@@ -80,6 +81,39 @@ TEST_P(Gpu, TheDeviceDoesWhatTheEmulationDoes) {
   }
   // After a step of Adam, whose first steps have the size of the rate whatever the gradient: bf16 may flip a few signs.
   EXPECT_LT(std::sqrt(difference / size), GetParam() == Precision::F32 ? 1e-3 : 3e-2);
+}
+
+/// Batches drawn on the device, a step ahead in a stream of their own, against the samplers' on the same device: the
+/// same bits, or CUB's order, a missing event or a batch that was overwritten shows.
+template <class Batch>
+void expect_same_training(const NetworkSpec& spec, Precision precision, Batch& batch) {
+  constexpr int64_t kSteps = 30;
+  const auto host = cuda_backend().compile(spec, {precision, 0, ""});
+  const auto device = cuda_backend().compile(spec, {precision, 1, ""});
+  test::TrainedOnPixels expected = test::start_on_pixels(spec);
+  test::TrainedOnPixels found = expected;
+  test::train_on_pixels(*host, batch, false, 0, kSteps, expected);
+  test::train_on_pixels(*device, batch, true, 0, kSteps, found);
+  EXPECT_EQ(found.losses, expected.losses);
+  EXPECT_TRUE(found == expected);
+  EXPECT_EQ(test::sampling_of(*device).reason, "the signal is on the device");
+}
+
+TEST_P(Gpu, BatchesDrawnOnTheDeviceAreTheSamplers) {
+  for (const PixelType type : {PixelType::U8, PixelType::U16, PixelType::F16, PixelType::F32}) {
+    SCOPED_TRACE(to_string(type));
+    const Image image = test::speckled_image(701, 433, 3, type);
+    PixelBatch<ImageSampler> random(image, PixelSampling::RandomPixels, 100001, 5);
+    expect_same_training(wide(), GetParam(), random);
+  }
+  const Image image = test::speckled_image(301, 233, 3, PixelType::U8);
+  PixelBatch<ImageSampler> all(image, PixelSampling::AllPixels, 1, 5);
+  expect_same_training(wide(), GetParam(), all);
+  PixelBatch<ImageSampler> pieces(image, PixelSampling::RandomPixels, 300000, 5);
+  expect_same_training(wide(), GetParam(), pieces);
+  const Video video = test::speckled_video(130, 70, 33, 3, PixelType::U8);
+  PixelBatch<VideoSampler> clip(video, PixelSampling::RandomPixels, 70001, 5);
+  expect_same_training(make_network({.n_dims = 3, .widths = {64, 64, 64}, .tile = {{2, 2, 2, 1}}}), GetParam(), clip);
 }
 
 INSTANTIATE_TEST_SUITE_P(Precisions, Gpu,

@@ -9,8 +9,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/morton.h"
 #include "loe/base/error.h"
-#include "signal/morton.h"
 
 namespace loe {
 namespace {

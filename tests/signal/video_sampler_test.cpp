@@ -7,8 +7,8 @@
 #include <set>
 #include <thread>
 
+#include "base/morton.h"
 #include "loe/base/error.h"
-#include "signal/morton.h"
 
 namespace loe {
 namespace {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "loe/backend/network_spec.h"
+#include "loe/backend/pixel_samples.h"
 
 namespace loe {
 
@@ -46,6 +47,9 @@ class SampleSource {
   /// Writes coords [count, n_dims] and targets [count, n_out] of samples first .. first + count - 1.
   /// Neighbouring samples should be close in space: it makes coarse levels contiguous. Not needed for correctness.
   virtual void fill(int64_t first, int64_t count, float* coords, float* targets) const = 0;
+  /// The same samples as pixels of a signal in memory, for backends that can draw them where they compute; or null.
+  /// Valid as long as the batch is.
+  virtual const PixelSamples* pixels() const { return nullptr; }
 };
 
 /// A loss over samples that belong together in groups: the samples of one ray, of which only the rendered colour is
@@ -142,7 +146,8 @@ class Executor {
 
   /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
   /// is changed. state.params must be what set_params was last given, or the result of the last train_step; see
-  /// download().
+  /// download(). An executor on another device may still be computing the update when it returns; all other calls wait
+  /// for it.
   virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) = 0;
 
   /// Brings `state` up to date. An executor whose parameters live on another device takes state's moments over at the

@@ -34,7 +34,7 @@ inline float to_unit_float(uint32_t word) {
 }
 
 /// A word as an integer in [0, bound) by multiply-shift (bias below bound / 2^32).
-inline uint32_t to_bounded(uint32_t word, uint32_t bound) {
+constexpr uint32_t to_bounded(uint32_t word, uint32_t bound) {
   return static_cast<uint32_t>((static_cast<uint64_t>(word) * bound) >> 32);
 }
 

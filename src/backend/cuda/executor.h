@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "backend/check.h"
-#include "backend/cuda/network_pass.h"
+#include "backend/cuda/drawn_batches.h"
 #include "loe/backend/backend.h"
 #include "loe/base/thread_pool.h"
 
@@ -15,7 +15,8 @@ namespace loe::cuda {
 inline namespace LOE_EXECUTION {
 
 /// A batch is cut into pieces of NetworkPlan::piece_rows samples; gradients of pieces are added in order. A training
-/// step of one piece, the usual case, is recorded once and replayed.
+/// step of one piece, the usual case, is recorded once and replayed, in two parts: the loss is read between them, so
+/// that train_step returns while the gradients are still to come, and the host is a step ahead of the device.
 template <typename ForwardMath, typename BackwardMath>
 class NetworkExecutor final : public Executor {
  public:
@@ -25,11 +26,20 @@ class NetworkExecutor final : public Executor {
         math_name_(std::move(math_name)),
         pool_(options.n_threads),
         memory_(plan_, stream_.get()),
-        pass_(plan_, memory_, stream_.get()) {}
+        pass_(plan_, memory_, stream_.get()),
+        batches_(plan_, memory_, pass_) {}
+
+  /// Recorded launches may still run, on memory that is about to go.
+  ~NetworkExecutor() override {
+    try {
+      finish(stream());
+    } catch (const Error&) {  // a device that is gone
+    }
+  }
 
   const NetworkSpec& spec() const override { return plan_.spec; }
   int n_threads() const override { return pool_.n_threads(); }
-  int64_t memory_bytes() const override { return memory_.n_bytes(); }
+  int64_t memory_bytes() const override { return memory_.n_bytes() + batches_.n_bytes(); }
   std::vector<KernelInfo> kernels() const override;
 
   void set_params(std::span<const float> params) override;
@@ -49,12 +59,27 @@ class NetworkExecutor final : public Executor {
   /// body(first, count) for the pieces of n samples, at least once; cut between groups if there are any.
   template <typename Body>
   void for_each_piece(int64_t n, std::span<const int64_t> groups, const Body& body) const;
-  void reserve(int64_t n, bool is_training) {
-    if (memory_.reserve(plan_, stream(), n, is_training)) step_.forget();
-  }
+  void reserve(int64_t n, bool is_training);
   int64_t largest_piece(int64_t n) const { return std::min(n, plan_.piece_rows); }
   void load(const BatchView& batch, int64_t first, int64_t n);
   void load(const SampleSource& source, int64_t first, int64_t n);
+  /// Where a batch of one piece comes from.
+  enum class Samples { Host, Drawn, EveryPixel };
+  struct StepKind {
+    int64_t n_samples = -1;
+    Samples samples = Samples::Host;
+    int64_t version = 0;
+    bool operator==(const StepKind&) const = default;
+  };
+  /// A step of one kind, with the batch in one of its two places.
+  struct RecordedStep {
+    StepKind kind;
+    Replay until_loss;
+    Replay after_loss;
+  };
+  RecordedStep& recorded_step(const StepKind& kind);
+  double train_at_once(const SampleSource& source, const PixelSamples* pixels);
+  double train_in_pieces(const SampleSource& source, const PixelSamples* pixels);
   double run_objective(const Objective& objective);
   double evaluate_loss(const Objective& objective, int64_t first, int64_t n);
   double read_loss();
@@ -68,10 +93,11 @@ class NetworkExecutor final : public Executor {
   OwnStream stream_;
   NetworkMemory<typename ForwardMath::Number, typename BackwardMath::Number> memory_;
   NetworkPass<ForwardMath, BackwardMath> pass_;
-  Replay step_;
-  int64_t step_samples_ = -1;  ///< of the batch that step_ was recorded for
-  bool has_moments_ = false;   ///< those of the state that is trained
-  bool is_ahead_ = false;      ///< of the state that the caller has
+  DrawnBatches<ForwardMath, BackwardMath> batches_;
+  RecordedStep steps_[2];  ///< by DrawnBatches::side
+  EarlyRead<double> early_loss_;
+  bool has_moments_ = false;  ///< those of the state that is trained
+  bool is_ahead_ = false;     ///< of the state that the caller has
   std::vector<float> coords_;
   std::vector<float> features_;
   std::vector<float> targets_;
@@ -98,9 +124,23 @@ void NetworkExecutor<FM, BM>::for_each_piece(int64_t n, std::span<const int64_t>
 }
 
 template <typename FM, typename BM>
+void NetworkExecutor<FM, BM>::reserve(int64_t n, bool is_training) {
+  bool has_moved = false;
+  try {
+    has_moved = memory_.reserve(plan_, stream(), n, is_training);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::OutOfMemory || !batches_.has_memory()) throw;
+    batches_.refuse(stream(), "the signal's memory was needed for the network");
+    has_moved = memory_.reserve(plan_, stream(), n, is_training);
+  }
+  if (has_moved) batches_.forget_second(stream());
+}
+
+template <typename FM, typename BM>
 std::vector<KernelInfo> NetworkExecutor<FM, BM>::kernels() const {
   const std::string reason = "the backend's only kernel for it in this precision";
   std::vector<KernelInfo> list = {
+      batches_.info(),
       {"routing", "cuda stable counting sort by expert, f64 positions", reason},
       {"expert_linear forward", "cuda 64x64 tiles of rows gathered by expert, " + math_name_, reason},
       {"expert_linear input gradient", "cuda 64x64 tiles, transposed weights", reason},
@@ -224,33 +264,73 @@ void NetworkExecutor<FM, BM>::take_moments(const AdamUpdate& update, const Param
     has_moments_ = true;
   }
   is_ahead_ = true;
-  const AdamScalars scalars(update);
-  memory_.scalars.upload(stream(), &scalars, 1);
+  put(stream(), AdamScalars(update), memory_.scalars);
 }
 
 template <typename FM, typename BM>
 double NetworkExecutor<FM, BM>::train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, source, update, state);
   const int64_t n_samples = source.n_samples();
-  const int64_t n_total = n_samples * plan_.spec.n_out();
+  const PixelSamples* pixels = source.pixels();
+  if (pixels != nullptr) check_pixels(plan_.spec, n_samples, *pixels);
   reserve(largest_piece(n_samples), true);
+  if (pixels != nullptr && !batches_.take_signal(stream(), *pixels)) pixels = nullptr;
   take_moments(update, state);
-  if (n_samples <= plan_.piece_rows) {
-    if (step_samples_ != n_samples) step_.forget();
-    step_samples_ = n_samples;
-    load(source, 0, n_samples);
-    step_.run(stream(), [&] {
-      pass_.forward(n_samples);
-      pass_.mse(n_samples, n_total, false);
-      pass_.backward(n_samples, false, false);
-      pass_.update();
-    });
-    return read_loss();
+  return n_samples <= plan_.piece_rows ? train_at_once(source, pixels) : train_in_pieces(source, pixels);
+}
+
+template <typename FM, typename BM>
+typename NetworkExecutor<FM, BM>::RecordedStep& NetworkExecutor<FM, BM>::recorded_step(const StepKind& kind) {
+  RecordedStep& step = steps_[batches_.side()];
+  if (step.kind == kind) return step;
+  finish(stream());
+  step.until_loss.forget();
+  step.after_loss.forget();
+  step.kind = kind;
+  return step;
+}
+
+/// pixels: null if the host fills the batch.
+template <typename FM, typename BM>
+double NetworkExecutor<FM, BM>::train_at_once(const SampleSource& source, const PixelSamples* pixels) {
+  const int64_t n = source.n_samples();
+  Samples samples = Samples::Host;
+  if (pixels == nullptr) {
+    load(source, 0, n);
+  } else {
+    samples = pixels->every_pixel ? Samples::EveryPixel : Samples::Drawn;
+    batches_.take(stream(), *pixels);
+    batches_.announce_next(stream(), *pixels);
   }
+  RecordedStep& step = recorded_step({n, samples, batches_.version()});
+  step.until_loss.run(stream(), [&] {
+    if (samples == Samples::Host) pass_.prepare(stream(), n);
+    pass_.forward_prepared(n);
+    pass_.mse(n, n * plan_.spec.n_out(), false);
+  });
+  early_loss_.start(stream(), memory_.loss);
+  step.after_loss.run(stream(), [&] {
+    if (samples == Samples::Drawn) batches_.fork(stream());
+    pass_.backward(n, false, false);
+    pass_.update();
+    if (samples == Samples::Drawn) batches_.join(stream());
+  });
+  if (pixels != nullptr) batches_.leave(*pixels);
+  return early_loss_.finish();
+}
+
+template <typename FM, typename BM>
+double NetworkExecutor<FM, BM>::train_in_pieces(const SampleSource& source, const PixelSamples* pixels) {
+  const int64_t n_samples = source.n_samples();
+  if (pixels != nullptr) batches_.draw_all(stream(), *pixels);
   for_each_piece(n_samples, {}, [&](int64_t first, int64_t n) {
-    load(source, first, n);
+    if (pixels != nullptr) {
+      batches_.take_piece(stream(), first, n);
+    } else {
+      load(source, first, n);
+    }
     pass_.forward(n);
-    pass_.mse(n, n_total, first > 0);
+    pass_.mse(n, n_samples * plan_.spec.n_out(), first > 0);
     pass_.backward(n, first > 0, false);
   });
   pass_.update();

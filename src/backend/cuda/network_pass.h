@@ -22,7 +22,13 @@ class NetworkPass {
       : plan_(plan), m_(memory), stream_(stream) {}
 
   /// From memory.coords and features to memory.outputs [n, n_out].
-  void forward(int64_t n);
+  void forward(int64_t n) {
+    prepare(stream_, n);
+    forward_prepared(n);
+  }
+  /// The part of it that needs no parameters, in any stream: routes and encoded inputs.
+  void prepare(const Stream& stream, int64_t n);
+  void forward_prepared(int64_t n);
   /// From memory.output_grads to partial sums of all gradients, on top of those of earlier pieces if `adds`; with
   /// wants_input_grads to memory.input_grads. After forward of the same piece.
   void backward(int64_t n, bool adds, bool wants_input_grads);
@@ -74,8 +80,8 @@ class NetworkPass {
   template <typename Body>
   void for_each_tensor(const Body& body);
 
-  void sort_samples(int64_t n);
-  void load_input(int64_t n);
+  void sort_samples(const Stream& stream, int64_t n);
+  void load_input(const Stream& stream, int64_t n);
   void prepare_reads(int l, int64_t n);
   template <typename Out>
   void multiply_forward(int l, int64_t n, Buffer<Out> y, bool keeps_sums);
@@ -95,37 +101,37 @@ class NetworkPass {
 };
 
 template <typename FM, typename BM>
-void NetworkPass<FM, BM>::sort_samples(int64_t n) {
+void NetworkPass<FM, BM>::sort_samples(const Stream& stream, int64_t n) {
   for (std::size_t r = 0; r < m_.routes.size(); ++r) {
     const LayerSpec& layer = plan_.spec.layers[static_cast<std::size_t>(plan_.routes[r].layer)];
     const RouteSpec spec = route_spec(layer, plan_.spec.n_dims);
     RouteMemory& route = m_.routes[r];
-    sort_by_expert(stream_, spec, n, kTileRows,
+    sort_by_expert(stream, spec, n, kTileRows,
                    {m_.coords.data(), m_.experts.data(), m_.starts.data(), route.order.data(), route.offsets.data(),
                     route.tile_offsets.data()});
     if (plan_.routes[r].n_blended > 1) {
-      launch_items(stream_, n, find_coefficients, spec, m_.coords.const_buffer(), route.coefficients.buffer());
+      launch_items(stream, n, find_coefficients, spec, m_.coords.const_buffer(), route.coefficients.buffer());
     }
   }
 }
 
 template <typename FM, typename BM>
-void NetworkPass<FM, BM>::load_input(int64_t n) {
+void NetworkPass<FM, BM>::load_input(const Stream& stream, int64_t n) {
   const InputSpec& input = plan_.spec.input;
   if (input.kind == InputKind::Features) {
-    launch_items(stream_, n * plan_.input_stride, join_rows<F>, RowView<const F>{{nullptr, 0}, 0}, 0,
+    launch_items(stream, n * plan_.input_stride, join_rows<F>, RowView<const F>{{nullptr, 0}, 0}, 0,
                  features(0, input.n_features), m_.input.forward());
   } else {
-    encode_inputs(stream_, encode_spec(input, plan_.spec.n_dims), n, plan_.input_stride, m_.coords.data(),
+    encode_inputs(stream, encode_spec(input, plan_.spec.n_dims), n, plan_.input_stride, m_.coords.data(),
                   m_.input.forward().data.data);
   }
-  if (input.has_embedding()) {
-    const int64_t offset = plan_.spec.embedding_offset();
-    const Buffer<const float> table(m_.params.data() + offset, plan_.n_params - offset);
-    launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims), m_.coords.const_buffer(),
-                 table, input.encoding_width(plan_.spec.n_dims), m_.input.forward());
-  }
-  m_.input.finish(stream_, n);
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::prepare(const Stream& stream, int64_t n) {
+  sort_samples(stream, n);
+  load_input(stream, n);
+  if (!plan_.spec.input.has_embedding()) m_.input.finish(stream, n);
 }
 
 template <typename FM, typename BM>
@@ -199,9 +205,15 @@ void NetworkPass<FM, BM>::layer_forward(int l, int64_t n) {
 }
 
 template <typename FM, typename BM>
-void NetworkPass<FM, BM>::forward(int64_t n) {
-  sort_samples(n);
-  load_input(n);
+void NetworkPass<FM, BM>::forward_prepared(int64_t n) {
+  const InputSpec& input = plan_.spec.input;
+  if (input.has_embedding()) {
+    const int64_t offset = plan_.spec.embedding_offset();
+    const Buffer<const float> table(m_.params.data() + offset, plan_.n_params - offset);
+    launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims), m_.coords.const_buffer(),
+                 table, input.encoding_width(plan_.spec.n_dims), m_.input.forward());
+    m_.input.finish(stream_, n);
+  }
   for (int l = 0; l < n_layers(); ++l) layer_forward(l, n);
 }
 

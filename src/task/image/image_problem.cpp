@@ -6,21 +6,17 @@
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
-#include "loe/signal/image_sampler.h"
 #include "loe/task/image_task.h"
+#include "task/pixel_batch.h"
 
 namespace loe {
 
-struct ImageProblem::Impl : SampleSource {
+struct ImageProblem::Impl {
   Impl(const Image& picture, const FitConfig& config)
-      : image(picture), sampler(picture, config.sampling, config.batch_size, config.seed) {}
-  int64_t n_samples() const override { return sampler.n_samples(); }
-  void fill(int64_t first, int64_t count, float* coords, float* targets) const override {
-    sampler.fill(first, count, coords, targets);
-  }
+      : image(picture), batch(picture, config.sampling, config.batch_size, config.seed) {}
 
   const Image& image;
-  ImageSampler sampler;
+  PixelBatch<ImageSampler> batch;
 };
 
 ImageProblem::ImageProblem(const Image& image, const FitConfig& config) {
@@ -42,8 +38,8 @@ std::string image_config_hash(const FitConfig& config, const Image& image) {
 }
 
 const SampleSource& ImageProblem::batch(int64_t step) {
-  impl_->sampler.begin_step(step);
-  return *impl_;
+  impl_->batch.begin_step(step);
+  return impl_->batch;
 }
 
 /// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.

@@ -6,21 +6,17 @@
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
-#include "loe/signal/video_sampler.h"
 #include "loe/task/video_task.h"
+#include "task/pixel_batch.h"
 
 namespace loe {
 
-struct VideoProblem::Impl : SampleSource {
+struct VideoProblem::Impl {
   Impl(const Video& clip, const FitConfig& config)
-      : video(clip), sampler(clip, config.sampling, config.batch_size, config.seed) {}
-  int64_t n_samples() const override { return sampler.n_samples(); }
-  void fill(int64_t first, int64_t count, float* coords, float* targets) const override {
-    sampler.fill(first, count, coords, targets);
-  }
+      : video(clip), batch(clip, config.sampling, config.batch_size, config.seed) {}
 
   const Video& video;
-  VideoSampler sampler;
+  PixelBatch<VideoSampler> batch;
 };
 
 VideoProblem::VideoProblem(const Video& video, const FitConfig& config) {
@@ -39,8 +35,8 @@ VideoProblem::VideoProblem(const Video& video, const FitConfig& config) {
 VideoProblem::~VideoProblem() = default;
 
 const SampleSource& VideoProblem::batch(int64_t step) {
-  impl_->sampler.begin_step(step);
-  return *impl_;
+  impl_->batch.begin_step(step);
+  return impl_->batch;
 }
 
 /// Squared error only: the SSIMs of evaluate_video would cost more than decoding a small network.

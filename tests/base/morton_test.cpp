@@ -1,5 +1,5 @@
 // Morton keys against interleaving bit by bit.
-#include "signal/morton.h"
+#include "base/morton.h"
 
 #include <gtest/gtest.h>
 
