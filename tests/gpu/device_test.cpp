@@ -47,6 +47,15 @@ Trained train(Executor& executor, int64_t n_samples, int n_steps) {
   return trained;
 }
 
+/// Go through all layers in one kernel: Table 5's kind of network, and one whose tiles are ragged.
+std::vector<NetworkSpec> narrow() {
+  return {make_network({.input = {.n_frequencies = 9}, .widths = {64, 64, 64, 64}, .n_out = 1}),
+          make_network({.input = {.n_frequencies = 8, .embedding = {{40, 50}, 12}},
+                        .widths = {64, 64, 33},
+                        .tile = {{4, 4, 1, 1}},
+                        .first_scale = 4})};
+}
+
 NetworkSpec wide() {
   return make_network({.input = {.n_frequencies = 8, .embedding = {{40, 50}, 12}},
                        .widths = {256, 192, 256},
@@ -54,9 +63,9 @@ NetworkSpec wide() {
                        .first_scale = 4});
 }
 
-TEST_P(Gpu, TwoRunsHaveTheSameBits) {
-  const auto one = cuda_backend().compile(wide(), {GetParam(), 1, ""});
-  const auto other = cuda_backend().compile(wide(), {GetParam(), 3, ""});
+void expect_same_bits(const NetworkSpec& spec, Precision precision) {
+  const auto one = cuda_backend().compile(spec, {precision, 1, ""});
+  const auto other = cuda_backend().compile(spec, {precision, 3, ""});
   const Trained expected = train(*one, 100000, 20);
   const Trained found = train(*other, 100000, 20);
   EXPECT_EQ(found.losses, expected.losses);
@@ -66,10 +75,18 @@ TEST_P(Gpu, TwoRunsHaveTheSameBits) {
   EXPECT_LT(expected.losses.back(), expected.losses.front());
 }
 
+TEST_P(Gpu, TwoRunsHaveTheSameBits) {
+  expect_same_bits(wide(), GetParam());
+}
+
+TEST_P(Gpu, TwoRunsOfTilesHaveTheSameBits) {
+  for (const NetworkSpec& spec : narrow()) expect_same_bits(spec, GetParam());
+}
+
 /// The same source, compiled twice: what the emulation cannot know (instructions, races, memory order) shows here.
-TEST_P(Gpu, TheDeviceDoesWhatTheEmulationDoes) {
-  const auto device = cuda_backend().compile(wide(), {GetParam(), 1, ""});
-  const auto emulated = test::emulated_cuda_backend().compile(wide(), {GetParam(), 1, ""});
+void expect_what_the_emulation_does(const NetworkSpec& spec, Precision precision) {
+  const auto device = cuda_backend().compile(spec, {precision, 1, ""});
+  const auto emulated = test::emulated_cuda_backend().compile(spec, {precision, 1, ""});
   const Trained expected = train(*emulated, 300, 1);
   const Trained found = train(*device, 300, 1);
   EXPECT_NEAR(found.losses[0], expected.losses[0], 1e-4 * expected.losses[0]);
@@ -80,7 +97,20 @@ TEST_P(Gpu, TheDeviceDoesWhatTheEmulationDoes) {
     size += std::pow(double{expected.outputs[k]}, 2);
   }
   // After a step of Adam, whose first steps have the size of the rate whatever the gradient: bf16 may flip a few signs.
-  EXPECT_LT(std::sqrt(difference / size), GetParam() == Precision::F32 ? 1e-3 : 3e-2);
+  EXPECT_LT(std::sqrt(difference / size), precision == Precision::F32 ? 1e-3 : 3e-2);
+}
+
+TEST_P(Gpu, TheDeviceDoesWhatTheEmulationDoes) {
+  expect_what_the_emulation_does(wide(), GetParam());
+}
+
+TEST_P(Gpu, TilesDoWhatTheEmulationDoes) {
+  for (const NetworkSpec& spec : narrow()) {
+    const auto executor = cuda_backend().compile(spec, {GetParam(), 1, ""});
+    EXPECT_NE(executor->kernels()[1].kernel.find("tiles of samples"), std::string::npos)
+        << executor->kernels()[1].reason;
+    expect_what_the_emulation_does(spec, GetParam());
+  }
 }
 
 /// Batches drawn on the device, a step ahead in a stream of their own, against the samplers' on the same device: the

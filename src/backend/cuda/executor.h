@@ -139,11 +139,14 @@ void NetworkExecutor<FM, BM>::reserve(int64_t n, bool is_training) {
 template <typename FM, typename BM>
 std::vector<KernelInfo> NetworkExecutor<FM, BM>::kernels() const {
   const std::string reason = "the backend's only kernel for it in this precision";
+  const TilePlan& tile = pass_.tile_plan();
+  const std::string in_tile = "cuda tiles of samples through all layers in shared memory";
   std::vector<KernelInfo> list = {
       batches_.info(),
       {"routing", "cuda stable counting sort by expert, f64 positions", reason},
-      {"expert_linear forward", "cuda 64x64 tiles of rows gathered by expert, " + math_name_, reason},
-      {"expert_linear input gradient", "cuda 64x64 tiles, transposed weights", reason},
+      {"expert_linear forward",
+       (tile.is_on() ? in_tile : "cuda 64x64 tiles of rows gathered by expert") + ", " + math_name_, tile.reason},
+      {"expert_linear input gradient", tile.is_on() ? in_tile : "cuda 64x64 tiles, transposed weights", tile.reason},
       {"expert_linear weight gradient", "cuda 64x64 tiles of weights, owner-computes", reason},
       {"adam", "cuda partial sums in order, update and copies of the weights in one", reason},
   };
@@ -247,9 +250,9 @@ double NetworkExecutor<FM, BM>::mse_gradients(const SampleSource& source, std::s
   reserve(largest_piece(n_samples), true);
   for_each_piece(n_samples, {}, [&](int64_t first, int64_t n) {
     load(source, first, n);
-    pass_.forward(n);
+    pass_.prepare(stream(), n);
     pass_.mse(n, n_samples * plan_.spec.n_out(), first > 0);
-    pass_.backward(n, first > 0, false);
+    pass_.mse_backward(n, first > 0);
   });
   const double loss = read_loss();
   download_gradients(param_grads);
@@ -305,13 +308,12 @@ double NetworkExecutor<FM, BM>::train_at_once(const SampleSource& source, const 
   RecordedStep& step = recorded_step({n, samples, batches_.version()});
   step.until_loss.run(stream(), [&] {
     if (samples == Samples::Host) pass_.prepare(stream(), n);
-    pass_.forward_prepared(n);
     pass_.mse(n, n * plan_.spec.n_out(), false);
   });
   early_loss_.start(stream(), memory_.loss);
   step.after_loss.run(stream(), [&] {
     if (samples == Samples::Drawn) batches_.fork(stream());
-    pass_.backward(n, false, false);
+    pass_.mse_backward(n, false);
     pass_.update();
     if (samples == Samples::Drawn) batches_.join(stream());
   });
@@ -329,9 +331,9 @@ double NetworkExecutor<FM, BM>::train_in_pieces(const SampleSource& source, cons
     } else {
       load(source, first, n);
     }
-    pass_.forward(n);
+    pass_.prepare(stream(), n);
     pass_.mse(n, n_samples * plan_.spec.n_out(), first > 0);
-    pass_.backward(n, first > 0, false);
+    pass_.mse_backward(n, first > 0);
   });
   pass_.update();
   return read_loss();

@@ -10,6 +10,7 @@
 #include "backend/cuda/kernels/outputs.h"
 #include "backend/cuda/kernels/weight_gradient.h"
 #include "backend/cuda/network_plan.h"
+#include "backend/cuda/tile_plan.h"
 
 namespace loe::cuda {
 inline namespace LOE_EXECUTION {
@@ -31,6 +32,14 @@ class Rows {
       return {forward_.const_buffer(), stride_};
     } else {
       return {backward_.const_buffer(), stride_};
+    }
+  }
+  /// For who writes the backward pass's numbers alone.
+  RowView<B> backward() {
+    if constexpr (kIsOne) {
+      return {forward_.buffer(), stride_};
+    } else {
+      return {backward_.buffer(), stride_};
     }
   }
   /// After the first n rows of forward() are there.
@@ -85,6 +94,7 @@ struct NetworkMemory {
   DeviceArray<float> adam_v;
   DeviceArray<float> param_grads;  ///< for callers who ask for them
   std::vector<RouteMemory> routes;
+  DeviceArray<RouteSpec> route_specs;
   std::vector<LayerMemory<F, B>> layers;
   DeviceArray<float> table_gradient;
   DeviceArray<int64_t> table_sums;
@@ -118,7 +128,17 @@ struct NetworkMemory {
 
 template <typename F, typename B>
 NetworkMemory<F, B>::NetworkMemory(const NetworkPlan& plan, const Stream& stream)
-    : params(plan.n_params), routes(plan.routes.size()), layers(plan.layers.size()), loss(1) {
+    : params(plan.n_params),
+      routes(plan.routes.size()),
+      route_specs(static_cast<int64_t>(plan.routes.size())),
+      layers(plan.layers.size()),
+      loss(1) {
+  std::vector<RouteSpec> specs;
+  for (const RoutePlan& route : plan.routes) {
+    specs.push_back(route_spec(plan.spec.layers[static_cast<std::size_t>(route.layer)], plan.spec.n_dims));
+  }
+  route_specs.upload(stream, specs.data(), route_specs.size());
+  finish(stream);
   for (std::size_t r = 0; r < routes.size(); ++r) {
     const RoutePlan& route = plan.routes[r];
     routes[r].offsets.resize(route.n_experts + 1);
@@ -193,7 +213,7 @@ void NetworkMemory<F, B>::reserve_training(const NetworkPlan& plan, const Stream
   scalars.resize(1);
   targets.resize(n * spec.n_out());
   output_grads.resize(n * spec.n_out());
-  error_sums.resize(n_error_blocks(n * spec.n_out()));
+  error_sums.resize(std::max(n_error_blocks(n * spec.n_out()), (n + kLossRows - 1) / kLossRows));
   int64_t n_wide = 0;
   for (std::size_t l = 0; l < layers.size(); ++l) {
     const LayerPlan& layer = plan.layers[l];

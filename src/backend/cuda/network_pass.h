@@ -6,6 +6,7 @@
 
 #include "backend/cuda/kernels/encode.h"
 #include "backend/cuda/network_memory.h"
+#include "backend/cuda/tile_pass.h"
 
 namespace loe::cuda {
 inline namespace LOE_EXECUTION {
@@ -19,21 +20,21 @@ class NetworkPass {
   using Memory = NetworkMemory<F, B>;
 
   NetworkPass(const NetworkPlan& plan, Memory& memory, const Stream& stream)
-      : plan_(plan), m_(memory), stream_(stream) {}
+      : plan_(plan), m_(memory), stream_(stream), tiles_(plan, memory, stream) {}
+
+  const TilePlan& tile_plan() const { return tiles_.plan(); }
 
   /// From memory.coords and features to memory.outputs [n, n_out].
-  void forward(int64_t n) {
-    prepare(stream_, n);
-    forward_prepared(n);
-  }
-  /// The part of it that needs no parameters, in any stream: routes and encoded inputs.
-  void prepare(const Stream& stream, int64_t n);
-  void forward_prepared(int64_t n);
+  void forward(int64_t n);
   /// From memory.output_grads to partial sums of all gradients, on top of those of earlier pieces if `adds`; with
   /// wants_input_grads to memory.input_grads. After forward of the same piece.
   void backward(int64_t n, bool adds, bool wants_input_grads);
-  /// memory.output_grads and memory.loss, the mean over all n_total outputs of the batch.
+  /// What a step needs and no parameter has a part in, in any stream: routes and encoded inputs.
+  void prepare(const Stream& stream, int64_t n);
+  /// Forward and memory.loss, the mean over all n_total outputs of the batch, of prepared samples.
   void mse(int64_t n, int64_t n_total, bool adds);
+  /// After mse of the same piece: partial sums of all gradients, as backward has them.
+  void mse_backward(int64_t n, bool adds);
   /// One update by Adam, unless memory.loss is not finite.
   void update();
   /// The gradients to memory.param_grads.
@@ -82,6 +83,12 @@ class NetworkPass {
 
   void sort_samples(const Stream& stream, int64_t n);
   void load_input(const Stream& stream, int64_t n);
+  void forward_prepared(int64_t n);
+  bool needs_input_grads() const { return plan_.spec.input.has_embedding(); }
+  void read_embedding(int64_t n);
+  /// After the gradients of all layers: those of the weights, which tiles leave to do.
+  void finish_tiles(int64_t n, bool adds);
+  void embedding_gradient(int64_t n, bool adds);
   void prepare_reads(int l, int64_t n);
   template <typename Out>
   void multiply_forward(int l, int64_t n, Buffer<Out> y, bool keeps_sums);
@@ -96,6 +103,7 @@ class NetworkPass {
   const NetworkPlan& plan_;
   Memory& m_;
   const Stream& stream_;
+  TilePass<ForwardMath, BackwardMath> tiles_;
   int64_t first_piece_ = 0;      ///< samples of the batch's first piece, which say how gradients are split
   std::vector<bool> has_grads_;  ///< of each layer: something is in its grads
 };
@@ -125,13 +133,24 @@ void NetworkPass<FM, BM>::load_input(const Stream& stream, int64_t n) {
     encode_inputs(stream, encode_spec(input, plan_.spec.n_dims), n, plan_.input_stride, m_.coords.data(),
                   m_.input.forward().data.data);
   }
+  if (!input.has_embedding()) m_.input.finish(stream, n);
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::read_embedding(int64_t n) {
+  const InputSpec& input = plan_.spec.input;
+  if (!input.has_embedding()) return;
+  const int64_t offset = plan_.spec.embedding_offset();
+  const Buffer<const float> table(m_.params.data() + offset, plan_.n_params - offset);
+  launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims), m_.coords.const_buffer(),
+               table, input.encoding_width(plan_.spec.n_dims), m_.input.forward());
+  m_.input.finish(stream_, n);
 }
 
 template <typename FM, typename BM>
 void NetworkPass<FM, BM>::prepare(const Stream& stream, int64_t n) {
   sort_samples(stream, n);
   load_input(stream, n);
-  if (!plan_.spec.input.has_embedding()) m_.input.finish(stream, n);
 }
 
 template <typename FM, typename BM>
@@ -205,23 +224,50 @@ void NetworkPass<FM, BM>::layer_forward(int l, int64_t n) {
 }
 
 template <typename FM, typename BM>
+void NetworkPass<FM, BM>::forward(int64_t n) {
+  // A tile routes its own samples; their order by expert is for the weight gradients.
+  if (!tile_plan().is_on()) sort_samples(stream_, n);
+  load_input(stream_, n);
+  forward_prepared(n);
+}
+
+template <typename FM, typename BM>
 void NetworkPass<FM, BM>::forward_prepared(int64_t n) {
-  const InputSpec& input = plan_.spec.input;
-  if (input.has_embedding()) {
-    const int64_t offset = plan_.spec.embedding_offset();
-    const Buffer<const float> table(m_.params.data() + offset, plan_.n_params - offset);
-    launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims), m_.coords.const_buffer(),
-                 table, input.encoding_width(plan_.spec.n_dims), m_.input.forward());
-    m_.input.finish(stream_, n);
+  read_embedding(n);
+  if (tile_plan().is_on()) {
+    tiles_.forward(n);
+    return;
   }
   for (int l = 0; l < n_layers(); ++l) layer_forward(l, n);
 }
 
 template <typename FM, typename BM>
 void NetworkPass<FM, BM>::mse(int64_t n, int64_t n_total, bool adds) {
+  if (tile_plan().is_on()) {
+    read_embedding(n);
+    tiles_.mse(n, n_total, adds, needs_input_grads());
+    return;
+  }
+  forward_prepared(n);
   find_mse(stream_, n * plan_.spec.n_out(), 1.0 / static_cast<double>(n_total), adds, m_.outputs.const_buffer(),
            m_.targets.const_buffer(), m_.output_grads.buffer(), m_.error_sums.buffer(), m_.error_sums.const_buffer(),
            m_.loss.buffer());
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::mse_backward(int64_t n, bool adds) {
+  if (tile_plan().is_on()) {
+    finish_tiles(n, adds);
+  } else {
+    backward(n, adds, false);
+  }
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::finish_tiles(int64_t n, bool adds) {
+  if (!adds) first_piece_ = n;
+  for (int l = n_layers() - 1; l >= 0; --l) weight_gradients(l, n, adds);
+  if (plan_.spec.input.has_embedding()) embedding_gradient(n, adds);
 }
 
 template <typename FM, typename BM>
@@ -330,7 +376,13 @@ void NetworkPass<FM, BM>::layer_backward(int l, int64_t n, bool adds, bool wants
 
 template <typename FM, typename BM>
 void NetworkPass<FM, BM>::backward(int64_t n, bool adds, bool wants_input_grads) {
-  const InputSpec& input = plan_.spec.input;
+  const bool wants_grads = wants_input_grads || needs_input_grads();
+  if (tile_plan().is_on()) {  // forward once more: that of a caller's own loss has left its outputs only
+    sort_samples(stream_, n);
+    tiles_.backward(n, wants_grads);
+    finish_tiles(n, adds);
+    return;
+  }
   if (!adds) first_piece_ = n;
   has_grads_.assign(plan_.layers.size(), false);
   for (int l = 0; l < n_layers(); ++l) {
@@ -338,18 +390,22 @@ void NetworkPass<FM, BM>::backward(int64_t n, bool adds, bool wants_input_grads)
     launch_items(stream_, n * plan_of(l).n_out, scatter_output_grads<B>, m_.output_grads.const_buffer(), columns_of(l),
                  RowView<B>{layer(l).grads.buffer(), plan_of(l).stride});
   }
-  for (int l = n_layers() - 1; l >= 0; --l) layer_backward(l, n, adds, wants_input_grads || input.has_embedding());
-  if (input.has_embedding()) {
-    m_.largest.clear(stream_);
-    find_table_gradient(stream_, table_spec(input.embedding, plan_.spec.n_dims), n, input.embedding.size(), adds,
-                        {m_.coords.const_buffer(),
-                         {m_.input_grads.const_buffer(), plan_.input_stride},
-                         input.encoding_width(plan_.spec.n_dims),
-                         m_.largest.buffer(),
-                         m_.largest.const_buffer(),
-                         m_.table_sums.buffer(),
-                         m_.table_gradient.buffer()});
-  }
+  for (int l = n_layers() - 1; l >= 0; --l) layer_backward(l, n, adds, wants_grads);
+  if (plan_.spec.input.has_embedding()) embedding_gradient(n, adds);
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::embedding_gradient(int64_t n, bool adds) {
+  const InputSpec& input = plan_.spec.input;
+  m_.largest.clear(stream_);
+  find_table_gradient(stream_, table_spec(input.embedding, plan_.spec.n_dims), n, input.embedding.size(), adds,
+                      {m_.coords.const_buffer(),
+                       {m_.input_grads.const_buffer(), plan_.input_stride},
+                       input.encoding_width(plan_.spec.n_dims),
+                       m_.largest.buffer(),
+                       m_.largest.const_buffer(),
+                       m_.table_sums.buffer(),
+                       m_.table_gradient.buffer()});
 }
 
 template <typename FM, typename BM>

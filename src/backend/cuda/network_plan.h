@@ -68,6 +68,9 @@ struct NetworkPlan {
   int64_t piece_rows = 0;
   int64_t row_bytes = 0;  ///< of a sample in training, about
   int64_t n_params = 0;
+  /// Of the kernel that takes a tile of samples through all layers: 0: chosen by make_tile_plan; below 0: layer by
+  /// layer.
+  int tile_rows = 0;
 };
 
 inline bool same_route(const LayerSpec& a, const LayerSpec& b) {

@@ -18,6 +18,11 @@ LOE_DEVICE void copy_16_bytes(T* to, const Buffer<const T>& buffer, int64_t from
   const int n_bytes = n_valid * static_cast<int>(sizeof(T));
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address), "l"(source), "r"(n_bytes) : "memory");
 }
+/// 16 bytes from shared to global memory, both at multiples of 16 bytes; at once.
+template <typename T>
+LOE_DEVICE void store_16_bytes(const Buffer<T>& buffer, int64_t to, const T* from) {
+  *reinterpret_cast<uint4*>(buffer.data + to) = *reinterpret_cast<const uint4*>(from);
+}
 /// Closes a group of copies.
 LOE_DEVICE void commit_copies() {
   asm volatile("cp.async.commit_group;" ::: "memory");
@@ -41,6 +46,14 @@ inline void copy_16_bytes(T* to, const Buffer<const T>& buffer, int64_t from, in
   host::Block::current().fiber().copies.back().push_back({reinterpret_cast<std::byte*>(to),
                                                           reinterpret_cast<const std::byte*>(source),
                                                           n_valid * static_cast<int>(sizeof(T)), 16});
+}
+template <typename T>
+inline void store_16_bytes(const Buffer<T>& buffer, int64_t to, const T* from) {
+  buffer.check(to, 16 / static_cast<int64_t>(sizeof(T)));
+  if (reinterpret_cast<uintptr_t>(from) % 16 != 0 || reinterpret_cast<uintptr_t>(buffer.data + to) % 16 != 0) {
+    throw host::KernelError("store_16_bytes: expected addresses at multiples of 16 bytes");
+  }
+  std::memcpy(buffer.data + to, from, 16);
 }
 inline void commit_copies() {
   host::Block::current().fiber().copies.emplace_back();

@@ -60,8 +60,8 @@ struct Place {
 
 /// Shared arrays are static: all that exist are filled with NaN before every block.
 struct SharedMemory {
-  std::byte* data;
-  std::size_t n_bytes;
+  std::byte* data = nullptr;
+  std::size_t n_bytes = 0;
 };
 inline std::vector<SharedMemory>& shared_memory() {
   static std::vector<SharedMemory> all;
@@ -70,6 +70,8 @@ inline std::vector<SharedMemory>& shared_memory() {
 inline void poison(void* data, std::size_t n_bytes) {
   std::memset(data, 0xFF, n_bytes);  // NaN as f32, f64 and bf16; -1 as an integer
 }
+/// What the running launch asked for, see dynamic_memory.h.
+inline thread_local SharedMemory dynamic_memory;
 
 /// A copy that was issued and not yet waited for.
 struct PendingCopy {
@@ -153,6 +155,7 @@ class Block {
   void run(int index) {
     index_ = index;
     for (const SharedMemory& memory : shared_memory()) poison(memory.data, memory.n_bytes);
+    if (dynamic_memory.n_bytes > 0) poison(dynamic_memory.data, dynamic_memory.n_bytes);
     for (std::size_t i = 0; i < fibers_.size(); ++i) start(fibers_[i], static_cast<int>(i));
     Block* const before = std::exchange(current_, this);
     std::exception_ptr error;

@@ -14,6 +14,11 @@
 #define LOE_METHOD __device__ __forceinline__
 #define LOE_SHARED __shared__
 #define LOE_UNROLL _Pragma("unroll")
+#define LOE_NO_UNROLL _Pragma("unroll 1")
+// A large argument that stays where it is: no copy per thread when it is indexed.
+#define LOE_CONSTANT const __grid_constant__
+// A kernel for blocks of n_threads of which n_blocks share a multiprocessor's registers.
+#define LOE_KERNEL_OF(n_threads, n_blocks) static __global__ void __launch_bounds__(n_threads, n_blocks)
 // Host and device code of one kernel have different names, so that tests can link both.
 #define LOE_EXECUTION on_device
 #else
@@ -23,6 +28,9 @@
 #define LOE_METHOD inline
 #define LOE_SHARED static
 #define LOE_UNROLL
+#define LOE_NO_UNROLL
+#define LOE_CONSTANT const
+#define LOE_KERNEL_OF(n_threads, n_blocks) inline void
 #define LOE_EXECUTION on_host
 #endif
 
@@ -59,7 +67,8 @@ struct SharedArray {
 /// A kernel's view of n numbers in global memory.
 template <typename T>
 struct Buffer {
-  T* data;
+  T* data = nullptr;
+  Buffer() = default;
   __host__ __device__ Buffer(T* first, int64_t) : data(first) {}
   LOE_METHOD T& operator[](int64_t i) const { return data[i]; }
 };
@@ -128,8 +137,9 @@ struct SharedArray {
 
 template <typename T>
 struct Buffer {
-  T* data;
-  int64_t size;
+  T* data = nullptr;
+  int64_t size = 0;
+  Buffer() = default;
   Buffer(T* first, int64_t n) : data(first), size(n) {}
   T& operator[](int64_t i) const {
     check(i, 1);
