@@ -40,6 +40,7 @@ Rival rival_of(const std::shared_ptr<peer::PeerStep>& peer, Precision precision)
 
 #ifdef LOE_HAS_ONEDNN_PEER
 Rival cpu_rival(const NetworkSpec& spec, Precision precision, int n_threads) {
+  if (precision == Precision::Bf16 && !peer::onednn_has_bf16()) return none("oneDNN has no bf16 products here");
   return rival_of(peer::make_onednn_peer(spec, precision, n_threads), precision);
 }
 #else

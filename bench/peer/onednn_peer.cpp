@@ -297,10 +297,17 @@ double OneDnnPeer<T>::train_step(const AdamUpdate& update, ParamState& state) {
 
 }  // namespace
 
+bool onednn_has_bf16() {
+  // A set's value has the bits of all that it contains.
+  const auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx512_core);
+  return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
+
 std::unique_ptr<PeerStep> make_onednn_peer(const NetworkSpec& spec, Precision precision, int n_threads) {
   if (precision == Precision::Tf32 || !is_supported(spec, precision)) {
     return nullptr;
   }
+  if (precision == Precision::Bf16 && !onednn_has_bf16()) return nullptr;
   if (precision == Precision::Bf16) {
     return std::make_unique<OneDnnPeer<Bf16>>(spec, n_threads);
   }

@@ -26,8 +26,10 @@ class PeerStep {
   virtual double train_step(const AdamUpdate& update, ParamState& state) = 0;
 };
 
+/// oneDNN multiplies bf16 matrices with AVX-512 only, elsewhere it throws.
+bool onednn_has_bf16();
 /// oneDNN matmul primitives, F32 or Bf16 (bf16 operands, f32 accumulation). nullptr if the network or precision is not
-/// for it: only Nearest, an encoding as input, LeakyRelu, Relu or Identity; no Mixed.
+/// for it: only Nearest, an encoding as input, LeakyRelu, Relu or Identity; no Mixed; Bf16 only where oneDNN has it.
 std::unique_ptr<PeerStep> make_onednn_peer(const NetworkSpec& spec, Precision precision, int n_threads);
 
 }  // namespace loe::peer
