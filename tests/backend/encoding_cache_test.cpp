@@ -30,11 +30,11 @@ void expect_the_encoding(const InputSpec& input, int n_dims, const std::vector<f
     cache.encode(coords.data() + at, found.data());
     for (std::size_t i = 0; i < width; ++i, ++n_values) {
       ASSERT_NEAR(found[i], expected[i], tolerance(expected[i])) << "value " << i << " of sample " << at;
-      n_different += found[i] != expected[i] ? 1 : 0;
+      n_different += std::abs(expected[i]) > 0.1F && found[i] != expected[i] ? 1 : 0;
     }
   }
-  // Two roundings to float part ways where 2^-44 next to a tie decide, or where a sine is so near to 0 that 2^-44 are
-  // part of it.
+  // Two roundings to float part ways where 2^-44 next to a tie decide. Not counted: values near 0, of which 2^-44 is a
+  // part that shows (floats in [-1, 1] at the highest frequency hit the zeros of sines and cosines).
   EXPECT_LT(n_different, n_values / 1000);
 }
 
