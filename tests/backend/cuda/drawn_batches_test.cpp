@@ -149,6 +149,8 @@ void expect_same_training(const NetworkSpec& spec, Precision precision, Batch& b
 }
 
 TEST(DrawnBatches, TrainingHasTheSameBits) {
+  if (test::kIsEmulationSlow)
+    GTEST_SKIP() << "large, and the emulation is slow here; the other tests run the same code";
   const Image image = speckled_image(19, 11, 3, PixelType::U8);
   const Video video = speckled_video(9, 5, 4, 3, PixelType::U16);
   for (const Precision precision : {Precision::F32, Precision::Mixed}) {
