@@ -61,8 +61,10 @@ TEST_F(PaperScene, RowsOfTable3AreComplete) {
         const bool is_plain = row.key == "pe_mlp";
         EXPECT_EQ(layer.n_experts() == 1, is_plain) << scale << row.key;
         if (is_plain) continue;
-        const double ours = scale == "tiny" ? std::ldexp(2.0, level) : std::pow(4.0, level + 1);
-        const double single = scale == "tiny" ? 8 : 64;
+        const double ours = scale == "full"   ? std::pow(4.0, level + 1)
+                            : scale == "tiny" ? std::ldexp(2.0, level)
+                                              : std::ldexp(4.0, level);
+        const double single = scale == "full" ? 64 : scale == "tiny" ? 8 : 16;
         EXPECT_EQ(layer.grid.a[0][0], row.key == "ours" ? ours : single) << scale << row.key << level;
       }
     }
