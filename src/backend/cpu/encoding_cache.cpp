@@ -11,7 +11,7 @@ namespace {
 
 // Every so many octaves sine and cosine are computed anew: a doubling doubles the error of the angle, and seven of them
 // make 2^-45 of the 2^-53 that it starts with. With 8 a sample of a radiance field (L = 10) computes 6 pairs instead
-// of 30: all encoding went from 18% to 13% of a step with 64-wide levels.
+// of 30: all encoding went from 18% of a step with 64-wide levels (mixed) to 13% (f32).
 constexpr int kOctavesPerSine = 8;
 
 /// encode() of one coordinate, for encodings that nothing else has asked for: sin 2a = 2 sin a cos a,
