@@ -78,8 +78,8 @@ inline void expect_agreement(const std::unique_ptr<PeerStep>& rival, int64_t n_s
   EXPECT_LT(relative_distance(found, expected), gradient_tolerance);
 }
 
-/// Steps beside the reference's, and the losses of both.
-inline void expect_training(PeerStep& rival, int64_t n_samples, int n_steps) {
+/// Steps beside the reference's and the losses of both; how far apart the parameters end, relative to their norm.
+inline double expect_training(PeerStep& rival, int64_t n_samples, int n_steps) {
   const NetworkSpec spec = small_network();
   const Points points(n_samples);
   ParamState ours;
@@ -96,6 +96,7 @@ inline void expect_training(PeerStep& rival, int64_t n_samples, int n_steps) {
     const double loss = executor->train_step(points, update, ours);
     EXPECT_NEAR(rival.train_step(update, theirs), loss, 1e-4 * loss);
   }
+  return relative_distance(theirs.params, ours.params);
 }
 
 }  // namespace loe::peer::test

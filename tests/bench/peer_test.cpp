@@ -35,24 +35,7 @@ TEST(OneDnnPeer, Bf16GradientsAreCloseToTheReference) {
 }
 
 TEST(OneDnnPeer, TrainsAsTheReferenceDoes) {
-  const NetworkSpec spec = small_network();
-  const Points points(600);
-  ParamState ours;
-  ours.params = initial_params(spec, 3);
-  ours.adam_m.assign(ours.params.size(), 0.0F);
-  ours.adam_v = ours.adam_m;
-  ParamState theirs = ours;
-  const auto executor = reference_backend().compile(spec, {});
-  executor->set_params(ours.params);
-  const auto rival = make_onednn_peer(spec, Precision::F32, 1);
-  rival->prepare(points);
-  for (int t = 1; t <= 5; ++t) {
-    AdamUpdate update;
-    update.t = t;
-    const double loss = executor->train_step(points, update, ours);
-    EXPECT_NEAR(rival->train_step(update, theirs), loss, 1e-4 * loss);
-  }
-  EXPECT_LT(relative_distance(theirs.params, ours.params), 1e-3);
+  EXPECT_LT(expect_training(*make_onednn_peer(small_network(), Precision::F32, 1), 600, 5), 1e-3);
 }
 
 TEST(OneDnnPeer, DeclinesWhatItCannotDo) {
