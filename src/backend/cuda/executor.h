@@ -141,13 +141,26 @@ std::vector<KernelInfo> NetworkExecutor<FM, BM>::kernels() const {
   const std::string reason = "the backend's only kernel for it in this precision";
   const TilePlan& tile = pass_.tile_plan();
   const std::string in_tile = "cuda tiles of samples through all layers in shared memory";
+  const std::string why_no_warpgroups = pass_.why_no_warpgroups();
+  const bool has_warpgroups = why_no_warpgroups.empty();
+  const std::string products = has_warpgroups
+                                   ? "cuda weights in shared memory, rows gathered by expert past them, wgmma"
+                                   : "cuda 64x64 tiles of rows gathered by expert";
+  const std::string which = has_warpgroups
+                                ? "bf16 layers of at least " + std::to_string(kMinWarpgroupColumns) + " outputs"
+                                : "no warpgroups: " + why_no_warpgroups;
+  const std::string& why = tile.is_on() ? tile.reason : which;
   std::vector<KernelInfo> list = {
       batches_.info(),
       {"routing", "cuda stable counting sort by expert, f64 positions", reason},
-      {"expert_linear forward",
-       (tile.is_on() ? in_tile : "cuda 64x64 tiles of rows gathered by expert") + ", " + math_name_, tile.reason},
-      {"expert_linear input gradient", tile.is_on() ? in_tile : "cuda 64x64 tiles, transposed weights", tile.reason},
-      {"expert_linear weight gradient", "cuda 64x64 tiles of weights, owner-computes", reason},
+      {"expert_linear forward", (tile.is_on() ? in_tile : products) + ", " + math_name_, why},
+      {"expert_linear input gradient",
+       tile.is_on()     ? in_tile
+       : has_warpgroups ? "cuda wgmma, with the weight gradient"
+                        : "cuda 64x64 tiles, transposed weights",
+       why},
+      {"expert_linear weight gradient",
+       has_warpgroups ? "cuda wgmma, owner-computes" : "cuda 64x64 tiles of weights, owner-computes", which},
       {"adam", "cuda partial sums in order, update and copies of the weights in one", reason},
   };
   if (plan_.spec.input.has_embedding()) {

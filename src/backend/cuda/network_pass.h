@@ -2,11 +2,14 @@
 #pragma once
 
 #include <optional>
+#include <string>
+#include <type_traits>
 #include <vector>
 
 #include "backend/cuda/kernels/encode.h"
 #include "backend/cuda/network_memory.h"
 #include "backend/cuda/tile_pass.h"
+#include "backend/cuda/warpgroup_kernels.h"
 
 namespace loe::cuda {
 inline namespace LOE_EXECUTION {
@@ -23,6 +26,11 @@ class NetworkPass {
       : plan_(plan), m_(memory), stream_(stream), tiles_(plan, memory, stream) {}
 
   const TilePlan& tile_plan() const { return tiles_.plan(); }
+  /// Why the products of layers that are wide enough are not done by warpgroups; empty: they are.
+  static std::string why_no_warpgroups() {
+    if constexpr (!kHasBf16Products) return "products of bf16 alone are";
+    return loe::cuda::why_no_warpgroups();
+  }
 
   /// From memory.coords and features to memory.outputs [n, n_out].
   void forward(int64_t n);
@@ -43,6 +51,8 @@ class NetworkPass {
   void write_weight_copies();
 
  private:
+  static constexpr bool kHasBf16Products =
+      std::is_same_v<ForwardMath, Bf16Products> || std::is_same_v<BackwardMath, Bf16Products>;
   using Layer = LayerMemory<F, B>;
   const LayerPlan& plan_of(int l) const { return plan_.layers[static_cast<std::size_t>(l)]; }
   Layer& layer(int l) { return m_.layers[static_cast<std::size_t>(l)]; }
@@ -96,7 +106,11 @@ class NetworkPass {
   /// grads of layer l from those of its values to those of its sums.
   void derive(int l, int64_t n);
   void layer_backward(int l, int64_t n, bool adds, bool wants_input_grads);
-  void weight_gradients(int l, int64_t n, bool adds);
+  template <typename Math, typename Out, typename Epilogue>
+  void multiply(const ProductArguments<typename Math::Number, Out>& product, const Epilogue& epilogue);
+  bool has_warpgroup_gradients(int l) const;
+  InputGradient input_gradient(int l);
+  void weight_gradients(int l, int64_t n, bool adds, const InputGradient& input = {});
   template <typename Out>
   void multiply_backward(int l, int64_t n, int n_columns, RowView<Out> to, const GradientEpilogue<B, Out>& epilogue);
 
@@ -104,6 +118,7 @@ class NetworkPass {
   Memory& m_;
   const Stream& stream_;
   TilePass<ForwardMath, BackwardMath> tiles_;
+  const bool has_warpgroups_ = why_no_warpgroups().empty();
   int64_t first_piece_ = 0;      ///< samples of the batch's first piece, which say how gradients are split
   std::vector<bool> has_grads_;  ///< of each layer: something is in its grads
 };
@@ -173,6 +188,21 @@ void NetworkPass<FM, BM>::prepare_reads(int l, int64_t n) {
 }
 
 template <typename FM, typename BM>
+template <typename Math, typename Out, typename Epilogue>
+void NetworkPass<FM, BM>::multiply(const ProductArguments<typename Math::Number, Out>& product,
+                                   const Epilogue& epilogue) {
+  if constexpr (std::is_same_v<Math, Bf16Products>) {
+    const bool is_wide = has_warpgroups_ && product.shape.n_out >= kMinWarpgroupColumns;
+    const int slice = is_wide ? slice_columns(product.shape.n_in, product.shape.n_out, max_dynamic_memory()) : 0;
+    if (slice > 0) {
+      multiply_by_warpgroups(stream_, product, epilogue, slice);
+      return;
+    }
+  }
+  multiply_by_experts<Math>(stream_, product, epilogue);
+}
+
+template <typename FM, typename BM>
 template <typename Out>
 void NetworkPass<FM, BM>::multiply_forward(int l, int64_t n, Buffer<Out> y, bool keeps_sums) {
   const LayerPlan& p = plan_of(l);
@@ -193,7 +223,7 @@ void NetworkPass<FM, BM>::multiply_forward(int l, int64_t n, Buffer<Out> y, bool
     epilogue.residuals = residual.data;
     epilogue.stride = residual.stride;
   }
-  multiply_by_experts<FM>(stream_, product, epilogue);
+  multiply<FM>(product, epilogue);
 }
 
 template <typename FM, typename BM>
@@ -287,7 +317,29 @@ void NetworkPass<FM, BM>::derive(int l, int64_t n) {
 }
 
 template <typename FM, typename BM>
-void NetworkPass<FM, BM>::weight_gradients(int l, int64_t n, bool adds) {
+bool NetworkPass<FM, BM>::has_warpgroup_gradients(int l) const {
+  return has_warpgroups_ && std::is_same_v<BM, Bf16Products> && plan_of(l).n_out >= kMinWarpgroupColumns &&
+         GradientMemory{kMaxGradientOutputs}.n_bytes() <= max_dynamic_memory();
+}
+
+template <typename FM, typename BM>
+InputGradient NetworkPass<FM, BM>::input_gradient(int l) {
+  InputGradient input;
+  if constexpr (std::is_same_v<BM, Bf16Products>) {
+    const LayerPlan& p = plan_of(l);
+    const LayerPlan& source = plan_of(p.source);
+    input.n_columns = p.source_width;
+    input.transposed = layer(l).transposed.const_buffer();
+    input.transposed_stride = p.stride;
+    input.dx = layer(p.source).grads.buffer();
+    input.dx_stride = source.stride;
+    if (source.is_masked_by_reader) input.slope = source.slope;
+  }
+  return input;
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::weight_gradients(int l, int64_t n, bool adds, const InputGradient& input) {
   const LayerPlan& p = plan_of(l);
   Layer& own = layer(l);
   RouteMemory& route = route_of(l);
@@ -305,7 +357,12 @@ void NetworkPass<FM, BM>::weight_gradients(int l, int64_t n, bool adds) {
                                route.order.const_buffer(),
                                route.offsets.const_buffer(),
                                own.partials.buffer()};
-  find_weight_gradients<BM>(stream_, g);
+  bool is_found = false;
+  if constexpr (std::is_same_v<BM, Bf16Products>) {
+    is_found = has_warpgroup_gradients(l);
+    if (is_found) find_gradients_by_warpgroups(stream_, g, input);
+  }
+  if (!is_found) find_weight_gradients<BM>(stream_, g);
   if (p.n_biases == 0) return;
   if (!adds) own.bias_partials.clear(stream_);  // a later piece may have more chunks than the first
   find_bias_gradients(stream_, n, p.n_out, p.stride, own.grads.data(), own.bias_partials.data());
@@ -324,7 +381,7 @@ void NetworkPass<FM, BM>::multiply_backward(int l, int64_t n, int n_columns, Row
                                          route.offsets.const_buffer(),
                                          route.tile_offsets.const_buffer(),
                                          to.data};
-  multiply_by_experts<BM>(stream_, product, epilogue);
+  multiply<BM>(product, epilogue);
 }
 
 template <typename FM, typename BM>
@@ -336,6 +393,14 @@ void NetworkPass<FM, BM>::layer_backward(int l, int64_t n, bool adds, bool wants
     launch_items(stream_, n * p.n_out, add_rows<B>, RowView<const B>{layer(l).grads.const_buffer(), p.stride}, p.n_out,
                  bool{has_grads_[r]}, RowView<B>{layer(p.residual).grads.buffer(), plan_of(p.residual).stride});
     has_grads_[r] = true;
+  }
+  // What is in the source's gradients already, or blended, is not for the joint kernel.
+  const bool is_joint = p.source >= 0 && p.n_blended == 1 && !has_grads_[static_cast<std::size_t>(p.source)] &&
+                        p.n_out <= kMaxGradientOutputs && has_warpgroup_gradients(l);
+  if (is_joint) {
+    weight_gradients(l, n, adds, input_gradient(l));
+    has_grads_[static_cast<std::size_t>(p.source)] = true;
+    return;
   }
   weight_gradients(l, n, adds);
   if (p.source < 0 && !wants_input_grads) return;

@@ -22,6 +22,14 @@ LOE_DEVICE SharedView<T> dynamic_memory(int byte_offset, int) {
   return {reinterpret_cast<T*>(loe_dynamic_memory + byte_offset)};
 }
 
+/// The byte offset of dynamic memory's first multiple of n_bytes, up to 1024: less than n_bytes.
+LOE_DEVICE int first_multiple(int n_bytes) {
+  extern __shared__ __align__(128) unsigned char loe_dynamic_memory[];
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(loe_dynamic_memory));
+  const auto n = static_cast<unsigned>(n_bytes);
+  return static_cast<int>((n - address % n) % n);
+}
+
 /// Bytes that one block may have, what its kernel declares included.
 inline int max_dynamic_memory() {
   int device = 0;
@@ -71,6 +79,13 @@ inline SharedView<T> dynamic_memory(int byte_offset, int n) {
   return {reinterpret_cast<T*>(memory.data + byte_offset), n};
 }
 
+inline int first_multiple(int n_bytes) {
+  if (reinterpret_cast<uintptr_t>(host::dynamic_memory.data) % static_cast<uintptr_t>(n_bytes) != 0) {
+    throw host::KernelError("first_multiple: expected at most 1024");
+  }
+  return 0;
+}
+
 /// For tests; that of an H100 unless changed.
 inline int& host_dynamic_memory_limit() {
   static thread_local int n_bytes = 227 * 1024;
@@ -85,9 +100,9 @@ void launch_with_memory(const Stream& stream, int64_t n_blocks_of_grid, int n_th
                         void (*kernel)(Parameters...), const Arguments&... arguments) {
   if (n_bytes > max_dynamic_memory()) throw host::KernelError("launch: more shared memory than there is");
   struct Line {
-    alignas(128) std::byte bytes[128];
+    alignas(1024) std::byte bytes[1024];
   };
-  std::vector<Line> memory(static_cast<std::size_t>(n_bytes + 127) / 128);
+  std::vector<Line> memory(static_cast<std::size_t>(n_bytes + 1023) / 1024);
   struct Forget {
     ~Forget() { host::dynamic_memory = {}; }
   } forget;

@@ -81,6 +81,12 @@ struct PendingCopy {
   int n_bytes;
 };
 
+/// A product of matrices that was issued and not yet waited for.
+struct PendingProduct {
+  const float* sums;
+  std::function<void()> run;
+};
+
 enum class ThreadState { Ready, AtBarrier, AtWarp, Done };
 
 /// One thread of the block that runs.
@@ -89,9 +95,10 @@ struct Fiber {
   Place place;
   int index = 0;
   int64_t n_warp_operations = 0;
-  std::vector<std::vector<PendingCopy>> copies;  ///< groups, the last one open
-  ucontext_t context{};                          ///< where it starts
-  jmp_buf place_of_return;                       ///< where it goes on
+  std::vector<std::vector<PendingCopy>> copies;       ///< groups, the last one open
+  std::vector<std::vector<PendingProduct>> products;  ///< the same
+  ucontext_t context{};                               ///< where it starts
+  jmp_buf place_of_return;                            ///< where it goes on
   bool has_started = false;
   std::unique_ptr<char[]> stack;
 #if defined(__SANITIZE_ADDRESS__)
@@ -205,6 +212,7 @@ class Block {
     fiber.index = index;
     fiber.n_warp_operations = 0;
     fiber.copies.assign(1, {});
+    fiber.products.assign(1, {});
     if (!fiber.stack) fiber.stack = std::make_unique_for_overwrite<char[]>(kStackBytes);
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();

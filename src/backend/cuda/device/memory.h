@@ -34,6 +34,15 @@ inline int64_t free_bytes() {
   return static_cast<int64_t>(n_free);
 }
 
+/// Blocks that run at the same time if a multiprocessor has room for one.
+inline int n_multiprocessors() {
+  int device = 0;
+  int n = 0;
+  check_cuda(cudaGetDevice(&device), "device");
+  check_cuda(cudaDeviceGetAttribute(&n, cudaDevAttrMultiProcessorCount, device), "multiprocessors");
+  return n;
+}
+
 namespace detail {
 inline void* allocate(std::size_t n_bytes) {
   void* data = nullptr;
@@ -110,6 +119,10 @@ inline int64_t& host_memory_limit() {
 }
 inline int64_t free_bytes() {
   return host_memory_limit();
+}
+/// Few, so that a block has more to do than a test has samples.
+inline int n_multiprocessors() {
+  return 3;
 }
 
 namespace detail {

@@ -77,11 +77,9 @@ struct ProductTile {
   int column = 0;  ///< first of 64 outputs
 };
 
-LOE_DEVICE ProductTile find_tile(int n_experts, int n_out, const Buffer<const int>& offsets,
+/// The rows of tile `index` of all.
+LOE_DEVICE ProductTile find_rows(int index, int n_experts, const Buffer<const int>& offsets,
                                  const Buffer<const int>& tile_offsets) {
-  const int n_columns = (n_out + kBlockSide - 1) / kBlockSide;
-  // Neighbouring blocks read the same rows of x.
-  const int index = block_index() / n_columns;
   ProductTile tile;
   if (index >= tile_offsets[n_experts]) return tile;
   int low = 0;
@@ -98,6 +96,14 @@ LOE_DEVICE ProductTile find_tile(int n_experts, int n_out, const Buffer<const in
   tile.first = offsets[low] + (index - tile_offsets[low]) * kTileRows;
   const int left = offsets[low + 1] - tile.first;
   tile.n_rows = left < kTileRows ? left : kTileRows;
+  return tile;
+}
+
+LOE_DEVICE ProductTile find_tile(int n_experts, int n_out, const Buffer<const int>& offsets,
+                                 const Buffer<const int>& tile_offsets) {
+  const int n_columns = (n_out + kBlockSide - 1) / kBlockSide;
+  // Neighbouring blocks read the same rows of x.
+  ProductTile tile = find_rows(block_index() / n_columns, n_experts, offsets, tile_offsets);
   tile.column = block_index() % n_columns * kBlockSide;
   return tile;
 }

@@ -42,16 +42,10 @@ struct WeightTile {
   int last;    ///< behind them
 };
 
+/// Expert and samples of range `index` of n_experts n_splits.
 template <typename Number>
-LOE_DEVICE WeightTile find_weight_tile(const WeightGradientArguments<Number>& g) {
-  const int n_columns = (g.n_in + kBlockSide - 1) / kBlockSide;
-  const int n_rows = (g.n_out + kBlockSide - 1) / kBlockSide;
-  int index = block_index();
-  WeightTile tile;
-  tile.column = index % n_columns * kBlockSide;
-  index /= n_columns;
-  tile.row = index % n_rows * kBlockSide;
-  index /= n_rows;
+LOE_DEVICE WeightTile find_range(int index, const WeightGradientArguments<Number>& g) {
+  WeightTile tile{};
   tile.expert = index % g.n_experts;
   tile.split = index / g.n_experts;
   const int begin = g.offsets[tile.expert];
@@ -60,6 +54,16 @@ LOE_DEVICE WeightTile find_weight_tile(const WeightGradientArguments<Number>& g)
   tile.first = begin + tile.split * per_split;
   tile.first = tile.first < end ? tile.first : end;
   tile.last = tile.first + per_split < end ? tile.first + per_split : end;
+  return tile;
+}
+
+template <typename Number>
+LOE_DEVICE WeightTile find_weight_tile(const WeightGradientArguments<Number>& g) {
+  const int n_columns = (g.n_in + kBlockSide - 1) / kBlockSide;
+  const int n_rows = (g.n_out + kBlockSide - 1) / kBlockSide;
+  WeightTile tile = find_range(block_index() / n_columns / n_rows, g);
+  tile.column = block_index() % n_columns * kBlockSide;
+  tile.row = block_index() / n_columns % n_rows * kBlockSide;
   return tile;
 }
 
