@@ -1,6 +1,7 @@
 // `loe bench step --workload gan`: a step of Table 4's "Ours" on pictures of 64 x 64, and where its time goes.
 #include <cmath>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "bench.h"
 #include "bench_measure.h"

@@ -1,5 +1,7 @@
 #include "bench_peaks.h"
 
+#include <nlohmann/json.hpp>
+
 #include "bench_workload.h"
 #include "loe/backend/peak.h"
 #include "loe/base/error.h"

@@ -1,6 +1,7 @@
 // `loe bench step --workload nerf`: a step of Table 3's "Ours", and how much of it is not the trunk's arithmetic.
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "bench.h"
 #include "bench_measure.h"

@@ -1,6 +1,7 @@
 #include "gan_report.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "progress.h"
 

@@ -1,7 +1,7 @@
 // What the program prints of a generator's evaluation.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "loe/task/gan_task.h"
 

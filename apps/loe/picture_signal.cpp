@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "fit_signal.h"
 #include "loe/task/image_presets.h"

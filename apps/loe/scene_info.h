@@ -1,7 +1,7 @@
 // `loe info` of a scene, and of what a model keeps of one.
 #pragma once
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "loe/signal/scene.h"
 

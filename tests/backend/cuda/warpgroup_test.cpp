@@ -43,8 +43,9 @@ TEST(CudaWarpgroup, ProductsAreWhatTheLayoutsSay) {
 }
 
 TEST(CudaWarpgroup, HasTheBitsOfSingleWarps) {
-  if (test::kIsEmulationSlow) GTEST_SKIP() << "large, and the emulation is slow here; the other tests run the same code";
-  check(make_network({.widths = {136, 72}}), 150);                       // partial slices, panels and turns
+  if (test::kIsEmulationSlow)
+    GTEST_SKIP() << "large, and the emulation is slow here; the other tests run the same code";
+  check(make_network({.widths = {136, 72}}), 150);                         // partial slices, panels and turns
   check(make_network({.widths = {64, 264}, .tile = {{2, 1, 1, 1}}}), 70);  // more outputs than one block's
   check(make_network({.widths = {80}, .tile = {{2, 1, 1, 1}}, .side_features = 5}), 90);  // features, two readers
 }

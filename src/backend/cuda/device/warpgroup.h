@@ -2,8 +2,8 @@
 // threads do (wgmma; compute capability 9.0 alone has it). PTX ISA, "Asynchronous Warpgroup Level Matrix Instructions".
 //
 // Operands lie in panels: rows of 64 numbers, 128 bytes, whose eight 16-byte chunks are permuted so that neither rows
-// nor columns meet in a bank; a panel begins at a multiple of 1024 bytes. A product reads the sides of an operand from a
-// panel's rows, or from its columns.
+// nor columns meet in a bank; a panel begins at a multiple of 1024 bytes. A product reads the sides of an operand from
+// a panel's rows, or from its columns.
 #pragma once
 
 #include "backend/cuda/device/dynamic_memory.h"
@@ -79,15 +79,15 @@ LOE_DEVICE uint64_t describe(const PanelOperand& operand) {
          uint64_t{1} << 62;
 }
 
-#define LOE_SUMS_8(d, i)                                                                                        \
+#define LOE_SUMS_8(d, i)                                                                                      \
   "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), \
       "+f"(d[i + 7])
 #define LOE_SUMS_32(d, i) LOE_SUMS_8(d, i), LOE_SUMS_8(d, i + 8), LOE_SUMS_8(d, i + 16), LOE_SUMS_8(d, i + 24)
-#define LOE_NAMES_32                                                                                           \
+#define LOE_NAMES_32                                                                                          \
   "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, %16, %17, %18, %19, %20, %21, %22, " \
   "%23, %24, %25, %26, %27, %28, %29, %30, %31"
-#define LOE_NAMES_64                                                                                               \
-  LOE_NAMES_32                                                                                                     \
+#define LOE_NAMES_64                                                                                                 \
+  LOE_NAMES_32                                                                                                       \
   ", %32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, %48, %49, %50, %51, %52, %53, " \
   "%54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
 
@@ -148,10 +148,9 @@ namespace detail {
 
 /// Element (side, k) as the instruction finds it: the address by the layout, bits 4 to 6 turned by bits 7 to 9.
 inline float element_of(const PanelOperand& operand, int side, int k) {
-  const int64_t offset = operand.has_columns
-                             ? int64_t{side / kPanelColumns} * operand.panel_bytes + side % kPanelColumns * 2 +
-                                   k / 8 * kPanelGroupBytes + k % 8 * 128
-                             : int64_t{side / 8} * kPanelGroupBytes + side % 8 * 128 + k * 2;
+  const int64_t offset = operand.has_columns ? int64_t{side / kPanelColumns} * operand.panel_bytes +
+                                                   side % kPanelColumns * 2 + k / 8 * kPanelGroupBytes + k % 8 * 128
+                                             : int64_t{side / 8} * kPanelGroupBytes + side % 8 * 128 + k * 2;
   const auto address = reinterpret_cast<uintptr_t>(operand.first) + static_cast<uintptr_t>(offset);
   const auto* const place = reinterpret_cast<const std::byte*>(address ^ ((address >> 7 & 7) << 4));
   const auto* const begin = host::dynamic_memory.data;

@@ -24,12 +24,12 @@ inline constexpr int kMaxGradientOutputs = 256;
 
 /// Where the gradient of the input goes.
 struct InputGradient {
-  int n_columns = 0;                ///< of the input: less than n_in if features are behind; 0: nobody wants it
-  Buffer<const Bf16> transposed;    ///< [n_experts, n_in, stride]
-  int transposed_stride = 0;        ///< the distance of dz's rows too
-  Buffer<Bf16> dx;                  ///< [B, dx_stride]
-  int dx_stride = 0;                ///< a multiple of 8; columns n_columns .. may be written too
-  float slope = 1;                  ///< phi'(x) where x <= 0; 1 above
+  int n_columns = 0;              ///< of the input: less than n_in if features are behind; 0: nobody wants it
+  Buffer<const Bf16> transposed;  ///< [n_experts, n_in, stride]
+  int transposed_stride = 0;      ///< the distance of dz's rows too
+  Buffer<Bf16> dx;                ///< [B, dx_stride]
+  int dx_stride = 0;              ///< a multiple of 8; columns n_columns .. may be written too
+  float slope = 1;                ///< phi'(x) where x <= 0; 1 above
 };
 
 /// Shared memory of a block: [the expert's slice | two stages of dz and x | dx], in numbers.
@@ -67,7 +67,7 @@ LOE_DEVICE void copy_samples(const SharedView<Bf16>& memory, const GradientMemor
     const int sample = tile.first + turn * kTileRows + i;
     const int64_t row = sample < tile.last ? g.order[sample] : -1;
     LOE_NO_UNROLL  // registers are scarce
-    for (int p = 0; p < n_panels; ++p) {
+        for (int p = 0; p < n_panels; ++p) {
       const int at = stage + p * kRowPanel;
       if (p < layout.n_panels()) {
         copy_chunk(memory, at, i, chunk, g.z, row, g.z_stride, tile.row + p * kPanelColumns + 8 * chunk, g.n_out);
@@ -144,9 +144,8 @@ find_layer_gradients(WeightGradientArguments<Bf16> g, InputGradient input) {
       LOE_UNROLL
       for (int n = 0; n < n_outputs; n += kProductDepth) {
         const int p = n / kPanelColumns;
-        multiply_panels<false, false>(
-            inputs, rows_of_panel(dz + p * kRowPanel, 0, n % kPanelColumns),
-            rows_of_panel(&memory[p * panel_size(kGradientColumns)], own, n % kPanelColumns));
+        multiply_panels<false, false>(inputs, rows_of_panel(dz + p * kRowPanel, 0, n % kPanelColumns),
+                                      rows_of_panel(&memory[p * panel_size(kGradientColumns)], own, n % kPanelColumns));
       }
     }
     commit_products();

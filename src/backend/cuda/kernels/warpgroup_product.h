@@ -24,8 +24,8 @@ constexpr int n_panels_of(int n) {
 
 /// Shared memory for a slice of n_columns outputs, in bytes.
 constexpr int64_t slice_bytes(int n_in, int n_columns) {
-  return kPanelAlignment +
-         static_cast<int64_t>(sizeof(Bf16)) * (int64_t{n_panels_of(n_in)} * panel_size(n_columns) + kRingPanels * kRowPanel);
+  return kPanelAlignment + static_cast<int64_t>(sizeof(Bf16)) *
+                               (int64_t{n_panels_of(n_in)} * panel_size(n_columns) + kRingPanels * kRowPanel);
 }
 /// Outputs of a block: 256 or 128; 0 if not even 128 have room.
 constexpr int slice_columns(int n_in, int n_out, int64_t max_bytes) {
@@ -105,8 +105,7 @@ multiply_rows_by_warpgroups(ProductArguments<Bf16, Out> product, Epilogue epilog
   const ProductShape& shape = product.shape;
   const int n_panels = n_panels_of(shape.n_in);
   const int begin = first_multiple(kPanelAlignment);
-  const auto memory =
-      dynamic_memory<Bf16>(begin, n_panels * panel_size(kSlice) + kRingPanels * kRowPanel);
+  const auto memory = dynamic_memory<Bf16>(begin, n_panels * panel_size(kSlice) + kRingPanels * kRowPanel);
   const int ring = n_panels * panel_size(kSlice);
   const int slice = block_index() / n_ranges * kSlice;
   const int own = warpgroup_index() * kHalf;
@@ -142,7 +141,7 @@ multiply_rows_by_warpgroups(ProductArguments<Bf16, Out> product, Epilogue epilog
       const Bf16* const w = &memory[p * panel_size(kSlice)];
       begin_products();
       LOE_UNROLL  // zeros behind n_in too: a number of products that is not known makes ptxas wait for each
-      for (int k = 0; k < kPanelColumns; k += kProductDepth) {
+          for (int k = 0; k < kPanelColumns; k += kProductDepth) {
         multiply_panels<false, false>(sums, rows_of_panel(x, 0, k), rows_of_panel(w, own, k));
       }
       commit_products();
