@@ -194,7 +194,7 @@ void read_embedding(const Settings& settings, int n_dims, EmbeddingSpec& embeddi
                                  ? to_int(settings, resolution_key, resolution[axis], 0, kMaxEmbeddingResolution)
                                  : 0;
   }
-  found.n_channels = static_cast<int>(settings.get_int("model.embedding_channels", 0, 0, kMaxWidth));
+  found.n_channels = get_small_int(settings, "model.embedding_channels", 0, 0, kMaxWidth);
   found.init_bound = settings.get_double("model.embedding_init", found.init_bound, 0, 1e6);
   if (!settings.get_bool("model.embedding", false)) {
     return;  // the other keys are checked all the same
@@ -214,7 +214,7 @@ void read_embedding(const Settings& settings, int n_dims, EmbeddingSpec& embeddi
 void read_model(const Settings& settings, NetworkConfig& network) {
   InputSpec& input = network.input;
   input.kind = get_enum(settings, "model.input", input.kind, {InputKind::Encoding, InputKind::Constant});
-  input.n_frequencies = static_cast<int>(settings.get_int("model.n_frequencies", input.n_frequencies, 0, 24));
+  input.n_frequencies = get_small_int(settings, "model.n_frequencies", input.n_frequencies, 0, 24);
   input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
   input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
   const std::vector<double> coordinates = settings.get_list("model.coordinate_range", {0, 1});

@@ -12,6 +12,11 @@ namespace loe {
 /// fit_config_to_settings with every entry's origin set to `origin` ("preset toy").
 Settings config_to_settings(const FitConfig& config, const std::string& origin);
 
+/// settings.get_int for a range of ints.
+inline int get_small_int(const Settings& settings, const std::string& key, int fallback, int min, int max) {
+  return static_cast<int>(settings.get_int(key, fallback, min, max));
+}
+
 /// Appends a level with the same number of experts and the same resolution along every axis; 1 beyond n_dims.
 void add_level(NetworkConfig& network, int width, int n, double resolution);
 

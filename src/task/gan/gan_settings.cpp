@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "loe/base/error.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -13,10 +14,6 @@ constexpr int kMinResolution = 16;
 constexpr int kMaxResolution = 4096;
 constexpr int kMaxPictures = 1 << 24;
 constexpr std::size_t kMaxHiddenLayers = 7;
-
-int get_small_int(const Settings& settings, const std::string& key, int fallback, int min, int max) {
-  return static_cast<int>(settings.get_int(key, fallback, min, max));
-}
 
 std::vector<int> get_channels(const Settings& settings, const std::string& key, const std::vector<int>& fallback) {
   if (!settings.contains(key)) return fallback;

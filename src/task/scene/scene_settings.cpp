@@ -7,6 +7,7 @@
 #include "base/enum_names.h"
 #include "loe/backend/network_spec.h"
 #include "loe/base/error.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -27,10 +28,6 @@ std::array<double, 3> get_point(const Settings& settings, const std::string& key
                                                         key, settings.entries().at(key).origin, values.size()));
   }
   return {values[0], values[1], values[2]};
-}
-
-int get_small_int(const Settings& settings, const std::string& key, int fallback, int min, int max) {
-  return static_cast<int>(settings.get_int(key, fallback, min, max));
 }
 
 void read_rays(const Settings& settings, RaySettings& rays) {
