@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "loe/backend/adam.h"
 #include "loe/base/error.h"
 
@@ -112,6 +115,42 @@ void check_objective(const Objective& objective, int max_group) {
       fail(fmt::format("expected groups of 1..{} samples (max_group of the options), got {} in group {}", max_group,
                        size, i));
     }
+  }
+}
+
+void check_rays(const NetworkSpec& spec, const Objective& objective, const RayLoss& rays) {
+  const auto expect = [](const char* what, int64_t expected, int64_t found) {
+    if (expected == found) return;
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[executor] rays: expected {} {}, got {}", expected, what, found));
+  };
+  expect("coordinates of the network", 3, spec.n_dims);
+  expect("outputs of the network", 4, spec.n_out());
+  const int64_t n_rays = rays.n_rays();
+  const int64_t n_samples = objective.n_samples();
+  if (n_rays < 1) throw Error(ErrorKind::InvalidArgument, "[executor] rays: expected one or more, got none");
+  expect("numbers in origins [R, 3]", 3 * n_rays, std::ssize(rays.origins));
+  expect("numbers in directions [R, 3]", 3 * n_rays, std::ssize(rays.directions));
+  expect("numbers in encoded_directions [R, n_features]", spec.n_features() * n_rays,
+         std::ssize(rays.encoded_directions));
+  expect("numbers in targets [R, 3]", 3 * n_rays, std::ssize(rays.targets));
+  expect("numbers in backgrounds [R, 3]", 3 * n_rays, std::ssize(rays.backgrounds));
+  expect("distances t, as the objective has samples", n_samples, std::ssize(rays.t));
+  expect("intervals delta, as the objective has samples", n_samples, std::ssize(rays.delta));
+  expect("weights, as the objective has samples", n_samples, std::ssize(rays.weights));
+  // Without rays that have no samples, offsets are the groups, which are in order.
+  std::vector<int64_t> ends = {0};
+  for (const int64_t offset : rays.offsets) {
+    if (offset != ends.back()) ends.push_back(offset);
+  }
+  expect("as the first offset", 0, rays.offsets.front());
+  expect("as the last offset", n_samples, ends.back());
+  const std::span<const int64_t> groups = objective.groups();
+  const bool is_same =
+      n_samples == 0 ? ends.size() == 1 : std::equal(ends.begin(), ends.end(), groups.begin(), groups.end());
+  if (!is_same) {
+    throw Error(ErrorKind::InvalidArgument,
+                "[executor] rays: expected those that have samples to be the objective's groups, got others");
   }
 }
 

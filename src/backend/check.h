@@ -31,6 +31,10 @@ void check_options(const ExecutorOptions& options);
 /// Groups that cover the samples in order, none empty or larger than max_group.
 void check_objective(const Objective& objective, int max_group);
 
+/// Error(InvalidArgument) unless the rays that a (checked) objective describes are its groups, of a network with three
+/// coordinates and four outputs, and every array has its size.
+void check_rays(const NetworkSpec& spec, const Objective& objective, const RayLoss& rays);
+
 /// check_objective, a valid update, and three buffers of n_params().
 void check_train_step(const NetworkSpec& spec, const Objective& objective, int max_group, const AdamUpdate& update,
                       const ParamSlice& state);

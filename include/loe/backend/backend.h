@@ -9,6 +9,7 @@
 
 #include "loe/backend/network_spec.h"
 #include "loe/backend/pixel_samples.h"
+#include "loe/backend/ray_loss.h"
 
 namespace loe {
 
@@ -66,6 +67,9 @@ class Objective {
   virtual void fill(int64_t first, int64_t count, float* coords, float* features) const = 0;
   /// What these samples add to the loss, given their outputs [count, n_out]; writes its gradient by them, same shape.
   virtual double loss(int64_t first, int64_t count, const float* outputs, float* output_grads) const = 0;
+  /// The same samples and loss as rays, for backends that can compute them where the network is, but for rounding of
+  /// the loss and its gradients; or null. The groups are the rays that have samples. Valid as long as the objective is.
+  virtual const RayLoss* rays() const { return nullptr; }
 };
 
 /// Adam's hyper-parameters for one update (Kingma & Ba 2015, algorithm 1). t counts from 1.

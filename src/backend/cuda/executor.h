@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "backend/check.h"
+#include "backend/cuda/device_rays.h"
 #include "backend/cuda/drawn_batches.h"
 #include "loe/backend/backend.h"
 #include "loe/base/thread_pool.h"
@@ -39,7 +40,7 @@ class NetworkExecutor final : public Executor {
 
   const NetworkSpec& spec() const override { return plan_.spec; }
   int n_threads() const override { return pool_.n_threads(); }
-  int64_t memory_bytes() const override { return memory_.n_bytes() + batches_.n_bytes(); }
+  int64_t memory_bytes() const override { return memory_.n_bytes() + batches_.n_bytes() + rays_.n_bytes(); }
   std::vector<KernelInfo> kernels() const override;
 
   void set_params(std::span<const float> params) override;
@@ -80,6 +81,8 @@ class NetworkExecutor final : public Executor {
   RecordedStep& recorded_step(const StepKind& kind);
   double train_at_once(const SampleSource& source, const PixelSamples* pixels);
   double train_in_pieces(const SampleSource& source, const PixelSamples* pixels);
+  const RayLoss* take_rays(const Objective& objective);
+  void run_rays(const Objective& objective);
   double run_objective(const Objective& objective);
   double evaluate_loss(const Objective& objective, int64_t first, int64_t n);
   double read_loss();
@@ -94,6 +97,7 @@ class NetworkExecutor final : public Executor {
   NetworkMemory<typename ForwardMath::Number, typename BackwardMath::Number> memory_;
   NetworkPass<ForwardMath, BackwardMath> pass_;
   DrawnBatches<ForwardMath, BackwardMath> batches_;
+  DeviceRays rays_;
   RecordedStep steps_[2];  ///< by DrawnBatches::side
   EarlyRead<double> early_loss_;
   bool has_moments_ = false;  ///< those of the state that is trained
@@ -167,6 +171,8 @@ std::vector<KernelInfo> NetworkExecutor<FM, BM>::kernels() const {
     list.push_back({"embedding", "cuda a thread per sample, f32", reason});
     list.push_back({"embedding gradient", "cuda sums of 64-bit integers", "the order of additions does not matter"});
   }
+  const bool may_have_rays = plan_.spec.n_dims == 3 && plan_.spec.n_out() == kRayOutputs;
+  if (may_have_rays || rays_.is_decided()) list.push_back(rays_.info());
   return list;
 }
 
@@ -378,12 +384,35 @@ double NetworkExecutor<FM, BM>::evaluate_loss(const Objective& objective, int64_
   return loss;
 }
 
+/// Memory for the objective's step, and its rays if it describes them and there is room; else null.
+template <typename FM, typename BM>
+const RayLoss* NetworkExecutor<FM, BM>::take_rays(const Objective& objective) {
+  const RayLoss* const rays = objective.rays();
+  if (rays != nullptr) check_rays(plan_.spec, objective, *rays);
+  reserve(largest_piece(objective.n_samples()), true);
+  if (rays == nullptr) rays_.say_undescribed();
+  return rays != nullptr && rays_.take(stream(), *rays) ? rays : nullptr;
+}
+
+/// Of rays that were taken. Waits for nothing: the loss and the weights are on their way when the last piece's
+/// gradients are still to come.
+template <typename FM, typename BM>
+void NetworkExecutor<FM, BM>::run_rays(const Objective& objective) {
+  const int64_t n_samples = objective.n_samples();
+  for_each_piece(n_samples, objective.groups(), [&](int64_t first, int64_t n) {
+    rays_.fill(stream(), first, n, memory_.coords, memory_.features);
+    pass_.forward(n);
+    rays_.find_loss(stream(), first, n, first > 0, memory_.outputs, memory_.output_grads, memory_.loss);
+    if (first + n == n_samples) rays_.start_reading(stream(), memory_.loss);
+    pass_.backward(n, first > 0, false);
+  });
+}
+
 template <typename FM, typename BM>
 double NetworkExecutor<FM, BM>::run_objective(const Objective& objective) {
   const NetworkSpec& spec = plan_.spec;
   const int64_t n_out = spec.n_out();
   const int64_t n_features = spec.n_features();
-  reserve(largest_piece(objective.n_samples()), true);
   double loss = 0;
   for_each_piece(objective.n_samples(), objective.groups(), [&](int64_t first, int64_t n) {
     coords_.resize(static_cast<std::size_t>(n * spec.n_dims));
@@ -410,17 +439,26 @@ template <typename FM, typename BM>
 double NetworkExecutor<FM, BM>::objective_gradients(const Objective& objective, std::span<float> param_grads) {
   check_objective(objective, max_group_);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
-  const double loss = run_objective(objective);
+  const RayLoss* const rays = take_rays(objective);
+  if (rays == nullptr) {
+    const double loss = run_objective(objective);
+    download_gradients(param_grads);
+    return loss;
+  }
+  run_rays(objective);
   download_gradients(param_grads);
-  return loss;
+  return rays_.finish(rays->weights);
 }
 
 template <typename FM, typename BM>
 double NetworkExecutor<FM, BM>::train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, objective, max_group_, update, state);
-  const double loss = run_objective(objective);
+  const RayLoss* const rays = take_rays(objective);
+  const double loss = rays == nullptr ? run_objective(objective) : 0;
   take_moments(update, state);
+  if (rays != nullptr) run_rays(objective);
   pass_.update();
+  if (rays != nullptr) return rays_.finish(rays->weights);
   finish(stream());
   return loss;
 }

@@ -84,6 +84,17 @@ RayObjective::RayObjective(const RaySettings& settings, const InputSpec& encodin
     }
   }
   groups_.push_back(samples.size());
+  description_ = {.offsets = samples.offsets,
+                  .origins = rays.origins,
+                  .directions = rays.directions,
+                  .encoded_directions = encoded_directions_,
+                  .targets = targets,
+                  .backgrounds = backgrounds,
+                  .t = samples.t,
+                  .delta = samples.delta,
+                  .density = settings.density == DensityActivation::Relu ? DensityKind::Relu : DensityKind::Softplus,
+                  .density_shift = static_cast<float>(settings.density_shift),
+                  .weights = weights};
 }
 
 void RayObjective::fill(int64_t first, int64_t count, float* coords, float* features) const {

@@ -42,11 +42,15 @@ class RayObjective final : public Objective {
   /// All must outlive the objective. targets, backgrounds [R, 3]; weights: filled by loss(), [S].
   RayObjective(const RaySettings& settings, const InputSpec& encoding, const RayBatch& rays, const SampleSet& samples,
                std::span<const float> targets, std::span<const float> backgrounds, std::span<float> weights);
+  /// The description below points into the objective.
+  RayObjective(const RayObjective&) = delete;
+  RayObjective& operator=(const RayObjective&) = delete;
 
   int64_t n_samples() const override { return samples_.size(); }
   std::span<const int64_t> groups() const override { return groups_; }
   void fill(int64_t first, int64_t count, float* coords, float* features) const override;
   double loss(int64_t first, int64_t count, const float* outputs, float* output_grads) const override;
+  const RayLoss* rays() const override { return &description_; }
   /// What rays without samples add: their background against the target.
   double constant_loss() const { return constant_loss_; }
 
@@ -61,6 +65,7 @@ class RayObjective final : public Objective {
   std::vector<int64_t> groups_;     ///< where the rays with samples begin
   std::vector<int64_t> group_ray_;  ///< and which they are
   double constant_loss_ = 0;
+  RayLoss description_;
 };
 
 }  // namespace loe

@@ -29,18 +29,27 @@ class Event {
   cudaEvent_t handle_ = nullptr;
 };
 
-/// A number in memory that the device can write to by itself: a copy to ordinary memory would wait for it.
+/// Numbers in memory that the device can write to by itself: a copy to ordinary memory would wait for them.
 template <typename T>
-class HostNumber {
+class HostNumbers {
  public:
-  HostNumber() { check_cuda(cudaMallocHost(&value_, sizeof(T)), "host memory"); }
-  ~HostNumber() { cudaFreeHost(value_); }
-  HostNumber(const HostNumber&) = delete;
-  HostNumber& operator=(const HostNumber&) = delete;
-  T* data() { return value_; }
+  HostNumbers() = default;
+  ~HostNumbers() { cudaFreeHost(data_); }
+  HostNumbers(const HostNumbers&) = delete;
+  HostNumbers& operator=(const HostNumbers&) = delete;
+  T* data() { return data_; }
+  int64_t size() const { return size_; }
+  /// Forgets what is there.
+  void resize(int64_t n) {
+    cudaFreeHost(std::exchange(data_, nullptr));
+    size_ = 0;
+    check_cuda(cudaMallocHost(&data_, static_cast<std::size_t>(n) * sizeof(T)), "host memory");
+    size_ = n;
+  }
 
  private:
-  T* value_ = nullptr;
+  T* data_ = nullptr;
+  int64_t size_ = 0;
 };
 
 #else
@@ -53,32 +62,50 @@ class Event {
 };
 
 template <typename T>
-class HostNumber {
+class HostNumbers {
  public:
-  T* data() { return &value_; }
+  T* data() { return numbers_.data(); }
+  int64_t size() const { return static_cast<int64_t>(numbers_.size()); }
+  void resize(int64_t n) { numbers_.assign(static_cast<std::size_t>(n), T{}); }
 
  private:
-  T value_{};
+  std::vector<T> numbers_;
 };
 
 #endif
 
-/// The first element of an array, read by the host as soon as it is there.
+/// The first elements of an array, read by the host as soon as they are there.
 template <typename T>
-class EarlyRead {
+class EarlyCopy {
  public:
-  void start(const Stream& stream, const DeviceArray<T>& array) {
-    array.download(stream, number_.data(), 1);
+  void start(const Stream& stream, const DeviceArray<T>& array, int64_t n) {
+    if (n > numbers_.size()) {
+      is_there_.wait();  // an earlier copy that nobody has waited for
+      numbers_.resize(n);
+    }
+    array.download(stream, numbers_.data(), n);
     is_there_.record(stream);
   }
-  T finish() {
+  /// Until the next start().
+  const T* finish() {
     is_there_.wait();
-    return *number_.data();
+    return numbers_.data();
   }
 
  private:
-  HostNumber<T> number_;
+  HostNumbers<T> numbers_;
   Event is_there_;
+};
+
+/// The first element alone.
+template <typename T>
+class EarlyRead {
+ public:
+  void start(const Stream& stream, const DeviceArray<T>& array) { copy_.start(stream, array, 1); }
+  T finish() { return *copy_.finish(); }
+
+ private:
+  EarlyCopy<T> copy_;
 };
 
 /// to[0] = value: a launch takes its arguments along, a copy from the host's memory would have to wait for its turn.
