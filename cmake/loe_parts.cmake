@@ -15,6 +15,10 @@ target_compile_options(loe_options INTERFACE -ffp-contract=off)
 if(LOE_WERROR)
   target_compile_options(loe_options INTERFACE -Werror)
 endif()
+if(LOE_BUILD_FUZZERS)  # coverage for libFuzzer in every part; its main() only in the fuzz targets
+  target_compile_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
+  target_link_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(LOE_SANITIZE)
   target_compile_options(loe_options INTERFACE -fsanitize=${LOE_SANITIZE} -fno-sanitize-recover=all
                          -fno-omit-frame-pointer)
