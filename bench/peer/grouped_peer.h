@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -299,8 +300,10 @@ double GroupedPeer<T, P>::train_step(const AdamUpdate& update, ParamState& state
   run();
   const cuda::UpdateBuffers buffers{scalars_.const_buffer(), loss_.const_buffer()};
   for_tensors([&](int64_t offset, int64_t n, const auto& gradient, const auto& copies) {
-    cuda::update_by_adam(stream(), buffers, n, gradient, params_.data() + offset, adam_m_.data() + offset,
-                         adam_v_.data() + offset, copies);
+    cuda::update_by_adam(
+        stream(), n, gradient,
+        cuda::ParamUpdate<std::decay_t<decltype(copies)>>{
+            buffers, {params_.data() + offset, n}, {adam_m_.data() + offset, n}, {adam_v_.data() + offset, n}, copies});
   });
   return read_loss();
 }

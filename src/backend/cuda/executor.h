@@ -332,8 +332,7 @@ double NetworkExecutor<FM, BM>::train_at_once(const SampleSource& source, const 
   early_loss_.start(stream(), memory_.loss);
   step.after_loss.run(stream(), [&] {
     if (samples == Samples::Drawn) batches_.fork(stream());
-    pass_.mse_backward(n, false);
-    pass_.update();
+    pass_.mse_backward_and_update(n);
     if (samples == Samples::Drawn) batches_.join(stream());
   });
   if (pixels != nullptr) batches_.leave(*pixels);

@@ -45,6 +45,8 @@ class NetworkPass {
   void mse_backward(int64_t n, bool adds);
   /// One update by Adam, unless memory.loss is not finite.
   void update();
+  /// Both, of a batch of one piece: a layer whose gradient is one sum is updated where that is found.
+  void mse_backward_and_update(int64_t n);
   /// The gradients to memory.param_grads.
   void write_gradients();
   /// The products' copies of memory.params.
@@ -109,6 +111,9 @@ class NetworkPass {
   template <typename Math, typename Out, typename Epilogue>
   void multiply(const ProductArguments<typename Math::Number, Out>& product, const Epilogue& epilogue);
   bool has_warpgroup_gradients(int l) const;
+  bool updates_at_once(int l) const;
+  template <typename Copies>
+  ParamUpdate<Copies> update_of(int64_t offset, int64_t size, const Copies& copies);
   InputGradient input_gradient(int l);
   void weight_gradients(int l, int64_t n, bool adds, const InputGradient& input = {});
   template <typename Out>
@@ -121,6 +126,7 @@ class NetworkPass {
   const bool has_warpgroups_ = why_no_warpgroups().empty();
   int64_t first_piece_ = 0;      ///< samples of the batch's first piece, which say how gradients are split
   std::vector<bool> has_grads_;  ///< of each layer: something is in its grads
+  bool may_update_ = false;      ///< the weights, in mse_backward
 };
 
 template <typename FM, typename BM>
@@ -322,6 +328,26 @@ bool NetworkPass<FM, BM>::has_warpgroup_gradients(int l) const {
          GradientMemory{kMaxGradientOutputs}.n_bytes() <= max_dynamic_memory();
 }
 
+/// With one range of samples, of layers whose weights nothing reads behind their gradients: those whose input's
+/// gradient comes from the same kernel or is not wanted.
+template <typename FM, typename BM>
+bool NetworkPass<FM, BM>::updates_at_once(int l) const {
+  const LayerPlan& p = plan_of(l);
+  const bool is_read_later = p.source < 0 ? needs_input_grads() : p.n_out > kMaxGradientOutputs;
+  return may_update_ && has_warpgroup_gradients(l) && plan_.is_chain() && p.n_blended == 1 && !is_read_later &&
+         n_splits_of(p, first_piece_) == 1;
+}
+
+template <typename FM, typename BM>
+template <typename Copies>
+ParamUpdate<Copies> NetworkPass<FM, BM>::update_of(int64_t offset, int64_t size, const Copies& copies) {
+  return {{m_.scalars.const_buffer(), m_.loss.const_buffer()},
+          {m_.params.data() + offset, size},
+          {m_.adam_m.data() + offset, size},
+          {m_.adam_v.data() + offset, size},
+          copies};
+}
+
 template <typename FM, typename BM>
 InputGradient NetworkPass<FM, BM>::input_gradient(int l) {
   InputGradient input;
@@ -357,12 +383,15 @@ void NetworkPass<FM, BM>::weight_gradients(int l, int64_t n, bool adds, const In
                                route.order.const_buffer(),
                                route.offsets.const_buffer(),
                                own.partials.buffer()};
-  bool is_found = false;
-  if constexpr (std::is_same_v<BM, Bf16Products>) {
-    is_found = has_warpgroup_gradients(l);
-    if (is_found) find_gradients_by_warpgroups(stream_, g, input);
+  if (!has_warpgroup_gradients(l)) {
+    find_weight_gradients<BM>(stream_, g);
+  } else if constexpr (std::is_same_v<BM, Bf16Products>) {
+    if (updates_at_once(l)) {
+      find_gradients_by_warpgroups(stream_, g, input, update_of(p.weight_offset, p.n_weights(), copies_of(l)));
+    } else {
+      find_gradients_by_warpgroups(stream_, g, input, KeepGradient{own.partials.buffer(), adds});
+    }
   }
-  if (!is_found) find_weight_gradients<BM>(stream_, g);
   if (p.n_biases == 0) return;
   if (!adds) own.bias_partials.clear(stream_);  // a later piece may have more chunks than the first
   find_bias_gradients(stream_, n, p.n_out, p.stride, own.grads.data(), own.bias_partials.data());
@@ -478,7 +507,7 @@ template <typename Body>
 void NetworkPass<FM, BM>::for_each_tensor(const Body& body) {
   for (int l = 0; l < n_layers(); ++l) {
     const LayerPlan& p = plan_of(l);
-    body(p.weight_offset, p.n_weights(), weight_gradient_of(l), copies_of(l));
+    if (!updates_at_once(l)) body(p.weight_offset, p.n_weights(), weight_gradient_of(l), copies_of(l));
     if (p.n_biases > 0) body(p.bias_offset, p.n_biases, bias_gradient_of(l), NoCopies{});
   }
   if (plan_.spec.input.has_embedding()) {
@@ -489,9 +518,16 @@ void NetworkPass<FM, BM>::for_each_tensor(const Body& body) {
 template <typename FM, typename BM>
 void NetworkPass<FM, BM>::update() {
   for_each_tensor([&](int64_t offset, int64_t size, const auto& gradient, const auto& copies) {
-    update_by_adam(stream_, {m_.scalars.const_buffer(), m_.loss.const_buffer()}, size, gradient,
-                   m_.params.data() + offset, m_.adam_m.data() + offset, m_.adam_v.data() + offset, copies);
+    update_by_adam(stream_, size, gradient, update_of(offset, size, copies));
   });
+}
+
+template <typename FM, typename BM>
+void NetworkPass<FM, BM>::mse_backward_and_update(int64_t n) {
+  may_update_ = true;
+  mse_backward(n, false);
+  update();
+  may_update_ = false;
 }
 
 template <typename FM, typename BM>

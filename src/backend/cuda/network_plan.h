@@ -71,6 +71,19 @@ struct NetworkPlan {
   /// Of the kernel that takes a tile of samples through all layers: 0: chosen by make_tile_plan; below 0: layer by
   /// layer.
   int tile_rows = 0;
+
+  /// Whether layer l reads the one before it alone, and is an output only if it is the last.
+  bool is_link(int l) const {
+    const LayerPlan& layer = layers[static_cast<std::size_t>(l)];
+    const bool is_last = l + 1 == static_cast<int>(layers.size());
+    return layer.source == l - 1 && layer.residual < 0 && layer.is_output == is_last;
+  }
+  bool is_chain() const {
+    for (int l = 0; l < static_cast<int>(layers.size()); ++l) {
+      if (!is_link(l)) return false;
+    }
+    return true;
+  }
 };
 
 inline bool same_route(const LayerSpec& a, const LayerSpec& b) {

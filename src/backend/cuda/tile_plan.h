@@ -64,13 +64,10 @@ inline std::string why_no_tile(const NetworkPlan& plan) {
   if (static_cast<int>(plan.layers.size()) > kMaxTileLayers) return "more than 16 layers";
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
     const LayerPlan& layer = plan.layers[static_cast<std::size_t>(l)];
-    const bool is_last = l + 1 == static_cast<int>(plan.layers.size());
     if (layer.n_in > kTileWidth || layer.n_out > kTileWidth) return "a layer is wider than 64";
     if (layer.n_blended > 1) return "a layer blends its experts";
     if (layer.n_experts > kMaxTileExperts) return "a layer has more than 64 experts";
-    if (layer.source != l - 1 || layer.residual >= 0 || layer.n_features > 0 || layer.is_output != is_last) {
-      return "the layers are no plain chain";
-    }
+    if (!plan.is_link(l) || layer.n_features > 0) return "the layers are no plain chain";
     if (!layer.is_sloped) return "an activation needs its sums again";
   }
   return "";

@@ -40,7 +40,12 @@ template void multiply_by_warpgroups(const Stream&, const ProductArguments<Bf16,
                                      int);
 template void multiply_by_warpgroups(const Stream&, const ProductArguments<Bf16, float>&, const WideGradientEpilogue&,
                                      int);
-template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&, const InputGradient&);
+template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&, const InputGradient&,
+                                           const KeepGradient&);
+template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&, const InputGradient&,
+                                           const ParamUpdate<WeightCopies<Bf16, Bf16>>&);
+template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&, const InputGradient&,
+                                           const ParamUpdate<WeightCopies<float, Bf16>>&);
 
 }  // namespace LOE_EXECUTION
 }  // namespace loe::cuda

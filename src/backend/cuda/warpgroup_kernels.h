@@ -27,7 +27,11 @@ extern template void multiply_by_warpgroups(const Stream&, const ProductArgument
 extern template void multiply_by_warpgroups(const Stream&, const ProductArguments<Bf16, float>&,
                                             const WideGradientEpilogue&, int);
 extern template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&,
-                                                  const InputGradient&);
+                                                  const InputGradient&, const KeepGradient&);
+extern template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&,
+                                                  const InputGradient&, const ParamUpdate<WeightCopies<Bf16, Bf16>>&);
+extern template void find_gradients_by_warpgroups(const Stream&, const WeightGradientArguments<Bf16>&,
+                                                  const InputGradient&, const ParamUpdate<WeightCopies<float, Bf16>>&);
 
 #else
 

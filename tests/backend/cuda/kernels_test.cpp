@@ -432,9 +432,13 @@ TEST(CudaKernels, AdamAddsThePartsInOrder) {
     const AdamScalars scalars(update);
     const double loss = 1;
     const auto run = [&](const double& of_loss) {
-      update_by_adam({}, {{&scalars, 1}, {&of_loss, 1}}, n, WeightGradient{places, 3, {partials.data(), 3 * n}},
-                     found.params.data(), found.adam_m.data(), found.adam_v.data(),
-                     WeightCopies<Bf16, Bf16>{places, 16, 16, copies.buffer(), transposed.buffer()});
+      const WeightCopies<Bf16, Bf16> to{places, 16, 16, copies.buffer(), transposed.buffer()};
+      update_by_adam({}, n, WeightGradient{places, 3, {partials.data(), 3 * n}},
+                     ParamUpdate<WeightCopies<Bf16, Bf16>>{{{&scalars, 1}, {&of_loss, 1}},
+                                                           {found.params.data(), n},
+                                                           {found.adam_m.data(), n},
+                                                           {found.adam_v.data(), n},
+                                                           to});
     };
     const double infinite = std::numeric_limits<double>::infinity();
     run(infinite);

@@ -56,6 +56,25 @@ TEST(CudaWarpgroup, BlendsResidualsAndOtherActivations) {
   check(make_network({.widths = {64}, .activation = {ActivationKind::Sine, 0, 5}, .residual_blocks = {64}}), 70);
 }
 
+/// With one range of samples the kernel of the gradients updates the weights. A loss that is not finite changes
+/// nothing.
+TEST(CudaWarpgroup, OneRangeOfSamplesIsUpdatedAtOnce) {
+  const NetworkSpec spec = make_network({.widths = {64, 72}, .tile = {{2, 2, 1, 1}}});
+  check(spec, 200);  // fewer than 256 a range: one
+  NetworkPlan plan = make_plan(spec, 1);
+  for (const LayerPlan& layer : plan.layers) ASSERT_EQ(n_splits_of(layer, 200), 1);
+  NetworkExecutor<Bf16Products, Bf16Products> executor(plan, {}, "");
+  const auto n_params = static_cast<std::size_t>(plan.n_params);
+  ParamState state = {test::random_params(spec, 3), std::vector<float>(n_params), std::vector<float>(n_params)};
+  const ParamState before = state;
+  executor.set_params(state.params);
+  const test::ArraySource source(test::random_floats(2 * 20, 0, 1, 1), std::vector<float>(3 * 20, INFINITY), 20);
+  EXPECT_FALSE(std::isfinite(executor.train_step(source, {.learning_rate = 0.01, .t = 1}, state)));
+  executor.download(state);
+  EXPECT_EQ(state.params, before.params);
+  EXPECT_EQ(state.adam_m, before.adam_m);
+}
+
 /// One sample, and more experts than samples: blocks, turns and splits without any.
 TEST(CudaWarpgroup, FewSamples) {
   check(make_network({.widths = {64, 48}, .tile = {{3, 3, 1, 1}}}), 1);

@@ -32,6 +32,14 @@ struct InputGradient {
   float slope = 1;                ///< phi'(x) where x <= 0; 1 above
 };
 
+/// What becomes of a weight's gradient over a range of samples, at `place` of [n_splits, n_experts, n_out, n_in]: it is
+/// kept, or, where one range has all samples, used up by a ParamUpdate, so that it never is in memory.
+struct KeepGradient {
+  Buffer<float> partials;
+  bool adds;
+  LOE_METHOD void operator()(int64_t place, float sum) const { partials[place] = adds ? partials[place] + sum : sum; }
+};
+
 /// Shared memory of a block: [the expert's slice | two stages of dz and x | dx], in numbers.
 struct GradientMemory {
   int n_outputs;  ///< a multiple of 128
@@ -109,9 +117,9 @@ LOE_DEVICE void send_input_gradient(const SharedView<Bf16>& memory, const Gradie
 
 /// kPairThreads; n_outputs: 128 or 256, at least n_out. All that decides which products are issued is known to the
 /// compiler: where it is not, ptxas waits for each of them (its message C7514).
-template <int n_outputs, bool wants_input>
+template <int n_outputs, bool wants_input, typename Finish>
 LOE_KERNEL_OF(kPairThreads, 1)
-find_layer_gradients(WeightGradientArguments<Bf16> g, InputGradient input) {
+find_layer_gradients(WeightGradientArguments<Bf16> g, InputGradient input, Finish finish) {
   constexpr GradientMemory kLayout{n_outputs};
   constexpr int kParts = n_outputs / 128;
   const auto memory = dynamic_memory<Bf16>(first_multiple(kPanelAlignment), kLayout.size());
@@ -178,29 +186,28 @@ find_layer_gradients(WeightGradientArguments<Bf16> g, InputGradient input) {
     for (int i = 0; i < 64; ++i) {
       const int k = tile.column + own + sum_row(i);
       const int n = tile.row + 128 * part + sum_column(i);
-      if (k >= g.n_in || n >= g.n_out) continue;
-      float& partial = g.partials[(matrix + n) * g.n_in + k];
-      partial = g.adds ? partial + weights[part][i] : weights[part][i];
+      if (k < g.n_in && n < g.n_out) finish((matrix + n) * g.n_in + k, weights[part][i]);
     }
   }
 }
 
-/// Partial sums as find_weight_gradients has them, and dx if input.n_columns is above 0, for which n_out is at most
-/// kMaxGradientOutputs.
-template <typename Number>
+/// Gradients of weights as find_weight_gradients has them, for `finish`; and dx if input.n_columns is above 0, for
+/// which n_out is at most kMaxGradientOutputs. A block has read its weights before it finishes them, and no other reads
+/// them.
+template <typename Number, typename Finish>
 void find_gradients_by_warpgroups(const Stream& stream, const WeightGradientArguments<Number>& g,
-                                  const InputGradient& input) {
+                                  const InputGradient& input, const Finish& finish) {
   const int64_t n_columns = (g.n_in + kGradientColumns - 1) / kGradientColumns;
   const int64_t n_rows = (g.n_out + kMaxGradientOutputs - 1) / kMaxGradientOutputs;
   const int64_t n_blocks = n_columns * n_rows * g.n_experts * g.n_splits;
   const bool wants_input = input.n_columns > 0;
   const auto run = [&](int n_outputs, auto kernel) {
-    launch_with_memory(stream, n_blocks, kPairThreads, GradientMemory{n_outputs}.n_bytes(), kernel, g, input);
+    launch_with_memory(stream, n_blocks, kPairThreads, GradientMemory{n_outputs}.n_bytes(), kernel, g, input, finish);
   };
   if (g.n_out > 128) {
-    run(256, wants_input ? find_layer_gradients<256, true> : find_layer_gradients<256, false>);
+    run(256, wants_input ? find_layer_gradients<256, true, Finish> : find_layer_gradients<256, false, Finish>);
   } else {
-    run(128, wants_input ? find_layer_gradients<128, true> : find_layer_gradients<128, false>);
+    run(128, wants_input ? find_layer_gradients<128, true, Finish> : find_layer_gradients<128, false, Finish>);
   }
 }
 

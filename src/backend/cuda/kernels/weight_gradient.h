@@ -270,22 +270,32 @@ struct UpdateBuffers {
   Buffer<const double> loss;          ///< [1]; nothing is changed unless it is finite
 };
 
-/// One update of n parameters, and of their copies.
+/// Updates parameters, and their copies, by Adam.
+template <typename Copies>
+struct ParamUpdate {
+  UpdateBuffers update;
+  Buffer<float> params;
+  Buffer<float> adam_m;
+  Buffer<float> adam_v;
+  Copies copies;
+  LOE_METHOD void operator()(int64_t i, float gradient) const {
+    if (!(fabs(update.loss[0]) < std::numeric_limits<double>::infinity())) return;
+    adam_update(update.scalars[0], gradient, params[i], adam_m[i], adam_v[i]);
+    copies(i, params[i]);
+  }
+};
+
 template <typename Gradient, typename Copies>
-LOE_KERNEL void update_params(int64_t n, UpdateBuffers update, Gradient gradient, Buffer<float> params,
-                              Buffer<float> adam_m, Buffer<float> adam_v, Copies copies) {
+LOE_KERNEL void update_params(int64_t n, Gradient gradient, ParamUpdate<Copies> update) {
   const int64_t i = int64_t{block_index()} * kAdamThreads + thread_index();
-  if (i >= n || !(fabs(update.loss[0]) < std::numeric_limits<double>::infinity())) return;
-  adam_update(update.scalars[0], gradient(i), params[i], adam_m[i], adam_v[i]);
-  copies(i, params[i]);
+  if (i < n) update(i, gradient(i));
 }
 
-/// Device memory: params, adam_m, adam_v [n].
+/// One update of n parameters.
 template <typename Gradient, typename Copies>
-void update_by_adam(const Stream& stream, const UpdateBuffers& update, int64_t n, const Gradient& gradient,
-                    float* params, float* adam_m, float* adam_v, const Copies& copies) {
-  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Gradient, Copies>, n, update,
-         gradient, Buffer<float>(params, n), Buffer<float>(adam_m, n), Buffer<float>(adam_v, n), copies);
+void update_by_adam(const Stream& stream, int64_t n, const Gradient& gradient, const ParamUpdate<Copies>& update) {
+  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Gradient, Copies>, n, gradient,
+         update);
 }
 
 /// grads [n] = the gradient.
