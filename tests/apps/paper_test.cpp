@@ -8,6 +8,7 @@
 #include "loe/nn/network.h"
 #include "loe/task/fit_config.h"
 #include "paper_rows.h"
+#include "test_paths.h"
 
 namespace loe::test {
 namespace {
@@ -41,11 +42,11 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 }
 
 std::string camera() {
-  return std::string(LOE_SHARED_DATA) + "/image_camera/camera.png";
+  return std::string(kSharedData) + "/image_camera/camera.png";
 }
 
 std::string pluto() {
-  return std::string(LOE_SHARED_DATA) + "/image_pluto/pluto_4408x4344_grey.jpg";
+  return std::string(kSharedData) + "/image_pluto/pluto_4408x4344_grey.jpg";
 }
 
 std::map<std::string, double> psnr_by_row(const nlohmann::json& result) {
@@ -55,7 +56,7 @@ std::map<std::string, double> psnr_by_row(const nlohmann::json& result) {
 }
 
 std::string carphone() {
-  return std::string(LOE_SHARED_DATA) + "/video_carphone_pristine/carphone_pristine.mp4";
+  return std::string(kSharedData) + "/video_carphone_pristine/carphone_pristine.mp4";
 }
 
 // The robust part of Table 5's order, on 64 x 64 pixels: the paper has 6.5 dB or more between every layout and PE MLP.
@@ -288,7 +289,7 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
     const Outcome outcome = run({"presets", preset});
     ASSERT_EQ(outcome.code, 0) << outcome;
     const Settings shipped = parse_config(outcome.out, preset);
-    const std::string folder = std::string(LOE_CONFIGS) + "/paper/" + table;
+    const std::string folder = std::string(kConfigs) + "/paper/" + table;
     Settings config = read_config(folder + "/full.toml");
     config.merge(read_config(folder + "/" + row + ".toml"));
     for (const char* key : {"model.widths", "model.n_frequencies", "model.output_range", "data.sampling",
