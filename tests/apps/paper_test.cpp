@@ -59,8 +59,11 @@ std::string carphone() {
   return std::string(kSharedData) + "/video_carphone_pristine/carphone_pristine.mp4";
 }
 
+/// Whole tables: minutes.
+class PaperSlow : public Paper {};
+
 // The robust part of Table 5's order, on 64 x 64 pixels: the paper has 6.5 dB or more between every layout and PE MLP.
-TEST_F(Paper, EveryLayoutOfTable5BeatsThePlainNetwork) {
+TEST_F(PaperSlow, EveryLayoutOfTable5BeatsThePlainNetwork) {
   if (!fs::exists(camera())) GTEST_SKIP() << camera() << " is not on this machine";
   const Outcome outcome = run({"paper", "--table", "5", "--scale", "tiny", "--data", camera(), "--out", "t5", "--json",
                                "-q", "--threads", "1"});
@@ -79,7 +82,7 @@ TEST_F(Paper, EveryLayoutOfTable5BeatsThePlainNetwork) {
   EXPECT_GT(psnr.at("fine_to_coarse"), 31);
 }
 
-TEST_F(Paper, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
+TEST_F(PaperSlow, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
   if (!fs::exists(pluto())) GTEST_SKIP() << pluto() << " is not on this machine";
   const Outcome outcome = run(
       {"paper", "--table", "1", "--scale", "tiny", "--data", pluto(), "--out", "t1", "--json", "-q", "--threads", "1"});
@@ -94,7 +97,7 @@ TEST_F(Paper, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
 }
 
 // The paper has 8.5 dB between PE + CE and PE, and 12.7 between Ours and PE.
-TEST_F(Paper, ExpertsAndEmbeddingsOfTable2BeatThePlainNetwork) {
+TEST_F(PaperSlow, ExpertsAndEmbeddingsOfTable2BeatThePlainNetwork) {
   if (!fs::exists(carphone())) GTEST_SKIP() << carphone() << " is not on this machine";
   const Outcome outcome = run({"paper", "--table", "2", "--scale", "tiny", "--data", carphone(), "--out", "t2",
                                "--json", "-q", "--threads", "1"});
