@@ -1,5 +1,5 @@
-// What tests need from outside their own source. The paths are compiled once, in test_paths.cpp, so that no other object
-// file depends on where the checkout lies: a compiler cache then serves every checkout.
+// What tests need from outside their own source. The paths are compiled once, in test_paths.cpp, so that no other
+// object file depends on where the checkout lies: a compiler cache then serves every checkout.
 #pragma once
 
 namespace loe {
