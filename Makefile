@@ -6,7 +6,7 @@ CMAKE_FLAGS ?=
 configure = cmake -S . -B $(BUILD) $$([ -f $(BUILD)/CMakeCache.txt ] || ! command -v ninja > /dev/null || echo -G Ninja) \
 	-DCMAKE_BUILD_TYPE=Release $(CMAKE_FLAGS)
 
-.PHONY: build all test demo bench format lint clean help configure
+.PHONY: build all test test-all demo bench format lint clean help configure
 
 build: configure  ## install what is missing, build library and program: build/bin/loe
 	cmake --build $(BUILD) --parallel $(JOBS) --target loe_program
@@ -14,8 +14,13 @@ build: configure  ## install what is missing, build library and program: build/b
 all: configure  ## also build tests, examples and rivals
 	cmake --build $(BUILD) --parallel $(JOBS)
 
-test: all  ## build and run the tests (TEST_FLAGS='-L nn' for some)
-	ctest --test-dir $(BUILD) --output-on-failure --parallel $(JOBS) --no-tests=error $(TEST_FLAGS)
+ctest = ctest --test-dir $(BUILD) --output-on-failure --parallel $(JOBS) --no-tests=error $(TEST_FLAGS)
+
+test: all  ## build and run the tests but for the slow ones (TEST_FLAGS='-L nn' for some)
+	$(ctest) -LE slow
+
+test-all: all  ## the slow ones too
+	$(ctest)
 
 demo: build  ## fit a photo for about a minute, say PSNR and SSIM (LOE_DEMO_SECONDS)
 	tools/demo $(BUILD)/bin/loe
@@ -39,7 +44,7 @@ clean:  ## remove build/; runs/ and .cache/ stay
 	rm -rf $(BUILD)
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 configure:
 	@tools/install_dependencies build

@@ -1,7 +1,9 @@
 # Kernels for NVIDIA GPUs: LOE_HAS_CUDA says whether they are compiled.
-# LOE_WITH_CUDA=AUTO takes an nvcc that is there and works, and says what it found; ON insists; OFF does not look.
+# LOE_WITH_CUDA=AUTO compiles them on a machine with an NVIDIA GPU and an nvcc that works, and says what it found; ON
+# insists on the nvcc alone; OFF does not look. They take minutes, which a machine that cannot run them does not owe:
+# tools/check_cuda compiles one precision there.
 
-set(LOE_WITH_CUDA AUTO CACHE STRING "Compile the kernels of src/backend/cuda: AUTO, ON or OFF")
+set(LOE_WITH_CUDA AUTO CACHE STRING "Compile the kernels of src/backend/cuda: AUTO (if there is a GPU), ON or OFF")
 set_property(CACHE LOE_WITH_CUDA PROPERTY STRINGS AUTO ON OFF)
 # 80: A100, and in a form that newer drivers translate for what came after; 90a: H100, H200.
 set(LOE_CUDA_ARCHITECTURES "80;90a-real" CACHE STRING "What the kernels are compiled for")
@@ -39,9 +41,24 @@ function(loe_check_nvcc result)
   endif()
 endfunction()
 
+# Why no GPU can run them here, or "". The driver's files, not nvidia-smi: it takes seconds to answer.
+function(loe_check_gpu result)
+  set(${result} "" PARENT_SCOPE)
+  file(GLOB gpus /proc/driver/nvidia/gpus/* /dev/nvidia[0-9]* /dev/dxg)
+  if(NOT gpus)
+    set(${result} "no NVIDIA GPU in this machine; LOE_WITH_CUDA=ON compiles them all the same" PARENT_SCOPE)
+  endif()
+endfunction()
+
 set(LOE_HAS_CUDA FALSE)
 if(LOE_WITH_CUDA)
-  loe_check_nvcc(why_not)
+  set(why_not "")
+  if(LOE_WITH_CUDA STREQUAL "AUTO")
+    loe_check_gpu(why_not)
+  endif()
+  if(why_not STREQUAL "")
+    loe_check_nvcc(why_not)
+  endif()
   if(why_not STREQUAL "")
     set(LOE_HAS_CUDA TRUE)
     message(STATUS "CUDA kernels: ${LOE_NVCC}, for ${LOE_CUDA_ARCHITECTURES}")

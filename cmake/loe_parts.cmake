@@ -15,8 +15,7 @@ target_compile_options(loe_options INTERFACE -ffp-contract=off)
 if(LOE_WERROR)
   target_compile_options(loe_options INTERFACE -Werror)
 endif()
-if(LOE_BUILD_FUZZERS)  # coverage for libFuzzer in every part; its main() only in the fuzz targets
-  target_compile_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
+if(LOE_BUILD_FUZZERS)  # the parts with coverage for libFuzzer: fuzz/CMakeLists.txt; its main() only in the fuzz targets
   target_link_options(loe_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(LOE_SANITIZE)

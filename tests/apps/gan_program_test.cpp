@@ -1,6 +1,7 @@
 // Generators through the program: fit --task gan, resume, render, eval.
 #include "io/conditions.h"
 #include "run_loe.h"
+#include "test_paths.h"
 
 namespace loe::test {
 namespace {
@@ -99,7 +100,7 @@ TEST_F(GanProgram, TrainsResumesRendersAndEvaluates) {
   EXPECT_NE(text.out.find("not FID"), std::string::npos) << text;
   EXPECT_NE(run({"info", "run/model.safetensors"}).out.find("+ blocks.0.1"), std::string::npos);
   // A network of the user's makes it FID: here one whose features are means of the colours.
-  const std::string onnx = std::string(LOE_CONFIGS) + "/../tests/io/onnx/mean.onnx";
+  const std::string onnx = std::string(kConfigs) + "/../tests/io/onnx/mean.onnx";
   const std::vector<std::string> fid = {"eval",       "run", "--json",           "--fid-network",    onnx,
                                         "--fid-size", "4",   "--fid-statistics", "faces.safetensors"};
   const Outcome first = run(fid);

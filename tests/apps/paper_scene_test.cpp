@@ -89,8 +89,11 @@ TEST_F(PaperScene, PresetIsOursAtFullScale) {
   EXPECT_EQ(preset.train.schedule.final_factor, row.train.schedule.final_factor);
 }
 
+/// A whole table: a minute.
+class PaperSceneSlow : public PaperScene {};
+
 // Claim Q3 as far as 24 x 24 pixels show it: see docs/paper.md for several seeds.
-TEST_F(PaperScene, HierarchyKeepsEmptySpaceEmpty) {
+TEST_F(PaperSceneSlow, HierarchyKeepsEmptySpaceEmpty) {
   const Outcome outcome =
       run({"paper", "--table", "3", "--scale", "tiny", "--out", "t3", "--json", "-q", "--threads", "1"});
   ASSERT_EQ(outcome.code, 0) << outcome;

@@ -8,6 +8,7 @@
 #include "loe/nn/network.h"
 #include "loe/task/fit_config.h"
 #include "paper_rows.h"
+#include "test_paths.h"
 
 namespace loe::test {
 namespace {
@@ -41,11 +42,11 @@ std::vector<std::string> operator+(std::vector<std::string> a, const std::vector
 }
 
 std::string camera() {
-  return std::string(LOE_SHARED_DATA) + "/image_camera/camera.png";
+  return std::string(kSharedData) + "/image_camera/camera.png";
 }
 
 std::string pluto() {
-  return std::string(LOE_SHARED_DATA) + "/image_pluto/pluto_4408x4344_grey.jpg";
+  return std::string(kSharedData) + "/image_pluto/pluto_4408x4344_grey.jpg";
 }
 
 std::map<std::string, double> psnr_by_row(const nlohmann::json& result) {
@@ -55,11 +56,14 @@ std::map<std::string, double> psnr_by_row(const nlohmann::json& result) {
 }
 
 std::string carphone() {
-  return std::string(LOE_SHARED_DATA) + "/video_carphone_pristine/carphone_pristine.mp4";
+  return std::string(kSharedData) + "/video_carphone_pristine/carphone_pristine.mp4";
 }
 
+/// Whole tables: minutes.
+class PaperSlow : public Paper {};
+
 // The robust part of Table 5's order, on 64 x 64 pixels: the paper has 6.5 dB or more between every layout and PE MLP.
-TEST_F(Paper, EveryLayoutOfTable5BeatsThePlainNetwork) {
+TEST_F(PaperSlow, EveryLayoutOfTable5BeatsThePlainNetwork) {
   if (!fs::exists(camera())) GTEST_SKIP() << camera() << " is not on this machine";
   const Outcome outcome = run({"paper", "--table", "5", "--scale", "tiny", "--data", camera(), "--out", "t5", "--json",
                                "-q", "--threads", "1"});
@@ -78,7 +82,7 @@ TEST_F(Paper, EveryLayoutOfTable5BeatsThePlainNetwork) {
   EXPECT_GT(psnr.at("fine_to_coarse"), 31);
 }
 
-TEST_F(Paper, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
+TEST_F(PaperSlow, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
   if (!fs::exists(pluto())) GTEST_SKIP() << pluto() << " is not on this machine";
   const Outcome outcome = run(
       {"paper", "--table", "1", "--scale", "tiny", "--data", pluto(), "--out", "t1", "--json", "-q", "--threads", "1"});
@@ -93,7 +97,7 @@ TEST_F(Paper, ExpertsAndEmbeddingsOfTable1BeatThePlainNetwork) {
 }
 
 // The paper has 8.5 dB between PE + CE and PE, and 12.7 between Ours and PE.
-TEST_F(Paper, ExpertsAndEmbeddingsOfTable2BeatThePlainNetwork) {
+TEST_F(PaperSlow, ExpertsAndEmbeddingsOfTable2BeatThePlainNetwork) {
   if (!fs::exists(carphone())) GTEST_SKIP() << carphone() << " is not on this machine";
   const Outcome outcome = run({"paper", "--table", "2", "--scale", "tiny", "--data", carphone(), "--out", "t2",
                                "--json", "-q", "--threads", "1"});
@@ -288,7 +292,7 @@ TEST_F(Paper, PresetsAreTheirRowsAtFullScale) {
     const Outcome outcome = run({"presets", preset});
     ASSERT_EQ(outcome.code, 0) << outcome;
     const Settings shipped = parse_config(outcome.out, preset);
-    const std::string folder = std::string(LOE_CONFIGS) + "/paper/" + table;
+    const std::string folder = std::string(kConfigs) + "/paper/" + table;
     Settings config = read_config(folder + "/full.toml");
     config.merge(read_config(folder + "/" + row + ".toml"));
     for (const char* key : {"model.widths", "model.n_frequencies", "model.output_range", "data.sampling",

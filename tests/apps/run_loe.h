@@ -22,6 +22,7 @@
 
 #include "loe/io/image_file.h"
 #include "loe/signal/image.h"
+#include "test_paths.h"
 
 namespace loe::test {
 
@@ -69,7 +70,7 @@ class LoeTest : public ::testing::Test {
 
   /// Starts `loe` with these arguments in the working folder. max_file_bytes: files may not grow beyond (a full disk).
   void start(const std::vector<std::string>& arguments, rlim_t max_file_bytes = RLIM_INFINITY) {
-    std::vector<std::string> words = {LOE_PROGRAM};
+    std::vector<std::string> words = {kProgram};
     words.insert(words.end(), arguments.begin(), arguments.end());
     std::vector<char*> argv;
     for (std::string& text : words) argv.push_back(text.data());

@@ -212,7 +212,7 @@ TEST(Embedding, TrainStepIsGradientsAndAdam) {
   std::vector<float> coords = random_floats(kSamples * 2, 0, 0.5, 81);  // a quarter of the table
   const ArraySource source(coords, random_floats(kSamples * 3, 0, 1, 82), kSamples);
   const AdamUpdate update{.learning_rate = 0.01, .t = 3};
-  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
+  for (const Backend* backend : test::all_backends()) {
     const std::unique_ptr<Executor> executor = backend->compile(spec, {Precision::F32, 2, ""});
     ParamState state{random_params(spec, 83), random_floats(spec.n_params(), -1e-3, 1e-3, 84),
                      random_floats(spec.n_params(), 1e-7, 1e-6, 85)};
@@ -245,7 +245,7 @@ TEST(Embedding, KernelsAndMemoryAreAccountedFor) {
     return std::any_of(kernels.begin(), kernels.end(),
                        [](const KernelInfo& kernel) { return kernel.operation == "embedding"; });
   };
-  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
+  for (const Backend* backend : test::all_backends()) {
     const std::unique_ptr<Executor> executor = backend->compile(spec, {});
     EXPECT_TRUE(has_kernel(*executor)) << backend->name();
     EXPECT_GE(executor->memory_bytes(), spec.n_params() * 4) << backend->name();

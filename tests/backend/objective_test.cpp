@@ -163,7 +163,7 @@ class NotFinite final : public Objective {
 
 TEST(Objective, RefusesWrongGroupsAndKeepsTheStateIfTheLossIsNotFinite) {
   const NetworkSpec spec = make_network({});
-  for (const Backend* backend : {&reference_backend(), &cpu_backend(), &test::emulated_cuda_backend()}) {
+  for (const Backend* backend : test::all_backends()) {
     const auto executor = backend->compile(spec, {.max_group = 8});
     std::vector<float> gradient(spec.n_params());
     for (const std::vector<int64_t>& groups :

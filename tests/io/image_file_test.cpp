@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "io/io_test_helpers.h"
+#include "test_paths.h"
 
 namespace loe {
 namespace {
@@ -275,7 +276,7 @@ TEST(ImageFile, WriterRoundsRowsAsImageDoes) {
 }
 
 TEST(ImageFile, SharedPictures) {
-  const std::string data = LOE_SHARED_DATA;
+  const std::string data = kSharedData;
   struct Case {
     const char* path;
     int width;

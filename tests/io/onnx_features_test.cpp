@@ -6,13 +6,14 @@
 
 #include "io/io_test_helpers.h"
 #include "io/sha256.h"
+#include "test_paths.h"
 
 namespace loe {
 namespace {
 
 /// Committed with the script that makes them, tests/io/onnx/make_onnx.py.
 std::string network(const std::string& name) {
-  return std::string(LOE_CONFIGS) + "/../tests/io/onnx/" + name;
+  return std::string(kConfigs) + "/../tests/io/onnx/" + name;
 }
 
 #define LOE_NEEDS_ONNX() \

@@ -12,6 +12,7 @@
 #include "io/io_test_helpers.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
+#include "test_paths.h"
 
 namespace loe {
 namespace {
@@ -184,7 +185,7 @@ TEST(PictureSetReader, Refuses) {
 }
 
 TEST(PictureSetReader, RealFaces) {
-  const std::string faces = std::string(LOE_SHARED_DATA) + "/faces_synthetic_128/images";
+  const std::string faces = std::string(kSharedData) + "/faces_synthetic_128/images";
   if (!fs::exists(faces)) GTEST_SKIP() << faces << " is not on this machine";
   ThreadPool pool;
   PictureSetOptions options;

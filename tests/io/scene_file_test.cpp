@@ -5,12 +5,13 @@
 
 #include "io/scene_test_helpers.h"
 #include "loe/signal/camera.h"
+#include "test_paths.h"
 
 namespace loe {
 namespace {
 
 std::string shared(const std::string& name) {
-  return std::string(LOE_SHARED_DATA) + "/" + name;
+  return std::string(kSharedData) + "/" + name;
 }
 
 bool is_there(const std::string& path) {

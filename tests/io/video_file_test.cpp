@@ -1,5 +1,6 @@
 #include "io/video_test_helpers.h"
 #include "loe/io/image_file.h"
+#include "test_paths.h"
 
 extern "C" {
 #include <libavutil/display.h>
@@ -145,7 +146,7 @@ TEST(VideoFile, ChromaLiesWhereTheFileSays) {
 }
 
 TEST(VideoFile, SharedClips) {
-  if (!has_shared_clips()) GTEST_SKIP() << "no clips in " << LOE_SHARED_DATA;
+  if (!has_shared_clips()) GTEST_SKIP() << "no clips in " << kSharedData;
   struct Case {
     std::string path;
     int width;
@@ -178,7 +179,7 @@ TEST(VideoFile, SharedClips) {
 }
 
 TEST(VideoFile, WholeClipAgreesWithFfmpeg) {
-  if (!has_shared_clips()) GTEST_SKIP() << "no clips in " << LOE_SHARED_DATA;
+  if (!has_shared_clips()) GTEST_SKIP() << "no clips in " << kSharedData;
   const Video video = read_video(kCarphone);
   ASSERT_EQ(video.n_frames(), 120);
   // ffmpeg 5.1.8 -i carphone_pristine.mp4 -vf scale=in_h_chr_pos=0:in_v_chr_pos=128:flags=accurate_rnd+full_chroma_int+

@@ -20,12 +20,13 @@ extern "C" {
 
 #include "io/io_test_helpers.h"
 #include "loe/io/video_file.h"
+#include "test_paths.h"
 
 namespace loe {
 
-inline const std::string kCarphone = std::string(LOE_SHARED_DATA) + "/video_carphone_pristine/carphone_pristine.mp4";
-inline const std::string kBikes = std::string(LOE_SHARED_DATA) + "/video_bikes/bikes.mp4";
-inline const std::string kBunny = std::string(LOE_SHARED_DATA) + "/video_bigbuckbunny/bigbuckbunny.mp4";
+inline const std::string kCarphone = std::string(kSharedData) + "/video_carphone_pristine/carphone_pristine.mp4";
+inline const std::string kBikes = std::string(kSharedData) + "/video_bikes/bikes.mp4";
+inline const std::string kBunny = std::string(kSharedData) + "/video_bigbuckbunny/bigbuckbunny.mp4";
 
 /// Value (x, y, c) as stored.
 inline int stored(const Image& image, int x, int y, int c) {

@@ -17,7 +17,15 @@ inline constexpr bool kIsEmulationSlow = true;
 inline constexpr bool kIsEmulationSlow = false;
 #endif
 
-/// The emulated one, and the real one where it can run.
+/// The emulated one, and the real one where it can run. Neither in a build without the emulation
+/// (LOE_TEST_EMULATION=OFF: clang needs many minutes for it under AddressSanitizer).
 std::vector<const Backend*> cuda_backends();
+
+/// The reference, the CPU and cuda_backends().
+inline std::vector<const Backend*> all_backends() {
+  std::vector<const Backend*> backends = cuda_backends();
+  backends.insert(backends.begin(), {&reference_backend(), &cpu_backend()});
+  return backends;
+}
 
 }  // namespace loe::test
