@@ -248,7 +248,7 @@ RunState load_state(const FitJob& job, const RunFolder& folder, Reporter& report
                                                folder.path(), files.size()));
   }
   reporter.info("no checkpoint yet: starting at step 0");
-  RunState state = initial_run_state(job.model, job.config.seed);
+  RunState state = initial_run_state(job.model, job.config.seed, job.config.network.init);
   state.config_hash = job.config_hash;
   return state;
 }
@@ -401,11 +401,11 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
     reporter.detail(fmt::format("{}: mean absolute error over the channels, black 0, brightest {}",
                                 job.signal->error_name(), kErrorMapScale));
   }
-  if (reason == StopReason::MaxSeconds) {
-    const char* advice = job.config.preset == "auto" ? "the machine was slower than when it was timed"
-                                                     : "a smaller --max-steps or the preset auto would fit the time";
-    reporter.info(fmt::format("time was up at step {} of {}, before the learning rate had come down: {}",
-                              format_integer(state.step), format_integer(job.config.train.max_steps), advice));
+  if (reason == StopReason::MaxSeconds && job.config.train.schedule_by == ScheduleBy::Steps) {
+    reporter.info(
+        fmt::format("time was up at step {} of {}, before the learning rate had come down: a smaller "
+                    "--max-steps or train.schedule_by=time would fit the time",
+                    format_integer(state.step), format_integer(job.config.train.max_steps)));
   }
   print_result(job, folder, result, flags);
   return 0;
@@ -423,7 +423,7 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
   try {
     RunState state;
     if (flags.resume.empty()) {
-      state = initial_run_state(job.model, job.config.seed);
+      state = initial_run_state(job.model, job.config.seed, job.config.network.init);
       state.config_hash = job.config_hash;
     } else {
       state = load_state(job, folder, reporter);
@@ -455,7 +455,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   constexpr int kTimedSteps = 3;
   ModelExecutor model =
       compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));
-  RunState state = initial_run_state(job.model, job.config.seed);
+  RunState state = initial_run_state(job.model, job.config.seed, job.config.network.init);
   model.set_params(state.params.params);
   const std::unique_ptr<Problem> problem = job.signal->problem(job.config, job.run.device, job.run.threads);
   std::vector<double> seconds;
@@ -477,6 +477,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   const TrainOptions& train = job.config.train;
   const double all_steps = seconds_per_step * static_cast<double>(train.max_steps);
   const double total = train.max_seconds > 0 ? std::min(all_steps, train.max_seconds) : all_steps;
+  const int64_t n_steps = total < all_steps ? std::llround(total / seconds_per_step) : train.max_steps;
   const FitSignal& signal = *job.signal;
   const bool is_batch_of_samples = std::string(signal.batch_noun()) == signal.sample_noun();
   const int64_t n_batch = is_batch_of_samples ? n_samples : job.config.batch_size;
@@ -488,6 +489,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
                  {"peak_memory_bytes", peak_resident_bytes()},
                  {"seconds_per_step", seconds_per_step},
                  {"max_steps", train.max_steps},
+                 {"likely_steps", n_steps},
                  {"total_seconds", total},
                  {"threads", model.main().n_threads()},
                  {"precision", to_string(job.config.precision)},
@@ -509,7 +511,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
              format_bytes(job.signal->n_bytes()));
   fmt::print("seconds per step  {:.4f} ({} threads, {}, {})\n", seconds_per_step, model.main().n_threads(),
              to_string(job.config.precision), backend_of_flag(job.run.device).name());
-  fmt::print("steps             {}\n", format_integer(train.max_steps));
+  fmt::print("steps             {}\n", format_integer(n_steps));
   fmt::print("total             {}\n", format_duration(total));
   return 0;
 }

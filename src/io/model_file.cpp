@@ -234,6 +234,36 @@ ModelSpec checkpoint_networks(const TensorFile& file, const std::string& path) {
   return read_networks(file, path);
 }
 
+namespace {
+
+std::string plan_to_json(const std::vector<PlanPoint>& plan) {
+  nlohmann::json list = nlohmann::json::array();
+  for (const PlanPoint& point : plan) {
+    list.push_back({point.step, point.progress, point.end, point.limit, point.seconds});
+  }
+  return list.dump();
+}
+
+/// Whether the points fit together is train()'s to say.
+std::vector<PlanPoint> plan_from_json(const std::string& text, const std::string& path) {
+  const std::string what = "metadata 'plan'";
+  const nlohmann::json list = parse_small_json(text, path);
+  std::vector<PlanPoint> plan;
+  for (const nlohmann::json& point : list) {
+    const bool is_point = point.is_array() && point.size() == 5 && point[0].is_number_unsigned() &&
+                          point[1].is_number() && point[2].is_number_unsigned() && point[3].is_number() &&
+                          point[4].is_number();
+    if (!is_point) {
+      fail(path, what, "lists of five numbers [step, progress, end, limit, seconds]", describe_json(point));
+    }
+    plan.push_back({point[0].get<int64_t>(), point[1].get<double>(), point[2].get<int64_t>(), point[3].get<double>(),
+                    point[4].get<double>()});
+  }
+  return plan;
+}
+
+}  // namespace
+
 RunState checkpoint_from_tensors(const TensorFile& file, const ModelSpec& model, const std::string& path) {
   const ModelSpec found = checkpoint_networks(file, path);
   if (found != model) {
@@ -259,6 +289,9 @@ RunState checkpoint_from_tensors(const TensorFile& file, const ModelSpec& model,
   state.best_psnr_db = metadata_number<double>(file, path, "best_psnr_db", -kInfinity, kInfinity);
   state.best_step = metadata_number<int64_t>(file, path, "best_step", -1, kMaxStep);
   state.config_hash = metadata_text(file, path, "config_hash");
+  if (file.metadata.contains("plan")) {
+    state.plan = plan_from_json(metadata_text(file, path, "plan"), path);
+  }
   return state;
 }
 
@@ -288,16 +321,19 @@ void write_checkpoint(const std::string& path, const ModelSpec& model, const Run
   if (!state.task_state.empty()) {
     views.push_back({kTaskState, {static_cast<int64_t>(state.task_state.size())}, state.task_state});
   }
-  write_safetensors(path, views,
-                    {{"format", "loe-checkpoint"},
-                     {"version", version_of(model)},
-                     networks_metadata(model),
-                     {"step", std::to_string(state.step)},
-                     {"seed", std::to_string(state.seed)},
-                     {"seconds", fmt::format("{}", state.seconds)},
-                     {"best_psnr_db", fmt::format("{}", state.best_psnr_db)},
-                     {"best_step", std::to_string(state.best_step)},
-                     {"config_hash", state.config_hash}});
+  std::map<std::string, std::string> metadata = {{"format", "loe-checkpoint"},
+                                                 {"version", version_of(model)},
+                                                 networks_metadata(model),
+                                                 {"step", std::to_string(state.step)},
+                                                 {"seed", std::to_string(state.seed)},
+                                                 {"seconds", fmt::format("{}", state.seconds)},
+                                                 {"best_psnr_db", fmt::format("{}", state.best_psnr_db)},
+                                                 {"best_step", std::to_string(state.best_step)},
+                                                 {"config_hash", state.config_hash}};
+  if (!state.plan.empty()) {
+    metadata["plan"] = plan_to_json(state.plan);
+  }
+  write_safetensors(path, views, metadata);
 }
 
 ModelSpec read_checkpoint_networks(const std::string& path) {

@@ -50,11 +50,11 @@ void ModelSpec::validate() const {
   }
 }
 
-std::vector<float> initial_params(const ModelSpec& spec, uint64_t seed) {
+std::vector<float> initial_params(const ModelSpec& spec, uint64_t seed, const InitConfig& init) {
   std::vector<float> all;
   all.reserve(static_cast<std::size_t>(spec.n_params()));
   for (std::size_t i = 0; i < spec.parts.size(); ++i) {
-    const std::vector<float> params = initial_params(spec.parts[i].network, seed + i);
+    const std::vector<float> params = initial_params(spec.parts[i].network, seed + i, init);
     all.insert(all.end(), params.begin(), params.end());
   }
   return all;

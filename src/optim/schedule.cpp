@@ -46,8 +46,11 @@ void check_milestones(const std::vector<double>& milestones) {
 
 double Schedule::at(int64_t step, int64_t max_steps) const {
   // The quotient is correctly rounded, so a milestone of 0.3 starts exactly at step 3 of 10.
-  const double progress =
-      max_steps < 1 ? 0 : std::clamp(static_cast<double>(step) / static_cast<double>(max_steps), 0.0, 1.0);
+  return at(max_steps < 1 ? 0.0 : static_cast<double>(step) / static_cast<double>(max_steps));
+}
+
+double Schedule::at(double progress) const {
+  progress = std::clamp(progress, 0.0, 1.0);
   switch (kind) {
     case ScheduleKind::Constant:
       return learning_rate;

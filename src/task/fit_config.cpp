@@ -48,6 +48,8 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "model.activation",
                                    "model.slope",
                                    "model.omega",
+                                   "model.init",
+                                   "model.expert_init",
                                    "model.output_range",
                                    "data.crop",
                                    "data.size",
@@ -58,6 +60,7 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "train.precision",
                                    "train.max_steps",
                                    "train.max_seconds",
+                                   "train.schedule_by",
                                    "train.until_psnr_db",
                                    "train.learning_rate",
                                    "train.schedule",
@@ -82,6 +85,31 @@ std::vector<std::string> known_keys(SignalKind kind) {
 [[noreturn]] void fail(const Settings& settings, const std::string& key, const std::string& expected, double found) {
   throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key,
                                                       settings.entries().at(key).origin, expected, found));
+}
+
+/// A setting as its user would write it.
+struct WrittenValue {
+  std::string operator()(bool value) const { return value ? "true" : "false"; }
+  std::string operator()(int64_t value) const { return fmt::format("{}", value); }
+  std::string operator()(double value) const { return fmt::format("{}", value); }
+  std::string operator()(const std::string& value) const { return fmt::format("\"{}\"", value); }
+  std::string operator()(const std::vector<double>& values) const {
+    return fmt::format("[{}]", fmt::join(values, ", "));
+  }
+  std::string operator()(const std::vector<std::vector<double>>& lists) const {
+    std::vector<std::string> parts;
+    for (const std::vector<double>& list : lists) {
+      parts.push_back((*this)(list));
+    }
+    return fmt::format("[{}]", fmt::join(parts, ", "));
+  }
+};
+
+/// As fail(), for a value that is good in itself, but not here.
+[[noreturn]] void refuse(const Settings& settings, const std::string& key, const std::string& expected) {
+  const Settings::Entry& entry = settings.entries().at(key);
+  throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key, entry.origin,
+                                                      expected, std::visit(WrittenValue{}, entry.value)));
 }
 
 int to_int(const Settings& settings, const std::string& key, double value, int min, int max) {
@@ -233,6 +261,10 @@ void read_model(const Settings& settings, NetworkConfig& network) {
                 ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus});
   activation.slope = settings.get_double("model.slope", activation.slope, 0, 1);
   activation.omega = settings.get_double("model.omega", activation.omega, -1e6, 1e6);
+  network.init.scheme =
+      get_enum(settings, "model.init", network.init.scheme, {InitScheme::ByActivation, InitScheme::Lecun});
+  network.init.experts =
+      get_enum(settings, "model.expert_init", network.init.experts, {ExpertInit::Independent, ExpertInit::Shared});
   const std::vector<double> range =
       settings.get_list("model.output_range", {network.output_range[0], network.output_range[1]});
   if (range.size() != 2) {
@@ -244,6 +276,7 @@ void read_model(const Settings& settings, NetworkConfig& network) {
 void read_training(const Settings& settings, TrainOptions& train) {
   train.max_steps = settings.get_int("train.max_steps", train.max_steps, 1, kMaxInt);
   train.max_seconds = settings.get_double("train.max_seconds", train.max_seconds, 0, 1e9);
+  train.schedule_by = get_enum(settings, "train.schedule_by", train.schedule_by, {ScheduleBy::Steps, ScheduleBy::Time});
   train.until_psnr_db = settings.get_double("train.until_psnr_db", train.until_psnr_db, 0, 200);
   train.steps_per_log = settings.get_int("train.steps_per_log", train.steps_per_log, 0, kMaxInt);
   train.steps_per_eval = settings.get_int("train.steps_per_eval", train.steps_per_eval, 0, kMaxInt);
@@ -268,6 +301,7 @@ void write_training(const TrainOptions& train, const std::string& origin, Settin
   const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
   set("train.max_steps", train.max_steps);
   set("train.max_seconds", train.max_seconds);
+  set("train.schedule_by", std::string(to_string(train.schedule_by)));
   set("train.until_psnr_db", train.until_psnr_db);
   set("train.learning_rate", train.schedule.learning_rate);
   set("train.schedule", std::string(to_string(train.schedule.kind)));
@@ -408,14 +442,13 @@ constexpr int64_t kDefaultPictures = 16;
 void check_scene(const Settings& settings, const FitConfig& config) {
   if (!config.edit.is_none()) {
     const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
-    fail(settings, key, "[]: views are reduced with data.max_side", config.edit.crop[2]);
+    refuse(settings, key, "[]: views are reduced with data.max_side");
   }
   if (config.sampling != PixelSampling::RandomPixels) {
-    fail(settings, "data.sampling", "random_pixels: a scene's rays are drawn at random", 0);
+    refuse(settings, "data.sampling", "random_pixels: a scene's rays are drawn at random");
   }
   if (config.network.output_range != std::array<double, 2>{0, 1}) {
-    fail(settings, "model.output_range", "[0, 1]: colours of a scene go through a sigmoid",
-         config.network.output_range[0]);
+    refuse(settings, "model.output_range", "[0, 1]: colours of a scene go through a sigmoid");
   }
 }
 
@@ -423,13 +456,13 @@ void check_scene(const Settings& settings, const FitConfig& config) {
 void check_gan(const Settings& settings, const FitConfig& config) {
   if (!config.edit.is_none()) {
     const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
-    fail(settings, key, "[]: pictures are cut and reduced by data.resolution", config.edit.crop[2]);
+    refuse(settings, key, "[]: pictures are cut and reduced by data.resolution");
   }
   if (config.sampling != PixelSampling::RandomPixels) {
-    fail(settings, "data.sampling", "random_pixels: a generator's batches are of whole pictures", 0);
+    refuse(settings, "data.sampling", "random_pixels: a generator's batches are of whole pictures");
   }
   if (config.train.until_psnr_db > 0) {
-    fail(settings, "train.until_psnr_db", "0: generated pictures have no PSNR", config.train.until_psnr_db);
+    refuse(settings, "train.until_psnr_db", "0: generated pictures have no PSNR");
   }
 }
 
@@ -443,7 +476,7 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
   config.edit = signal_edit_from_settings(settings);
   if (kind != SignalKind::Video && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
-    fail(settings, "data.frames", "[]: only videos have frames", config.edit.frames[0]);
+    refuse(settings, "data.frames", "[]: only videos have frames");
   }
   config.network = default_network(kind);
   config.network.n_channels = n_channels;
@@ -511,6 +544,8 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   set("model.activation", std::string(to_string(network.activation.kind)));
   set("model.slope", network.activation.slope);
   set("model.omega", network.activation.omega);
+  set("model.init", std::string(to_string(network.init.scheme)));
+  set("model.expert_init", std::string(to_string(network.init.experts)));
   set("model.output_range", std::vector<double>{network.output_range[0], network.output_range[1]});
   const SignalEdit& edit = config.edit;
   set("data.crop", edit.crop[2] == 0 ? std::vector<double>() : std::vector<double>(edit.crop.begin(), edit.crop.end()));

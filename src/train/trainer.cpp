@@ -7,10 +7,12 @@
 #include <cmath>
 #include <optional>
 
+#include "base/enum_names.h"
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
 #include "loe/nn/network.h"
 #include "train/finite.h"
+#include "train/time_plan.h"
 
 namespace loe {
 namespace {
@@ -23,6 +25,9 @@ constexpr double kSmoothing = 0.05;
 constexpr double kTargetMarginDb = 0.1;
 /// Training time per evaluation time between two tries for the target: evaluations stay below a tenth.
 constexpr double kTrainPerEvaluation = 10;
+
+constexpr detail::EnumNames<ScheduleBy, 2> kScheduleByNames = {
+    {{ScheduleBy::Steps, "steps"}, {ScheduleBy::Time, "time"}}};
 
 using Clock = std::chrono::steady_clock;
 
@@ -59,6 +64,9 @@ void check_arguments(const ModelSpec& spec, const TrainOptions& options, const R
   }
   if (state.step < 0) {
     fail(fmt::format("state: expected a step of at least 0, got {}", state.step));
+  }
+  if (!is_plan(state.plan)) {
+    fail("state: expected points of the plan by step, with a progress in [0, 1] and an end above the step, got others");
   }
 }
 
@@ -133,7 +141,7 @@ class Session {
   void step() {
     const Clock::time_point begin = Clock::now();
     AdamUpdate update = options_.adam;
-    update.learning_rate = options_.schedule.at(state_.step, options_.max_steps);
+    update.learning_rate = options_.schedule.at(planned_progress(state_.plan, state_.step, options_.max_steps));
     update.t = state_.step + 1;
     const auto [loss, n_samples, terms] = problem_.step(model_, update, state_);
     if (!std::isfinite(loss)) {
@@ -153,9 +161,24 @@ class Session {
     interval_seconds_ += seconds;
     seconds_since_evaluation_ += seconds;
     update_clock();
+    if (options_.max_seconds > 0 && options_.schedule_by == ScheduleBy::Time) {
+      extend_plan(state_.plan, state_.step, state_.seconds, options_.max_steps, options_.max_seconds);
+    }
   }
 
   void update_clock() { state_.seconds = seconds_before_ + seconds_between(start_, Clock::now()); }
+
+  double seconds_per_step() const { return (state_.seconds - seconds_before_) / static_cast<double>(n_session_steps_); }
+
+  /// max_steps, or fewer if the time will be up before.
+  int64_t likely_steps() const {
+    if (options_.max_seconds <= 0) {
+      return options_.max_steps;
+    }
+    const double n_left = std::max(0.0, options_.max_seconds - state_.seconds) / seconds_per_step();
+    const double n_steps = static_cast<double>(state_.step) + std::ceil(n_left);
+    return n_steps < static_cast<double>(options_.max_steps) ? static_cast<int64_t>(n_steps) : options_.max_steps;
+  }
 
   bool log_due() const {
     if (options_.steps_per_log > 0) {
@@ -167,7 +190,7 @@ class Session {
   void log() {
     Progress progress;
     progress.step = state_.step;
-    progress.max_steps = options_.max_steps;
+    progress.max_steps = likely_steps();
     progress.loss = loss_;
     progress.terms = terms_;
     if (problem_.has_psnr()) {
@@ -176,8 +199,7 @@ class Session {
     progress.learning_rate = learning_rate_;
     progress.samples_per_second = static_cast<double>(n_interval_samples_) / std::max(interval_seconds_, 1e-9);
     progress.seconds = state_.seconds;
-    const double seconds_per_step = (state_.seconds - seconds_before_) / static_cast<double>(n_session_steps_);
-    progress.eta_seconds = static_cast<double>(options_.max_steps - state_.step) * seconds_per_step;
+    progress.eta_seconds = static_cast<double>(options_.max_steps - state_.step) * seconds_per_step();
     if (options_.max_seconds > 0) {
       progress.eta_seconds = std::min(progress.eta_seconds, std::max(0.0, options_.max_seconds - state_.seconds));
     }
@@ -305,6 +327,10 @@ class Session {
 
 }  // namespace
 
+const char* to_string(ScheduleBy schedule_by) {
+  return detail::enum_name(kScheduleByNames, schedule_by);
+}
+
 const char* to_string(StopReason reason) {
   switch (reason) {
     case StopReason::MaxSteps:
@@ -330,9 +356,9 @@ std::string SupervisedProblem::find_non_finite_input(int64_t step) {
   return find_non_finite_target(batch(step), n_dims_, n_out_);
 }
 
-RunState initial_run_state(const ModelSpec& spec, uint64_t seed) {
+RunState initial_run_state(const ModelSpec& spec, uint64_t seed, const InitConfig& init) {
   RunState state;
-  state.params.params = initial_params(spec, seed);
+  state.params.params = initial_params(spec, seed, init);
   state.params.adam_m.assign(state.params.params.size(), 0.0F);
   state.params.adam_v.assign(state.params.params.size(), 0.0F);
   state.seed = seed;

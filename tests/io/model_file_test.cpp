@@ -452,6 +452,10 @@ TEST(Checkpoint, RoundTripIsExact) {
   EXPECT_EQ(back.best_psnr_db, state.best_psnr_db);
   EXPECT_EQ(back.best_step, state.best_step);
   EXPECT_EQ(back.config_hash, state.config_hash);
+  EXPECT_TRUE(back.plan.empty());
+  state.plan = {{10, 0, 1'000'000'000'000, 0.04, 0.1}, {600, kThird, 700, 1, 0.1 + 0.2}};
+  write_checkpoint(path, test_network(), state);
+  EXPECT_EQ(read_checkpoint(path, test_network()).plan, state.plan);
   // A perfect fit has an infinite PSNR; a run before its first evaluation has none.
   for (const double psnr : {std::numeric_limits<double>::infinity(), -1.0}) {
     state.best_psnr_db = psnr;
@@ -492,6 +496,11 @@ TEST(Checkpoint, RefusesForeignAndDamagedFiles) {
   with("seconds", "-0.5");
   with("best_psnr_db", "nan");
   with("best_step", "-2");
+  with("plan", "7");
+  with("plan", "[7]");
+  with("plan", "[[1, 0.5, 2, 1]]");
+  with("plan", "[[-1, 0.5, 2, 1, 3]]");
+  with("plan", "[[1, \"a\", 2, 1, 3]]");
   refused("metadata 'config_hash'", [](TensorFile& f) { f.metadata.erase("config_hash"); });
   refused("'params.levels.0.weight': expected finite values, got nan",
           [](TensorFile& f) { f.tensors[0].data[0] = NAN; });

@@ -48,6 +48,10 @@ TEST(Model, PartsLieOneBehindTheOther) {
   EXPECT_EQ(end, model.n_params());
   const std::vector<float> params = initial_params(model, 7);
   EXPECT_TRUE(std::equal(params.begin() + n_coarse, params.end(), initial_params(network_of(6), 8).begin()));
+  const InitConfig shared = {.experts = ExpertInit::Shared};
+  const std::vector<float> alike = initial_params(model, 7, shared);
+  EXPECT_NE(alike, params);
+  EXPECT_TRUE(std::equal(alike.begin() + n_coarse, alike.end(), initial_params(network_of(6), 8, shared).begin()));
 }
 
 TEST(Model, NamesMustTellPartsApart) {

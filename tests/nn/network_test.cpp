@@ -299,6 +299,44 @@ TEST(InitialParams, ExpertsAreIndependent) {
   }
 }
 
+TEST(InitialParams, SharedExpertsRepeatTheFirst) {
+  NetworkConfig config = toy_config();
+  config.input.embedding = {{5, 3}, 2, 0.125};
+  const NetworkSpec spec = build_network(config);
+  const std::vector<float> own = initial_params(spec, 7);
+  const std::vector<float> shared = initial_params(spec, 7, {.experts = ExpertInit::Shared});
+  ASSERT_EQ(shared.size(), own.size());
+  for (std::size_t i = 0; i < spec.layers.size(); ++i) {
+    SCOPED_TRACE(spec.layers[i].name);
+    const LayerSpec& layer = spec.layers[i];
+    const int64_t size = int64_t{layer.n_out} * layer.n_in;
+    const auto first = spec.weight_offset(static_cast<int>(i));
+    for (int expert = 0; expert < layer.n_experts(); ++expert) {
+      EXPECT_TRUE(std::equal(&own[first], &own[first] + size, &shared[first + expert * size])) << expert;
+    }
+  }
+  EXPECT_TRUE(std::equal(own.begin() + spec.embedding_offset(), own.end(), shared.begin() + spec.embedding_offset()));
+}
+
+TEST(InitialParams, LecunHasUnitGainWhateverTheActivation) {
+  for (const ActivationKind kind : {ActivationKind::Sine, ActivationKind::LeakyRelu, ActivationKind::Tanh}) {
+    SCOPED_TRACE(to_string(kind));
+    NetworkConfig config = toy_config();
+    config.activation = {kind, 0.2, 1};
+    const NetworkSpec spec = build_network(config);
+    const std::vector<float> params = initial_params(spec, 11, {.scheme = InitScheme::Lecun});
+    const int head = static_cast<int>(spec.layers.size()) - 1;
+    for (int i = 0; i <= head; ++i) {
+      SCOPED_TRACE(spec.layers[i].name);
+      const LayerSpec& layer = spec.layers[i];
+      const double bound = std::sqrt(3.0 / layer.n_in) / (i == head ? 2 : 1);
+      expect_uniform(params, spec.weight_offset(i), int64_t{layer.n_experts()} * layer.n_out * layer.n_in, bound);
+      const int64_t bias = spec.bias_offset(i);
+      EXPECT_TRUE(std::all_of(&params[bias], &params[bias] + layer.n_out, [](float b) { return b == 0; }));
+    }
+  }
+}
+
 TEST(InitialParams, DependsOnSeedAndIndexOnly) {
   const NetworkSpec spec = build_network(toy_config());
   const std::vector<float> params = initial_params(spec, 3);

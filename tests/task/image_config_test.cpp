@@ -55,6 +55,8 @@ Settings unusual_settings() {
   s.set("model.activation", std::string("sine"), origin);
   s.set("model.slope", 0.1, origin);
   s.set("model.omega", 20.0, origin);
+  s.set("model.init", std::string("lecun"), origin);
+  s.set("model.expert_init", std::string("shared"), origin);
   s.set("model.output_range", std::vector<double>{-1, 3}, origin);
   s.set("data.crop", std::vector<double>{1, 2, 30, 40}, origin);
   s.set("data.size", std::vector<double>{15, 10}, origin);
@@ -64,6 +66,7 @@ Settings unusual_settings() {
   s.set("train.precision", std::string("mixed"), origin);
   s.set("train.max_steps", int64_t{123}, origin);
   s.set("train.max_seconds", 4.5, origin);
+  s.set("train.schedule_by", std::string("steps"), origin);
   s.set("train.until_psnr_db", 33.0, origin);
   s.set("train.learning_rate", 0.02, origin);
   s.set("train.schedule", std::string("exponential"), origin);
@@ -270,6 +273,9 @@ TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
       [](FitConfig& c) { c.train.max_steps = 124; },
       [](FitConfig& c) { c.train.schedule.learning_rate *= 1.0000001; },
       [](FitConfig& c) { c.network.widths[0] = 9; },
+      [](FitConfig& c) { c.network.init.experts = ExpertInit::Independent; },
+      [](FitConfig& c) { c.network.init.scheme = InitScheme::ByActivation; },
+      [](FitConfig& c) { c.train.schedule_by = ScheduleBy::Time; },
       [](FitConfig& c) { c.precision = Precision::F32; }};
   for (std::size_t i = 0; i < changes.size(); ++i) {
     FitConfig changed = config;

@@ -9,6 +9,7 @@
 
 #include "loe/backend/backend.h"
 #include "loe/backend/network_spec.h"
+#include "loe/nn/network.h"
 
 namespace loe {
 
@@ -40,7 +41,7 @@ struct ModelSpec {
 };
 
 /// initial_params of each part, the k-th with seed + k.
-std::vector<float> initial_params(const ModelSpec& spec, uint64_t seed);
+std::vector<float> initial_params(const ModelSpec& spec, uint64_t seed, const InitConfig& init = {});
 
 /// The executors of a model's parts, in order.
 class ModelExecutor {

@@ -10,6 +10,28 @@
 
 namespace loe {
 
+/// How the experts of one layer start.
+enum class ExpertInit {
+  Independent,  ///< each with a matrix of its own
+  Shared,       ///< all with the same one, drawn for the first: the network starts as a plain MLP
+};
+
+/// How the weights of one matrix are drawn.
+enum class InitScheme {
+  ByActivation,  ///< Kaiming-uniform; SIREN's for sines, whose first layer reads raw coordinates and has omega 30
+  Lecun,         ///< U(-sqrt(3/n), sqrt(3/n)), variance 1 / fan_in, zero biases: sines of omega 1 behind an encoding
+};
+
+/// What initial_params needs to know beyond the network.
+struct InitConfig {
+  ExpertInit experts = ExpertInit::Independent;
+  InitScheme scheme = InitScheme::ByActivation;
+};
+
+/// "independent", "shared"; "by_activation", "lecun".
+const char* to_string(ExpertInit init);
+const char* to_string(InitScheme scheme);
+
 /// A Levels-of-Experts network: gamma(p) -> level 0 -> phi -> ... -> level n-1 -> phi -> head (plain, no activation).
 struct NetworkConfig {
   int n_dims = 2;
@@ -23,19 +45,21 @@ struct NetworkConfig {
   Activation activation{ActivationKind::LeakyRelu, 0.2, 30};
   /// Outputs of the network that stand for the signal's 0 and 1; [-1, 1] is usual in the field, see docs/paper.md.
   std::array<double, 2> output_range = {0, 1};
+  InitConfig init;  ///< for initial_params; no part of the NetworkSpec
 };
 
 /// Validated spec with layers "levels.0" .. "levels.<n-1>", "head".
 /// Error(InvalidArgument) naming the field: numbers of widths, tiles and resolutions that disagree, widths < 1, ...
 NetworkSpec build_network(const NetworkConfig& config);
 
-/// Kaiming-uniform per expert: W ~ U(-bound, bound), bound = gain sqrt(3 / fan_in), gain = sqrt(2 / (1 + slope^2)),
-/// fan_in = n_in of one expert; the slope of LeakyRelu (0.2) for every layer, the head included. Biases are zero.
-/// Relu counts as slope 0. A layer of another activation (the head) takes the scheme of the layer before it.
-/// Sine layers use SIREN's own scheme (Sitzmann et al. 2020): U(-1/n, 1/n) in the first layer, else
+/// InitScheme::ByActivation: Kaiming-uniform per expert: W ~ U(-bound, bound), bound = gain sqrt(3 / fan_in), gain =
+/// sqrt(2 / (1 + slope^2)), fan_in = n_in of one expert; the slope of LeakyRelu (0.2) for every layer, the head
+/// included. Biases are zero. Relu counts as slope 0. A layer of another activation (the head) takes the scheme of the
+/// layer before it. Sine layers use SIREN's own scheme (Sitzmann et al. 2020): U(-1/n, 1/n) in the first layer, else
 /// U(-sqrt(6/n)/omega, +), the head included; biases U(-1/sqrt(n), 1/sqrt(n)).
+/// InitScheme::Lecun: U(-sqrt(3/n), sqrt(3/n)) for every layer, half of that for the last one; biases are zero.
 /// An embedding's table: U(-init_bound, init_bound).
-/// Deterministic: value i depends on (seed, i) only.
-std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed);
+/// Deterministic: value i depends on (seed, i) only; with ExpertInit::Shared the experts of a layer repeat its first.
+std::vector<float> initial_params(const NetworkSpec& spec, uint64_t seed, const InitConfig& init = {});
 
 }  // namespace loe

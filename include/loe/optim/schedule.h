@@ -23,6 +23,8 @@ struct Schedule {
   std::vector<double> milestones = {0.5};  ///< Step: fractions of the run, increasing, in (0, 1)
   double final_factor = 0.01;              ///< Exponential, Cosine
 
+  /// Learning rate at `progress`, clamped to [0, 1].
+  double at(double progress) const;
   /// Learning rate of the update after `step` finished ones. Progress outside [0, 1] is clamped (max_steps < 1: 0).
   double at(int64_t step, int64_t max_steps) const;
   /// Error(InvalidArgument) naming the field, for the fields that `kind` reads.

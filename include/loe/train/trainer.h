@@ -16,19 +16,28 @@
 
 namespace loe {
 
+/// What the schedule's progress follows in a run with a time limit.
+enum class ScheduleBy {
+  Steps,  ///< step / max_steps; the limit only decides when to stop
+  Time,   ///< the time: whatever the speed, the rate has come down when max_seconds are over, see RunState::plan
+};
+/// "steps", "time".
+const char* to_string(ScheduleBy schedule_by);
+
 struct TrainOptions {
   Schedule schedule;
   AdamUpdate adam;  ///< learning_rate and t are set per step
   int64_t max_steps = 10000;
-  double max_seconds = 0;    ///< 0: no limit. Stops after the step that passes it.
+  double max_seconds = 0;  ///< 0: no limit. Stops after the step that passes it.
+  ScheduleBy schedule_by = ScheduleBy::Time;
   double until_psnr_db = 0;  ///< 0: none. Stops when an evaluation reaches it (and is tried when the loss suggests it).
   int64_t steps_per_log = 0;   ///< 0: by time (about twice a second)
   int64_t steps_per_eval = 0;  ///< 0: only at the end
   int64_t steps_per_save = 0;  ///< 0: by time (about every 60 s) and at the end
 };
 
-/// A run before its first update: initial_params(spec, seed), zero moments.
-RunState initial_run_state(const ModelSpec& spec, uint64_t seed);
+/// A run before its first update: initial_params(spec, seed, init), zero moments.
+RunState initial_run_state(const ModelSpec& spec, uint64_t seed, const InitConfig& init = {});
 
 /// A part of a loss, or another number that is worth watching.
 struct LossTerm {
@@ -74,7 +83,7 @@ class SupervisedProblem : public Problem {
 
 struct Progress {
   int64_t step = 0;
-  int64_t max_steps = 0;
+  int64_t max_steps = 0;          ///< or, if the time is up before, about as many as it is worth
   double loss = 0;                ///< of the last batch, before its update
   std::optional<double> psnr_db;  ///< -10 log10(loss), smoothed over the logging interval; see Problem::has_psnr
   std::vector<LossTerm> terms;    ///< of the last step
@@ -104,8 +113,11 @@ const char* to_string(StopReason reason);
 /// Throws Error(Numerical) naming the step and the first tensor that is not finite; the state is then that of the
 /// last good step (nothing half-updated), and on_save has not been called for it.
 /// Error(InvalidArgument) if options are outside their ranges or the state does not fit the model.
-/// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps is the
-/// same (time limits decide only when to stop, never what a step computes).
+/// A limit of max_seconds that comes before max_steps also decides the rates, unless schedule_by is Steps: the plan is
+/// made again about fifty times as the run learns its speed (state.plan); points that lie ahead of state.step are
+/// followed as they stand. Resumed with a later limit, the rate comes down from where it is.
+/// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps and the
+/// plan are the same.
 StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
                  const TrainerEvents& events, const std::atomic<bool>* cancel);
 

@@ -230,6 +230,10 @@ void TileWorker::activate_row(int l, float* row, bf16* y16, float* dy32, bf16* d
     kernels_->sine({row, static_cast<float>(activation.omega), layer.n_padded, row, y16, dy32, dy16});
     return;
   }
+  if (activation.kind == ActivationKind::Tanh) {
+    kernels_->tanh({row, layer.n_padded, row, y16, dy32, dy16});
+    return;
+  }
   float* const slopes = dy32 != nullptr ? dy32 : dy16 != nullptr ? slopes_.data() : nullptr;
   for (int j = 0; j < layer.n_out; ++j) {
     const float x = row[j];

@@ -18,6 +18,7 @@
 #include "backend/cpu/isa/grad-inl.h"
 #include "backend/cpu/isa/rows-inl.h"
 #include "backend/cpu/isa/sine-inl.h"
+#include "backend/cpu/isa/tanh-inl.h"
 #include "backend/cpu/isa/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -55,6 +56,7 @@ void fill_table(KernelTable* table) {
   table->multiply_f32 = multiply_f32;
   table->multiply_bf16 = multiply_bf16;
   table->sine = sine;
+  table->tanh = tanh;
   table->to_bf16 = to_bf16;
   table->adam = adam;
   table->transpose = transpose;

@@ -101,6 +101,17 @@ struct SineArgs {
   bf16* dy16 = nullptr;
 };
 
+/// y[i] = tanh(x[i]) and dy[i] = 1 - y[i]^2, as SineArgs. Error of y: at most 4 units in the last place (Highway's
+/// vector function).
+struct TanhArgs {
+  const float* x = nullptr;
+  int n = 0;             ///< multiple of kPadding
+  float* y32 = nullptr;  ///< may be x
+  bf16* y16 = nullptr;
+  float* dy32 = nullptr;
+  bf16* dy16 = nullptr;
+};
+
 struct KernelTable {
   std::string isa;  ///< "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
   int panel = 0;    ///< columns of a packed panel
@@ -133,6 +144,7 @@ struct KernelTable {
   void (*multiply_f32)(const float* dx, const float* factor, int n, float* out) = nullptr;
   void (*multiply_bf16)(const float* dx, const bf16* factor, int n, bf16* out) = nullptr;
   void (*sine)(const SineArgs&) = nullptr;
+  void (*tanh)(const TanhArgs&) = nullptr;
   void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
   void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
   /// out[c][r] = in[r][c]
