@@ -55,6 +55,17 @@ NetworkConfig video_network() {
   return network;
 }
 
+NetworkConfig narrow_network(int width, const Activation& activation) {
+  NetworkConfig network;
+  network.input.n_frequencies = 10;
+  network.widths.assign(3, width);
+  network.tiles.assign(3, Tile{{16, 16, 1, 1}});
+  for (const double resolution : {16, 256, 4096}) network.layout.resolutions.push_back({resolution, resolution, 1, 1});
+  network.activation = activation;
+  network.output_range = {-1, 1};
+  return network;
+}
+
 /// Table 2, "SIREN" (256) and "SIREN-L" (1024).
 NetworkConfig siren_network(int width) {
   NetworkConfig network;
@@ -70,7 +81,7 @@ NetworkConfig siren_network(int width) {
 }  // namespace
 
 std::vector<std::string> workload_names() {
-  return {"toy", "pluto", "pluto-constant", "video", "siren", "siren-l"};
+  return {"toy", "pluto", "pluto-constant", "video", "siren", "siren-l", "narrow", "narrow-sine"};
 }
 
 Workload find_workload(const std::string& name) {
@@ -93,6 +104,11 @@ Workload find_workload(const std::string& name) {
   }
   if (name == "siren" || name == "siren-l") {
     return {name, siren_network(name == "siren" ? 256 : 1024), 512, 512, 300, 65536};
+  }
+  if (name == "narrow" || name == "narrow-sine") {
+    const NetworkConfig narrow = name == "narrow" ? narrow_network(32, {ActivationKind::LeakyRelu})
+                                                  : narrow_network(16, {ActivationKind::Sine, 0.2, 1});
+    return {name, narrow, 4096, 4096, 1, 16384, true};
   }
   throw Error(ErrorKind::InvalidArgument,
               fmt::format("[bench] workload: expected one of {}, got \"{}\"; choose one of them",
@@ -131,6 +147,11 @@ LatticeSource::LatticeSource(const Workload& workload, int64_t batch, SampleOrde
       order_(order),
       all_pixels_(batch == int64_t{workload.width} * workload.height * workload.n_frames),
       keys_(batch) {
+  if (workload.is_product) {
+    chunks_.emplace(build_network(workload.network), std::array<int64_t, 3>{size_[0], size_[1], size_[2]}, batch);
+    LOE_ASSERT(chunks_->fills_signal());
+    keys_.resize(chunks_->n_draws());
+  }
   for (int axis = 0; axis < n_dims_; ++axis) {
     coords_.push_back(pixel_centres(size_[axis]));
     waves_.push_back(waves(coords_.back()));
@@ -174,6 +195,11 @@ void LatticeSource::sort() {
 }
 
 void LatticeSource::begin_step(int64_t step) {
+  step_ = step;
+  if (chunks_) {
+    draw_chunks();
+    return;
+  }
   if (all_pixels_) {
     return;
   }
@@ -188,17 +214,42 @@ void LatticeSource::begin_step(int64_t step) {
   sort();
 }
 
+void LatticeSource::draw_chunks() {
+  const ProductChunks::Round round = chunks_->draw_round(kSeed, step_);
+  std::vector<PixelPlace> places(chunks_->chunk_samples());
+  std::size_t next = 0;
+  for (int chunk = 0; chunk < chunks_->n_chunks(); ++chunk) {
+    chunks_->draw_chunk(round, chunk, places);
+    for (const PixelPlace& place : places) {
+      keys_[next++] =
+          key_of({static_cast<uint32_t>(place.x), static_cast<uint32_t>(place.y), static_cast<uint32_t>(place.t)});
+    }
+  }
+}
+
+uint64_t LatticeSource::seed() const {
+  return kSeed;
+}
+
+void LatticeSource::write_targets(const std::array<uint32_t, 3>& at, float* targets) const {
+  float value = 1;
+  for (int axis = 0; axis < n_dims_; ++axis) value *= waves_[axis][at[axis]];
+  for (int c = 0; c < n_channels_; ++c) targets[c] = c == 1 ? 1 - value : value;
+}
+
+void LatticeSource::read(std::span<const PixelPlace> places, float* targets) const {
+  for (const PixelPlace& place : places) {
+    write_targets({static_cast<uint32_t>(place.x), static_cast<uint32_t>(place.y), static_cast<uint32_t>(place.t)},
+                  targets);
+    targets += n_channels_;
+  }
+}
+
 void LatticeSource::fill(int64_t first, int64_t count, float* coords, float* targets) const {
   for (int64_t i = 0; i < count; ++i) {
     const std::array<uint32_t, 3> at = pixel_of(keys_[first + i]);
-    float value = 1;
-    for (int axis = 0; axis < n_dims_; ++axis) {
-      coords[i * n_dims_ + axis] = coords_[axis][at[axis]];
-      value *= waves_[axis][at[axis]];
-    }
-    for (int c = 0; c < n_channels_; ++c) {
-      targets[i * n_channels_ + c] = c == 1 ? 1 - value : value;
-    }
+    for (int axis = 0; axis < n_dims_; ++axis) coords[i * n_dims_ + axis] = coords_[axis][at[axis]];
+    write_targets(at, targets + i * n_channels_);
   }
 }
 

@@ -3,10 +3,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "loe/backend/backend.h"
+#include "loe/backend/product_chunks.h"
 #include "loe/nn/network.h"
 
 namespace loe::app {
@@ -17,15 +20,18 @@ struct Workload {
   NetworkConfig network;
   int width = 0;
   int height = 0;
-  int n_frames = 1;   ///< above 1: a video, coordinates (x, y, t)
-  int64_t batch = 0;  ///< default batch; as many as there are pixels stands for every pixel each step
+  int n_frames = 1;         ///< above 1: a video, coordinates (x, y, t)
+  int64_t batch = 0;        ///< default batch; as many as there are pixels stands for every pixel each step
+  bool is_product = false;  ///< batches are drawn as product chunks (data.sampling = "product_chunks")
 };
 
 /// "toy": preset toy (Table 5, Quad Tree), 9 x 64, 4 experts, 512 x 512, every pixel each step.
 /// "pluto": preset pluto (Table 1, "Ours"), 512 384 256 x 5, 16 experts, 8192 x 8192, 65,536 random pixels.
 /// "pluto-constant": pluto with the constant 1 as input (Table 1, "Constant Input").
 /// "video": Table 2, "Ours": 5 x 256, 8 and then 64 experts, 512 x 512 x 300, 65,536 random pixels.
-/// "siren", "siren-l": Table 2's networks of sines, 5 x 256 and 5 x 1024, on the same.
+/// "narrow": 3 x 32 with 16 x 16 experts each, encoding of 10 frequencies, 4096 x 4096, product chunks of 16,384
+/// pixels. "narrow-sine": the same of 3 x 16 sines. "siren", "siren-l": Table 2's networks of sines, 5 x 256 and 5 x
+/// 1024, on the same.
 std::vector<std::string> workload_names();
 /// Error(InvalidArgument) listing the choices.
 Workload find_workload(const std::string& name);
@@ -49,15 +55,24 @@ SampleOrder sample_order_from_string(const std::string& name);
 
 /// Pixels of the workload's lattice with computed targets in [0, 1]: all of them if there are `batch`, else `batch`
 /// uniform random draws that change with the step, as ImageSampler and VideoSampler do it.
-class LatticeSource : public SampleSource {
+/// Of a workload with is_product: product chunks, drawn by the executor where it can; the lattice fills their box.
+class LatticeSource : public SampleSource, public ProductSamples {
  public:
   LatticeSource(const Workload& workload, int64_t batch, SampleOrder order = SampleOrder::Morton);
   /// Draws and sorts the pixels of `step`; nothing to do if all are taken.
   void begin_step(int64_t step);
   int64_t n_samples() const override { return static_cast<int64_t>(keys_.size()); }
   void fill(int64_t first, int64_t count, float* coords, float* targets) const override;
+  const ProductSamples* product() const override { return chunks_ ? this : nullptr; }
+
+  const ProductChunks& chunks() const override { return *chunks_; }
+  uint64_t seed() const override;
+  int64_t step() const override { return step_; }
+  void read(std::span<const PixelPlace> places, float* targets) const override;
 
  private:
+  void draw_chunks();
+  void write_targets(const std::array<uint32_t, 3>& at, float* targets) const;
   uint64_t key_of(const std::array<uint32_t, 3>& pixel) const;
   std::array<uint32_t, 3> pixel_of(uint64_t key) const;
   void sort();
@@ -67,6 +82,8 @@ class LatticeSource : public SampleSource {
   int n_channels_;
   SampleOrder order_;
   bool all_pixels_;
+  std::optional<ProductChunks> chunks_;
+  int64_t step_ = 0;
   std::vector<std::vector<float>> coords_;  ///< [axis] pixel centres
   std::vector<std::vector<float>> waves_;   ///< [axis] targets are products of one wave along each axis
   std::vector<uint64_t> keys_;              ///< Morton or raster keys, sorted if the order says so; a key is the pixel

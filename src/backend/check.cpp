@@ -166,4 +166,21 @@ void check_train_step(const NetworkSpec& spec, const SampleSource& source, const
   check_update(spec, update, state);
 }
 
+void check_train_step(const NetworkSpec& spec, const ProductSamples& samples, const AdamUpdate& update,
+                      const ParamSlice& state) {
+  const ProductChunks& chunks = samples.chunks();
+  const auto fits = [&](const ProductChunks::Level& level) {
+    return level.layer < static_cast<int>(spec.layers.size()) &&
+           level.experts.back() < spec.layers[level.layer].n_experts();
+  };
+  if (chunks.n_dims() != spec.n_dims || !std::all_of(chunks.levels().begin(), chunks.levels().end(), fits)) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[executor] product chunks: expected them made for this network ({} dimensions, {} layers), "
+                    "got those of another; make them from the executor's spec()",
+                    spec.n_dims, spec.layers.size()));
+  }
+  check_update(spec, update, state);
+}
+
 }  // namespace loe

@@ -43,4 +43,8 @@ void check_train_step(const NetworkSpec& spec, const Objective& objective, int m
 void check_train_step(const NetworkSpec& spec, const SampleSource& source, const AdamUpdate& update,
                       const ParamSlice& state);
 
+/// Chunks for a network with these dimensions and tiles, a valid update, and three buffers of n_params().
+void check_train_step(const NetworkSpec& spec, const ProductSamples& samples, const AdamUpdate& update,
+                      const ParamSlice& state);
+
 }  // namespace loe

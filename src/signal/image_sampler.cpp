@@ -56,6 +56,7 @@ ImageSampler::ImageSampler(const Image& image, PixelSampling sampling, int64_t b
   if (image.n_pixels() < 1) {
     throw Error(ErrorKind::InvalidArgument, "[image_sampler] image: expected at least one pixel, got an empty picture");
   }
+  LOE_ASSERT(sampling != PixelSampling::ProductChunks);
   if (sampling == PixelSampling::AllPixels) {
     n_samples_ = image.n_pixels();
     keys_.reserve(static_cast<std::size_t>(n_samples_));

@@ -3,7 +3,15 @@
 namespace loe {
 
 const char* to_string(PixelSampling sampling) {
-  return sampling == PixelSampling::AllPixels ? "all_pixels" : "random_pixels";
+  switch (sampling) {
+    case PixelSampling::AllPixels:
+      return "all_pixels";
+    case PixelSampling::RandomPixels:
+      return "random_pixels";
+    case PixelSampling::ProductChunks:
+      return "product_chunks";
+  }
+  return "?";
 }
 
 }  // namespace loe

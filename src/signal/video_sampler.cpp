@@ -52,6 +52,7 @@ VideoSampler::VideoSampler(const Video& video, PixelSampling sampling, int64_t b
   if (video.n_pixels() < 1) {
     throw Error(ErrorKind::InvalidArgument, "[video_sampler] video: expected at least one frame, got an empty video");
   }
+  LOE_ASSERT(sampling != PixelSampling::ProductChunks);
   if (sampling == PixelSampling::AllPixels) {
     n_samples_ = video.n_pixels();
     append_all_pixels(video, keys_);

@@ -482,8 +482,8 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   config.network.n_channels = n_channels;
   read_layout(settings, config);
   read_model(settings, config.network);
-  config.sampling =
-      get_enum(settings, "data.sampling", config.sampling, {PixelSampling::AllPixels, PixelSampling::RandomPixels});
+  config.sampling = get_enum(settings, "data.sampling", config.sampling,
+                             {PixelSampling::AllPixels, PixelSampling::RandomPixels, PixelSampling::ProductChunks});
   if (kind == SignalKind::Scene) config.batch_size = kDefaultRays;
   if (kind == SignalKind::Gan) config.batch_size = kDefaultPictures;
   config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);

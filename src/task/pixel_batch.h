@@ -18,16 +18,22 @@ namespace loe {
 PixelSamples describe_pixels(const Image& image, const ImageSampler& sampler, uint64_t seed);
 PixelSamples describe_pixels(const Video& video, const VideoSampler& sampler, uint64_t seed);
 
+/// Batches that are a function of the step.
+class PixelSource : public SampleSource {
+ public:
+  /// Not thread-safe, and ends the batch before.
+  virtual void begin_step(int64_t step) = 0;
+};
+
 /// A sampler's batches. They are drawn when fill() first asks for one: a backend that draws pixels() itself never does.
 template <class Sampler>
-class PixelBatch final : public SampleSource {
+class PixelBatch final : public PixelSource {
  public:
   template <class Signal>
   PixelBatch(const Signal& signal, PixelSampling sampling, int64_t batch_size, uint64_t seed)
       : sampler_(signal, sampling, batch_size, seed), pixels_(describe_pixels(signal, sampler_, seed)) {}
 
-  /// Not thread-safe, and ends the batch before.
-  void begin_step(int64_t step) { pixels_.step = step; }
+  void begin_step(int64_t step) override { pixels_.step = step; }
 
   int64_t n_samples() const override { return sampler_.n_samples(); }
   const PixelSamples* pixels() const override { return &pixels_; }

@@ -9,6 +9,7 @@
 
 #include "loe/backend/network_spec.h"
 #include "loe/backend/pixel_samples.h"
+#include "loe/backend/product_chunks.h"
 #include "loe/backend/ray_loss.h"
 
 namespace loe {
@@ -51,6 +52,9 @@ class SampleSource {
   /// The same samples as pixels of a signal in memory, for backends that can draw them where they compute; or null.
   /// Valid as long as the batch is.
   virtual const PixelSamples* pixels() const { return nullptr; }
+  /// The same samples as product chunks, if they were drawn so, for backends that update an expert as soon as its chunk
+  /// is done; or null. The source's samples are those of the chunks, in order, without the ones outside the signal.
+  virtual const ProductSamples* product() const { return nullptr; }
 };
 
 /// A loss over samples that belong together in groups: the samples of one ray, of which only the rendered colour is
@@ -151,12 +155,13 @@ class Executor {
   /// One fused optimiser update on the MSE. Returns the loss before the update. If the loss is not finite, nothing
   /// is changed. state.params must be what set_params was last given, or the result of the last train_step; see
   /// download(). An executor on another device may still be computing the update when it returns; all other calls wait
-  /// for it.
+  /// for it. SampleSource::product() may change who computes the update, never what it is.
   virtual double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) = 0;
 
-  /// Brings `state` up to date. An executor whose parameters live on another device takes state's moments over at the
-  /// first train_step after set_params, and from then on changes its own copies only, until the next set_params: call
-  /// this before you read a state. Nothing to do where train_step writes to the state itself.
+  /// Brings `state` up to date. An executor whose parameters live on another device, or in another order (product
+  /// chunks on the CPU), takes state's moments over at the first train_step after set_params, and from then on changes
+  /// its own copies only, until the next set_params: call this before you read a state. Nothing to do where train_step
+  /// writes to the state itself.
   virtual void download(ParamSlice state) { static_cast<void>(state); }
 };
 

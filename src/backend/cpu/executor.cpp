@@ -62,7 +62,8 @@ CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options
       kernels_(&kernels),
       pool_(options.n_threads),
       weights_(plan_, kernels.panel),
-      embedding_(spec.input.has_embedding() ? std::make_unique<EmbeddingTable>(plan_, kernels) : nullptr) {
+      embedding_(spec.input.has_embedding() ? std::make_unique<EmbeddingTable>(plan_, kernels) : nullptr),
+      why_not_narrow_(NarrowPlan::why_not(spec, options.precision)) {
   for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_, embedding_.get());
 }
 
@@ -77,6 +78,11 @@ std::vector<KernelInfo> CpuExecutor::kernels() const {
       {"expert_linear input gradient", "cpu " + backward, reason},
       {"expert_linear weight gradient + Adam", "cpu " + backward + ", owner-computes", reason},
   };
+  list.push_back(
+      {"training on product chunks",
+       why_not_narrow_.empty() ? "cpu " + kernels_->isa + " narrow: a chunk at a time, Adam in registers"
+                               : "as other batches",
+       why_not_narrow_.empty() ? fmt::format("nearest experts of at most {} outputs", kNarrowWidth) : why_not_narrow_});
   if (PrefixTree::fits(plan_)) {
     list.push_back({"expert_linear inference",
                     "cpu prefix tree: each distinct path of experts of a tile once, " + forward,
@@ -102,16 +108,42 @@ int64_t CpuExecutor::memory_bytes() const {
   if (training_ != nullptr) bytes += training_->n_bytes();
   if (inference_ != nullptr) bytes += inference_->n_bytes();
   if (gradients_ != nullptr) bytes += gradients_->n_bytes();
+  if (narrow_ != nullptr) bytes += narrow_->n_bytes();
   return bytes;
 }
 
 void CpuExecutor::set_params(std::span<const float> params) {
   check_size("params", plan_.n_params, "[n_params]", params.size());
+  if (narrow_ != nullptr) narrow_->forget();
+  is_packed_ = true;
+  pack(params);
+}
+
+void CpuExecutor::pack(std::span<const float> params) {
   pool_.parallel_for(static_cast<int64_t>(plan_.layers.size()), [&](int64_t l, int) {
     for (int e = 0; e < plan_.layers[l].n_experts; ++e) weights_.pack_expert(static_cast<int>(l), e, params.data());
     weights_.pack_bias(static_cast<int>(l), params.data());
   });
   if (embedding_ != nullptr) embedding_->set_params(pool_, params.data());
+}
+
+void CpuExecutor::pack_trained() {
+  if (is_packed_) return;
+  std::vector<float> params(plan_.n_params);
+  narrow_->store_params(pool_, params);
+  pack(params);
+  is_packed_ = true;
+}
+
+void CpuExecutor::leave_narrow(ParamSlice state) {
+  if (narrow_ == nullptr || !narrow_->has_params()) return;
+  download(state);
+  pack_trained();
+  narrow_->forget();
+}
+
+void CpuExecutor::download(ParamSlice state) {
+  if (narrow_ != nullptr && narrow_->has_params()) narrow_->store(pool_, state);
 }
 
 void CpuExecutor::prepare_inference() {
@@ -158,6 +190,7 @@ void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
   check_batch(plan_.spec, batch);
   const int n_out = plan_.spec.n_out();
   check_size("outputs", batch.n_samples * n_out, "[B, n_out]", outputs.size());
+  pack_trained();
   prepare_inference();
   const int64_t n_tiles = (batch.n_samples + plan_.tile_rows - 1) / plan_.tile_rows;
   pool_.parallel_for(n_tiles, [&](int64_t index, int worker) {
@@ -337,6 +370,7 @@ void CpuExecutor::run_super_batches(const TileTask& task) {
 void CpuExecutor::backward(const BatchView& batch, std::span<const float> output_grads, std::span<float> param_grads,
                            std::span<float> feature_grads) {
   check_backward(plan_.spec, batch, output_grads, param_grads, feature_grads);
+  pack_trained();
   const int n_out = plan_.spec.n_out();
   TileTask task;
   task.cuts = cut_samples(batch.n_samples, {});
@@ -406,6 +440,7 @@ double CpuExecutor::run_objective(const Objective& objective) {
 double CpuExecutor::objective_gradients(const Objective& objective, std::span<float> param_grads) {
   check_objective(objective, max_group_);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
+  pack_trained();
   const double loss = run_objective(objective);
   write_gradient(param_grads);
   return loss;
@@ -413,6 +448,7 @@ double CpuExecutor::objective_gradients(const Objective& objective, std::span<fl
 
 double CpuExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, objective, max_group_, update, state);
+  leave_narrow(state);
   return update_with(run_objective(objective), update, state);
 }
 
@@ -427,14 +463,23 @@ double CpuExecutor::update_with(double loss, const AdamUpdate& update, ParamSlic
 double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> param_grads) {
   check_source(plan_.spec, source);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
+  pack_trained();
   const double loss = run_mse(source);
   write_gradient(param_grads);
   return loss;
 }
 
 double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) {
-  check_train_step(plan_.spec, source, update, state);
-  return update_with(run_mse(source), update, state);
+  const ProductSamples* product = source.product();
+  if (product == nullptr || !why_not_narrow_.empty()) {
+    check_train_step(plan_.spec, source, update, state);
+    leave_narrow(state);
+    return update_with(run_mse(source), update, state);
+  }
+  check_train_step(plan_.spec, *product, update, state);
+  if (narrow_ == nullptr) narrow_ = std::make_unique<NarrowTrainer>(plan_.spec, *kernels_, n_threads());
+  is_packed_ = false;
+  return narrow_->step(pool_, *product, update, state);
 }
 
 }  // namespace loe::cpu

@@ -7,6 +7,7 @@
 
 #include "backend/cpu/embedding.h"
 #include "backend/cpu/isa/kernels.h"
+#include "backend/cpu/narrow_trainer.h"
 #include "backend/cpu/packed_weights.h"
 #include "backend/cpu/plan.h"
 #include "backend/cpu/tile.h"
@@ -33,6 +34,7 @@ class CpuExecutor : public Executor {
   double train_step(const SampleSource& source, const AdamUpdate& update, ParamSlice state) override;
   double objective_gradients(const Objective& objective, std::span<float> param_grads) override;
   double train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) override;
+  void download(ParamSlice state) override;
 
  private:
   struct Workspace;
@@ -66,6 +68,11 @@ class CpuExecutor : public Executor {
   int64_t rows_in_turn() const;
   template <typename T>
   void bind_in_turn(Tile& tile, T* LayerRows::*rows, T* buffer) const;
+  void pack(std::span<const float> params);
+  /// Before anything that reads the packed weights: takes over what the narrow trainer has made of them.
+  void pack_trained();
+  /// Before an update of the general path: `state` and packed weights take over, the narrow trainer starts anew.
+  void leave_narrow(ParamSlice state);
   void prepare_training(int n_tiles);
   void prepare_inference();
   void write_gradient(std::span<float> param_grads);
@@ -81,6 +88,9 @@ class CpuExecutor : public Executor {
   std::unique_ptr<Workspace> training_;
   std::unique_ptr<Workspace> inference_;
   std::unique_ptr<WeightGradients> gradients_;
+  std::string why_not_narrow_;             ///< "": product chunks go to narrow_
+  std::unique_ptr<NarrowTrainer> narrow_;  ///< from the first such step on
+  bool is_packed_ = true;                  ///< whether the packed weights are those of narrow_
 };
 
 }  // namespace loe::cpu

@@ -7,16 +7,15 @@
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
 #include "loe/task/image_task.h"
-#include "task/pixel_batch.h"
+#include "task/product_batch.h"
 
 namespace loe {
 
 struct ImageProblem::Impl {
-  Impl(const Image& picture, const FitConfig& config)
-      : image(picture), batch(picture, config.sampling, config.batch_size, config.seed) {}
+  Impl(const Image& picture, const FitConfig& config) : image(picture), batch(make_pixel_source(picture, config)) {}
 
   const Image& image;
-  PixelBatch<ImageSampler> batch;
+  std::unique_ptr<PixelSource> batch;
 };
 
 ImageProblem::ImageProblem(const Image& image, const FitConfig& config) {
@@ -38,8 +37,8 @@ std::string image_config_hash(const FitConfig& config, const Image& image) {
 }
 
 const SampleSource& ImageProblem::batch(int64_t step) {
-  impl_->batch.begin_step(step);
-  return impl_->batch;
+  impl_->batch->begin_step(step);
+  return *impl_->batch;
 }
 
 /// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.

@@ -7,16 +7,15 @@
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
 #include "loe/task/video_task.h"
-#include "task/pixel_batch.h"
+#include "task/product_batch.h"
 
 namespace loe {
 
 struct VideoProblem::Impl {
-  Impl(const Video& clip, const FitConfig& config)
-      : video(clip), batch(clip, config.sampling, config.batch_size, config.seed) {}
+  Impl(const Video& clip, const FitConfig& config) : video(clip), batch(make_pixel_source(clip, config)) {}
 
   const Video& video;
-  PixelBatch<VideoSampler> batch;
+  std::unique_ptr<PixelSource> batch;
 };
 
 VideoProblem::VideoProblem(const Video& video, const FitConfig& config) {
@@ -35,8 +34,8 @@ VideoProblem::VideoProblem(const Video& video, const FitConfig& config) {
 VideoProblem::~VideoProblem() = default;
 
 const SampleSource& VideoProblem::batch(int64_t step) {
-  impl_->batch.begin_step(step);
-  return impl_->batch;
+  impl_->batch->begin_step(step);
+  return *impl_->batch;
 }
 
 /// Squared error only: the SSIMs of evaluate_video would cost more than decoding a small network.

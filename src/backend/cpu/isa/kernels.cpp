@@ -3,6 +3,7 @@
 #include "backend/cpu/isa/kernels.h"
 
 #include <cmath>
+#include <utility>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backend/cpu/isa/kernels.cpp"
@@ -20,6 +21,8 @@
 #include "backend/cpu/isa/sine-inl.h"
 #include "backend/cpu/isa/tanh-inl.h"
 #include "backend/cpu/isa/vector-inl.h"
+// Needs those before it.
+#include "backend/cpu/isa/narrow-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace loe::cpu::HWY_NAMESPACE {
@@ -60,6 +63,7 @@ void fill_table(KernelTable* table) {
   table->to_bf16 = to_bf16;
   table->adam = adam;
   table->transpose = transpose;
+  fill_narrow(&table->narrow);
 }
 
 }  // namespace loe::cpu::HWY_NAMESPACE

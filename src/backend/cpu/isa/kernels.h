@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/cpu/isa/narrow.h"
 #include "loe/backend/adam.h"
 
 namespace loe::cpu {
@@ -150,6 +151,7 @@ struct KernelTable {
   /// out[c][r] = in[r][c]
   void (*transpose)(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out,
                     int64_t out_stride) = nullptr;
+  NarrowKernels narrow;
 };
 
 /// Tables of this build that this machine can run, best first. The last is the portable one.
