@@ -1,6 +1,7 @@
 #include "loe/backend/network_spec.h"
 
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include <fmt/format.h>
@@ -14,6 +15,8 @@ namespace {
 constexpr int kMaxFrequencies = 24;
 /// Keeps |q| far below 2^52, where cells are no longer told apart, for any sensible coordinate.
 constexpr double kMaxGridEntry = 0x1p30;
+/// A level with less would have two nodes that differ by nothing a float can tell.
+constexpr double kMinGridCells = 0x1p-10;
 /// Of the table among the named tensors; no layer may be called so beside it.
 const std::string kEmbeddingName = "embedding";
 
@@ -50,6 +53,49 @@ void require(bool holds, const std::string& thing, const std::string& expected, 
   }
 }
 
+/// Whether the entries of a level are its nodes, or a power of two that is fewer.
+bool has_valid_entries(const GridLevel& level) {
+  constexpr int64_t kMaxHashed = int64_t{1} << 30;
+  const int64_t n = level.n_entries;
+  return level.is_dense() || (n >= 2 && n <= kMaxHashed && (n & (n - 1)) == 0 && n < level.n_nodes());
+}
+
+void validate_grid_level(const GridLevel& level, int index, int n_dims) {
+  const std::string thing = fmt::format("embedding.levels[{}]", index);
+  for (int d = 0; d < kMaxDims; ++d) {
+    const double cells = level.cells[d];
+    const std::string field = fmt::format("{}.cells[{}]", thing, d);
+    if (d >= n_dims) {
+      require(cells == 0, field, fmt::format("0, because the network has {} dimension(s)", n_dims), cells);
+      continue;
+    }
+    require(cells >= kMinGridCells && cells <= kMaxEmbeddingResolution - 1, field,
+            fmt::format("{}..{}", kMinGridCells, kMaxEmbeddingResolution - 1), cells);
+  }
+  require(has_valid_entries(level), thing + ".n_entries",
+          fmt::format("{}, the level's nodes, or a power of two from 2 to 2^30 below that", level.n_nodes()),
+          level.n_entries);
+}
+
+/// The one table, or none at all.
+void validate_resolution(const EmbeddingSpec& embedding, int n_dims) {
+  const bool has_table = embedding.n_channels > 0 && embedding.levels.empty();
+  for (int d = 0; d < kMaxDims; ++d) {
+    const int resolution = embedding.resolution[d];
+    const std::string thing = fmt::format("embedding.resolution[{}]", d);
+    if (!has_table || d >= n_dims) {
+      require(resolution == 0, thing,
+              has_table                  ? fmt::format("0, because the network has {} dimension(s)", n_dims)
+              : embedding.levels.empty() ? "0, because there are no channels"
+                                         : "0, because there are levels",
+              resolution);
+      continue;
+    }
+    require(resolution >= 1 && resolution <= kMaxEmbeddingResolution, thing,
+            fmt::format("1..{}", kMaxEmbeddingResolution), resolution);
+  }
+}
+
 void validate_embedding(const InputSpec& input, int n_dims) {
   const EmbeddingSpec& embedding = input.embedding;
   require(embedding.n_channels >= 0 && embedding.n_channels <= kMaxWidth, "embedding.n_channels",
@@ -58,20 +104,27 @@ void validate_embedding(const InputSpec& input, int n_dims) {
           "embedding.init_bound", "0..2^30", embedding.init_bound);
   require(!input.has_embedding() || input.kind == InputKind::Encoding, "embedding",
           "an encoding as the input that it follows", to_string(input.kind));
-  int64_t size = embedding.n_channels;
-  for (int d = 0; d < kMaxDims; ++d) {
-    const int resolution = embedding.resolution[d];
-    const std::string thing = fmt::format("embedding.resolution[{}]", d);
-    if (!input.has_embedding() || d >= n_dims) {
-      require(resolution == 0, thing,
-              input.has_embedding() ? fmt::format("0, because the network has {} dimension(s)", n_dims)
-                                    : "0, because there are no channels",
-              resolution);
-      continue;
+  require(embedding.n_channels > 0 || embedding.levels.empty(), "embedding.levels",
+          "none, because there are no channels", embedding.levels.size());
+  require(embedding.levels.size() <= kMaxEmbeddingLevels, "embedding.levels",
+          fmt::format("at most {}", kMaxEmbeddingLevels), embedding.levels.size());
+  validate_resolution(embedding, n_dims);
+  for (int level = 0; level < static_cast<int>(embedding.levels.size()); ++level) {
+    validate_grid_level(embedding.levels[static_cast<std::size_t>(level)], level, n_dims);
+  }
+  int64_t size = 0;
+  for (int level = 0; level < embedding.n_levels(); ++level) {
+    int64_t level_size = embedding.n_channels;
+    if (embedding.levels.empty()) {
+      for (int d = 0; d < n_dims; ++d) {
+        level_size *= embedding.resolution[d];
+        require(level_size <= kMaxEmbeddingSize, "embedding",
+                fmt::format("a table of at most {} numbers", kMaxEmbeddingSize), "more");
+      }
+    } else {
+      level_size *= embedding.n_entries(level);
     }
-    require(resolution >= 1 && resolution <= kMaxEmbeddingResolution, thing,
-            fmt::format("1..{}", kMaxEmbeddingResolution), resolution);
-    size *= resolution;
+    size += level_size;
     require(size <= kMaxEmbeddingSize, "embedding", fmt::format("a table of at most {} numbers", kMaxEmbeddingSize),
             "more");
   }
@@ -87,8 +140,8 @@ void validate_input(const InputSpec& input) {
               fmt::format("0..{}", kMaxFrequencies), input.n_frequencies);
       require(std::isfinite(input.frequency_scale) && std::abs(input.frequency_scale) <= kMaxGridEntry,
               "input.frequency_scale", "a finite number of at most 2^30", input.frequency_scale);
-      require(input.include_coordinates || input.n_frequencies > 0, "input",
-              "coordinates or at least one frequency (an encoding of width 0 says nothing)", "neither");
+      require(input.include_coordinates || input.n_frequencies > 0 || input.has_embedding(), "input",
+              "coordinates, at least one frequency or an embedding (an encoding of width 0 says nothing)", "neither");
       for (const double end : input.coordinate_range) {
         require(std::isfinite(end) && std::abs(end) <= kMaxGridEntry, "input.coordinate_range",
                 "finite numbers of at most 2^30", end);
@@ -203,6 +256,26 @@ void validate_outputs(const NetworkSpec& spec) {
   }
 }
 
+/// Name and shape of one level's table.
+TensorInfo table_info(const EmbeddingSpec& embedding, int level, int n_dims) {
+  TensorInfo table{kEmbeddingName + ".weight", {}, 0};
+  std::array<int, kMaxDims> resolution = embedding.resolution;
+  bool is_dense = true;
+  if (!embedding.levels.empty()) {
+    table.name = fmt::format("{}.{}.weight", kEmbeddingName, level);
+    resolution = embedding.levels[static_cast<std::size_t>(level)].resolution();
+    is_dense = embedding.levels[static_cast<std::size_t>(level)].is_dense();
+  }
+  for (int d = n_dims - 1; is_dense && d >= 0; --d) {
+    table.shape.push_back(resolution[d]);
+  }
+  if (!is_dense) {
+    table.shape.push_back(embedding.n_entries(level));
+  }
+  table.shape.push_back(embedding.n_channels);
+  return table;
+}
+
 int64_t weight_size(const LayerSpec& layer) {
   return int64_t{layer.n_experts()} * layer.n_out * layer.n_in;
 }
@@ -213,12 +286,44 @@ int64_t layer_size(const LayerSpec& layer) {
 
 }  // namespace
 
-int64_t EmbeddingSpec::n_nodes() const {
+std::array<int, kMaxDims> GridLevel::resolution() const {
+  std::array<int, kMaxDims> resolution{};
+  for (int d = 0; d < kMaxDims; ++d) {
+    const float n = static_cast<float>(cells[d]);
+    resolution[d] = n > 0 && n < kMaxEmbeddingResolution ? static_cast<int>(std::ceil(n)) + 1 : 1;
+  }
+  return resolution;
+}
+
+int64_t GridLevel::n_nodes() const {
+  int64_t n = 1;
+  for (const int r : resolution()) {
+    n = n > std::numeric_limits<int64_t>::max() / r ? std::numeric_limits<int64_t>::max() : n * r;
+  }
+  return n;
+}
+
+int64_t EmbeddingSpec::n_entries(int level) const {
+  if (!levels.empty()) {
+    return levels[static_cast<std::size_t>(level)].n_entries;
+  }
   int64_t n = n_channels > 0 ? 1 : 0;
   for (const int r : resolution) {
     n *= r > 0 ? r : 1;
   }
   return n;
+}
+
+int64_t EmbeddingSpec::first_entry(int level) const {
+  int64_t n = 0;
+  for (int before = 0; before < level; ++before) {
+    n += n_entries(before);
+  }
+  return n;
+}
+
+int64_t EmbeddingSpec::n_nodes() const {
+  return first_entry(n_levels());
 }
 
 int InputSpec::encoding_width(int n_dims) const {
@@ -315,12 +420,10 @@ std::vector<TensorInfo> NetworkSpec::tensors() const {
       offset += layer.n_out;
     }
   }
-  if (input.has_embedding()) {
-    TensorInfo table{kEmbeddingName + ".weight", {}, offset};
-    for (int d = n_dims - 1; d >= 0; --d) {
-      table.shape.push_back(input.embedding.resolution[d]);
-    }
-    table.shape.push_back(input.embedding.n_channels);
+  for (int level = 0; level < input.embedding.n_levels(); ++level) {
+    TensorInfo table = table_info(input.embedding, level, n_dims);
+    table.offset = offset;
+    offset += table.size();
     tensors.push_back(std::move(table));
   }
   return tensors;
@@ -336,6 +439,9 @@ void NetworkSpec::validate() const {
   std::set<std::string> names;
   if (input.has_embedding()) {
     names.insert(kEmbeddingName);
+  }
+  for (int level = 0; level < static_cast<int>(input.embedding.levels.size()); ++level) {
+    names.insert(fmt::format("{}.{}", kEmbeddingName, level));
   }
   for (size_t index = 0; index < n_layers; ++index) {
     const LayerSpec& layer = layers[index];

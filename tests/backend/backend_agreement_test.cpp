@@ -124,11 +124,13 @@ class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCas
     if (!drawn_.spec.input.has_embedding()) {
       return;
     }
-    const EmbeddingGrid grid(embedding, drawn_.spec.n_dims);
     std::vector<bool> touched(embedding.n_nodes(), false);
-    for (const EmbeddingPlace& place : exact_pass_.places) {
-      for (int corner = 0; corner < grid.n_corners(); ++corner) {
-        touched[place.first_node + grid.corner_step(corner)] = true;
+    for (int level = 0; level < embedding.n_levels(); ++level) {
+      const EmbeddingGrid grid(embedding, drawn_.spec.n_dims, level);
+      for (const EmbeddingPlace& place : exact_pass_.places[level]) {
+        for (int corner = 0; corner < grid.n_corners(); ++corner) {
+          touched[place.entry[corner]] = true;
+        }
       }
     }
     for (int64_t k = 0; k < embedding.size(); ++k) {

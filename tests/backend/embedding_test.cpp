@@ -36,7 +36,7 @@ double blend(const EmbeddingGrid& grid, const std::vector<double>& values, const
   const EmbeddingPlace place = grid.place(p.data());
   double sum = 0;
   for (int corner = 0; corner < grid.n_corners(); ++corner) {
-    sum += place.coefficient[corner] * values.at(place.first_node + grid.corner_step(corner));
+    sum += place.coefficient[corner] * values.at(place.entry[corner]);
   }
   return sum;
 }
@@ -114,8 +114,9 @@ TEST_P(EmbeddingGridDims, CoefficientsSumToOneAndStayInside) {
     double sum = 0;
     for (int corner = 0; corner < grid_.n_corners(); ++corner) {
       EXPECT_GE(place.coefficient[corner], 0);
-      EXPECT_GE(place.first_node, 0);
-      EXPECT_LT(place.first_node + grid_.corner_step(corner), spec_.n_nodes());
+      EXPECT_GE(place.entry[corner], 0);
+      EXPECT_LT(place.entry[corner], spec_.n_nodes());
+      EXPECT_EQ(place.entry[corner] - place.entry[0], grid_.corner_step(corner));
       sum += place.coefficient[corner];
     }
     EXPECT_NEAR(sum, 1, 1e-6);

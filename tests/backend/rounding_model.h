@@ -210,30 +210,41 @@ class RoundedNetwork {
 
   /// The embedding's table is never rounded; its features are sums of up to 2^D products in f32.
   void round_features(reference::NetworkPass& pass) {
-    const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims);
     const int n_channels = spec_.input.embedding.n_channels;
     const std::vector<double> table = squared(std::span(forward_params_).subspan(spec_.embedding_offset()));
-    std::vector<double> squares(pass.places.size() * n_channels);
-    reference::embedding_forward(grid, n_channels, squared(pass.places), table, squares.data(), n_channels);
-    const int first = spec_.input.encoding_width(spec_.n_dims);
-    for (size_t sample = 0; sample < pass.places.size(); ++sample) {
-      round_sums(grid.n_corners(), std::span(squares).subspan(sample * n_channels, n_channels),
-                 std::span(pass.input).subspan(sample * spec_.n_in() + first, n_channels));
+    for (size_t level = 0; level < pass.places.size(); ++level) {
+      const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims, static_cast<int>(level));
+      const std::vector<EmbeddingPlace>& places = pass.places[level];
+      std::vector<double> squares(places.size() * n_channels);
+      reference::embedding_forward(grid, n_channels, squared(places), table, squares.data(), n_channels);
+      const size_t first = spec_.input.encoding_width(spec_.n_dims) + level * n_channels;
+      for (size_t sample = 0; sample < places.size(); ++sample) {
+        round_sums(grid.n_corners(), std::span(squares).subspan(sample * n_channels, n_channels),
+                   std::span(pass.input).subspan(sample * spec_.n_in() + first, n_channels));
+      }
     }
   }
 
   void table_backward(const reference::NetworkPass& pass, const std::vector<double>& input_grads,
                       std::vector<double>& param_grads) {
-    const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims);
     const int n_channels = spec_.input.embedding.n_channels;
-    const int first = spec_.input.encoding_width(spec_.n_dims);
     const std::span<double> table_grads = std::span(param_grads).subspan(spec_.embedding_offset());
-    reference::embedding_backward(grid, n_channels, pass.places, input_grads.data() + first, spec_.n_in(), table_grads);
+    std::vector<double> squares(table_grads.size());
+    const std::vector<double> squared_grads = squared(input_grads);
+    int64_t n_products = 0;
+    for (size_t level = 0; level < pass.places.size(); ++level) {
+      const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims, static_cast<int>(level));
+      const std::vector<EmbeddingPlace>& places = pass.places[level];
+      const size_t first = spec_.input.encoding_width(spec_.n_dims) + level * n_channels;
+      reference::embedding_backward(grid, n_channels, places, input_grads.data() + first, spec_.n_in(), table_grads);
+      reference::embedding_backward(grid, n_channels, squared(places), squared_grads.data() + first, spec_.n_in(),
+                                    squares);
+      // Corners of a hashed level may share an entry.
+      const bool is_hashed = !spec_.input.embedding.levels.empty() && !spec_.input.embedding.levels[level].is_dense();
+      n_products = std::max(n_products, static_cast<int64_t>(places.size()) * (is_hashed ? grid.n_corners() : 1));
+    }
     if (units_.backward == kUnitF32) {
-      std::vector<double> squares(table_grads.size());
-      reference::embedding_backward(grid, n_channels, squared(pass.places), squared(input_grads).data() + first,
-                                    spec_.n_in(), squares);
-      round_sums(static_cast<int64_t>(pass.places.size()), squares, table_grads);
+      round_sums(n_products, squares, table_grads);
     }
   }
 

@@ -76,6 +76,22 @@ class Objective {
   virtual const RayLoss* rays() const { return nullptr; }
 };
 
+/// How the tables of an embedding are updated, where that differs from the other parameters: AdamUpdate's rule with
+/// `rate` times its learning rate, and with the values given here.
+struct EmbeddingUpdate {
+  double rate = 1;
+  double beta2 = -1;    ///< below 0: that of the other parameters
+  double epsilon = -1;  ///< below 0: that of the other parameters
+  /// k: the tables move in updates t that are multiples of k, with the sum of the gradients of the last k updates and
+  /// t / k in place of t; the learning rate is that of update t. 1: in every update. Gradients between two such updates
+  /// are the executor's, not part of a state: set_params() forgets them.
+  int every = 1;
+  /// True: a number whose gradient is exactly 0 keeps its value and its moments, as if this update had not been (it
+  /// counts for t all the same).
+  bool skips_zeros = false;
+  bool operator==(const EmbeddingUpdate&) const = default;
+};
+
 /// Adam's hyper-parameters for one update (Kingma & Ba 2015, algorithm 1). t counts from 1.
 ///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 ///   theta -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
@@ -85,6 +101,11 @@ struct AdamUpdate {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   int64_t t = 1;
+  EmbeddingUpdate embedding = {};
+  /// Whether this update moves an embedding's tables.
+  bool moves_embedding() const { return t % embedding.every == 0; }
+  /// The rule for an embedding's tables in an update that moves them.
+  AdamUpdate of_embedding() const;
 };
 
 /// Everything an update changes. Owned by the caller; all three have n_params() elements.

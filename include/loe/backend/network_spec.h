@@ -18,6 +18,7 @@ inline constexpr int kMaxLayers = 64;
 /// Nodes of an embedding along one axis, and numbers in its table (8 GiB).
 inline constexpr int kMaxEmbeddingResolution = 65536;
 inline constexpr int64_t kMaxEmbeddingSize = int64_t{1} << 31;
+inline constexpr int kMaxEmbeddingLevels = 64;
 
 /// The N x N (x N) arrangement of experts that repeats over the cells of a grid. Axes beyond n_dims are 1.
 struct Tile {
@@ -54,17 +55,47 @@ enum class InputKind {
   Features,  ///< n_features numbers per sample supplied by the caller
 };
 
-/// A learned table of features over the unit cube ("PE + CE" of the paper's Tables 1, 2 and 4). The features of a
-/// sample are a multilinear blend of the up to 2^D nodes around it (embedding.h has the equation) and follow gamma(p)
-/// in the row that the first layer reads.
-struct EmbeddingSpec {
-  /// R_d nodes along axis d, 1..kMaxEmbeddingResolution; 0 beyond n_dims, and everywhere if there is no embedding.
-  std::array<int, kMaxDims> resolution{};
-  int n_channels = 0;        ///< features per node, 1..kMaxWidth; 0: no embedding
-  double init_bound = 1e-4;  ///< the table starts as U(-init_bound, init_bound); finite, 0 or more
-  /// Nodes of the table; 0 if there is no embedding. At most kMaxEmbeddingSize / n_channels.
+/// One level of a grid of features: a lattice of nodes whose distance is 1 / s_d along axis d, entry of the table by
+/// entry of the table while it is dense, several nodes to an entry where it is hashed. See EmbeddingSpec.
+struct GridLevel {
+  /// s_d: cells that [0, 1] has along axis d, above 0, at most kMaxEmbeddingResolution - 1, rounded to float before use
+  /// and need not be whole (a picture of 3:2 has s_y = 2/3 s_x); 0 beyond n_dims.
+  std::array<double, kMaxDims> cells{};
+  /// Rows of the level's table: R_0 R_1 .. (dense), or a power of two below that (hashed), 2..2^30.
+  int64_t n_entries = 0;
+  /// R_d = ceil(s_d) + 1 nodes along axis d, so that p_d = 1 has a node on either side; 1 beyond n_dims.
+  std::array<int, kMaxDims> resolution() const;
+  /// R_0 R_1 .. nodes of the lattice.
   int64_t n_nodes() const;
-  /// Numbers in the table.
+  bool is_dense() const { return n_entries == n_nodes(); }
+  bool operator==(const GridLevel&) const = default;
+};
+
+/// Learned tables of features over the unit cube, blended multilinearly between the nodes around a sample: one table
+/// ("PE + CE" of the paper's Tables 1, 2 and 4), or the levels of a multiresolution grid (Mueller et al. 2022, instant
+/// neural graphics primitives). embedding.h has the equations.
+///
+/// The features of a sample are those of level 0 [n_channels], then of level 1, .., and follow gamma(p) in the row that
+/// the first layer reads. The table in the parameter buffer is that of level 0, [n_entries, n_channels] row-major, then
+/// of level 1, .. with no gaps. A dense level's entry is its node: i_0 + R_0 (i_1 + R_1 (..)).
+struct EmbeddingSpec {
+  /// Without `levels`: R_d nodes along axis d, 1..kMaxEmbeddingResolution, of the one table, at the centres of R_d
+  /// equal cells of [0, 1]. 0 beyond n_dims, and everywhere if there is no embedding or it has `levels`.
+  std::array<int, kMaxDims> resolution{};
+  int n_channels = 0;        ///< features per node and level, 1..kMaxWidth; 0: no embedding
+  double init_bound = 1e-4;  ///< the tables start as U(-init_bound, init_bound); finite, 0 or more
+  /// 1..kMaxEmbeddingLevels levels, any order, usually coarse to fine; empty: the one table of `resolution`.
+  std::vector<GridLevel> levels = {};
+  int n_levels() const { return n_channels == 0 ? 0 : levels.empty() ? 1 : static_cast<int>(levels.size()); }
+  /// Features per sample.
+  int n_features() const { return n_levels() * n_channels; }
+  /// Entries of a level's table.
+  int64_t n_entries(int level) const;
+  /// Entries of the levels before it.
+  int64_t first_entry(int level) const;
+  /// Entries of all tables; 0 if there is no embedding. At most kMaxEmbeddingSize / n_channels.
+  int64_t n_nodes() const;
+  /// Numbers in all tables.
   int64_t size() const { return n_nodes() * n_channels; }
   bool operator==(const EmbeddingSpec&) const = default;
 };
@@ -73,7 +104,8 @@ struct EmbeddingSpec {
 ///
 /// Encoding: gamma(p) = [low + (high - low) p_0 .. low + (high - low) p_{D-1} if include_coordinates,
 ///   then for d in 0..D-1, for k in 0..L-1: sin(2^k c p_d), cos(2^k c p_d)], width D + 2 D L (paper.md section 1.3),
-///   then the features of the embedding, if there is one.
+///   then the features of the embedding, if there is one. With one, gamma(p) may be empty (no frequencies, no
+///   coordinates): the grid is then the whole input.
 struct InputSpec {
   InputKind kind = InputKind::Encoding;
   int n_frequencies = 0;                      ///< L, 0..24
@@ -86,7 +118,7 @@ struct InputSpec {
   std::array<double, 2> coordinate_range = {0, 1};
   bool has_embedding() const { return embedding.n_channels > 0; }
   /// Numbers per sample; `encoding_width` leaves out the features of the embedding.
-  int width(int n_dims) const { return encoding_width(n_dims) + embedding.n_channels; }
+  int width(int n_dims) const { return encoding_width(n_dims) + embedding.n_features(); }
   int encoding_width(int n_dims) const;
   bool operator==(const InputSpec&) const = default;
 };
@@ -141,8 +173,10 @@ struct TensorInfo {
 /// `outputs` says which layers' outputs, one behind the other, are the network's.
 ///
 /// Parameters live in ONE flat float buffer: for each layer its weight [n_experts, n_out, n_in] row-major, then its
-/// bias [n_out], if it has one, with no gaps; last the embedding's table, "embedding.weight" [R_{D-1}, .., R_0,
-/// n_channels] row-major (after the channels, x is the fastest), if there is one.
+/// bias [n_out], if it has one, with no gaps; last the embedding's tables, if there are any: "embedding.weight"
+/// [R_{D-1},
+/// .., R_0, n_channels] row-major (after the channels, x is the fastest), or of a grid "embedding.0.weight", .., each
+/// so if it is dense, else [n_entries, n_channels].
 struct NetworkSpec {
   int n_dims = 2;
   InputSpec input;
@@ -169,7 +203,7 @@ struct NetworkSpec {
   int64_t macs_per_sample() const;
   int64_t weight_offset(int layer) const;
   int64_t bias_offset(int layer) const;
-  /// Where the embedding's table starts: behind the last layer.
+  /// Where the embedding's tables start: behind the last layer.
   int64_t embedding_offset() const;
   std::vector<TensorInfo> tensors() const;
   /// Error(InvalidArgument) naming layer and field if widths do not chain, a limit is exceeded, a grid is not

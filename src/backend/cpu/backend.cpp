@@ -17,6 +17,9 @@ class CpuBackend : public Backend {
 
   std::vector<std::string> isas() const override {
     std::vector<std::string> names;
+    if (!spec.input.embedding.levels.empty()) {
+      throw Error(ErrorKind::Unsupported, "[cpu] embedding.levels: expected none yet; use --device reference");
+    }
     for (const cpu::KernelTable& table : cpu::kernel_tables()) names.push_back(table.isa);
     return names;
   }
@@ -27,6 +30,9 @@ class CpuBackend : public Backend {
     if (options.precision == Precision::Tf32) {
       throw Error(ErrorKind::Unsupported,
                   "[cpu] precision: expected f32, mixed or bf16, got tf32, a format of NVIDIA GPUs; f32 is as exact");
+    }
+    if (!spec.input.embedding.levels.empty()) {
+      throw Error(ErrorKind::Unsupported, "[cpu] embedding.levels: expected none yet; use --device reference");
     }
     for (const cpu::KernelTable& table : cpu::kernel_tables()) {
       if (options.isa.empty() || options.isa == table.isa) {

@@ -59,12 +59,12 @@ void EmbeddingTable::features(const float* p, int slot, int row, float* out) {
   const int n_corners = grid_.n_corners();
   const float* rows[1 << kMaxDims];
   for (int k = 0; k < n_corners; ++k) {
-    rows[k] = table_.data() + (place.first_node + grid_.corner_step(k)) * n_channels_;
+    rows[k] = table_.data() + place.entry[k] * n_channels_;
   }
   kernels_->weighted_rows(rows, place.coefficient.data(), n_corners, n_channels_, false, out);
   if (slot < 0) return;
   const int64_t at = slot * slot_rows_ + row;
-  keys_[at] = static_cast<uint64_t>(place.first_node) << kRowBits | static_cast<uint64_t>(row);
+  keys_[at] = static_cast<uint64_t>(place.entry[0]) << kRowBits | static_cast<uint64_t>(row);
   std::copy_n(place.coefficient.data(), n_corners, coefficients_.data() + at * n_corners);
 }
 

@@ -280,6 +280,10 @@ double NetworkExecutor<FM, BM>::mse_gradients(const SampleSource& source, std::s
 
 template <typename FM, typename BM>
 void NetworkExecutor<FM, BM>::take_moments(const AdamUpdate& update, const ParamSlice& state) {
+  if (plan_.spec.input.has_embedding() && update.embedding != EmbeddingUpdate{}) {
+    throw Error(ErrorKind::Unsupported,
+                "[cuda] embedding update: expected that of the other parameters, got one of its own; use --device cpu");
+  }
   if (!has_moments_) {
     memory_.adam_m.upload(stream(), state.adam_m.data(), plan_.n_params);
     memory_.adam_v.upload(stream(), state.adam_v.data(), plan_.n_params);

@@ -163,8 +163,11 @@ void NetworkPass<FM, BM>::read_embedding(int64_t n) {
   if (!input.has_embedding()) return;
   const int64_t offset = plan_.spec.embedding_offset();
   const Buffer<const float> table(m_.params.data() + offset, plan_.n_params - offset);
-  launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims), m_.coords.const_buffer(),
-               table, input.encoding_width(plan_.spec.n_dims), m_.input.forward());
+  for (int level = 0; level < input.embedding.n_levels(); ++level) {
+    const int column = input.encoding_width(plan_.spec.n_dims) + level * input.embedding.n_channels;
+    launch_items(stream_, n, read_table<F>, table_spec(input.embedding, plan_.spec.n_dims, level),
+                 m_.coords.const_buffer(), table, column, m_.input.forward());
+  }
   m_.input.finish(stream_, n);
 }
 
@@ -492,7 +495,7 @@ template <typename FM, typename BM>
 void NetworkPass<FM, BM>::embedding_gradient(int64_t n, bool adds) {
   const InputSpec& input = plan_.spec.input;
   m_.largest.clear(stream_);
-  find_table_gradient(stream_, table_spec(input.embedding, plan_.spec.n_dims), n, input.embedding.size(), adds,
+  find_table_gradient(stream_, input.embedding, plan_.spec.n_dims, n, adds,
                       {m_.coords.const_buffer(),
                        {m_.input_grads.const_buffer(), plan_.input_stride},
                        input.encoding_width(plan_.spec.n_dims),

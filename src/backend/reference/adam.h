@@ -7,7 +7,8 @@
 
 namespace loe::reference {
 
-/// One update of all parameters (AdamUpdate's equations) in double, rounded once per stored number. grads [n_params].
-void adam_step(const AdamUpdate& update, std::span<const double> grads, ParamSlice state);
+/// One update of these parameters (AdamUpdate's equations) in double, rounded once per stored number; grads as many.
+/// skips_zeros: numbers without a gradient stay as they are.
+void adam_step(const AdamUpdate& update, std::span<const double> grads, ParamSlice state, bool skips_zeros = false);
 
 }  // namespace loe::reference

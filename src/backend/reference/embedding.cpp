@@ -9,8 +9,7 @@ void embedding_forward(const EmbeddingGrid& grid, int n_channels, std::span<cons
     for (int c = 0; c < n_channels; ++c) {
       double sum = 0;
       for (int corner = 0; corner < grid.n_corners(); ++corner) {
-        const int64_t node = place.first_node + grid.corner_step(corner);
-        sum += place.coefficient[corner] * table[node * n_channels + c];
+        sum += place.coefficient[corner] * table[place.entry[corner] * n_channels + c];
       }
       out[sample * out_stride + c] = sum;
     }
@@ -22,9 +21,9 @@ void embedding_backward(const EmbeddingGrid& grid, int n_channels, std::span<con
   for (size_t sample = 0; sample < places.size(); ++sample) {
     const EmbeddingPlace& place = places[sample];
     for (int corner = 0; corner < grid.n_corners(); ++corner) {
-      const int64_t node = place.first_node + grid.corner_step(corner);
       for (int c = 0; c < n_channels; ++c) {
-        table_grads[node * n_channels + c] += place.coefficient[corner] * feature_grads[sample * grad_stride + c];
+        table_grads[place.entry[corner] * n_channels + c] +=
+            place.coefficient[corner] * feature_grads[sample * grad_stride + c];
       }
     }
   }

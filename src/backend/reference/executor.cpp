@@ -1,6 +1,7 @@
 // The reference backend: an executor that chains the plain loops of this folder.
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -25,7 +26,7 @@ class ReferenceExecutor final : public Executor {
   int n_threads() const override { return 1; }
   std::vector<KernelInfo> kernels() const override;
   int64_t memory_bytes() const override {
-    return static_cast<int64_t>((params_.capacity() + grads_.capacity()) * sizeof(double));
+    return static_cast<int64_t>((params_.capacity() + grads_.capacity() + table_grads_.capacity()) * sizeof(double));
   }
 
   void set_params(std::span<const float> params) override;
@@ -41,12 +42,14 @@ class ReferenceExecutor final : public Executor {
   BatchView chunk_of(const BatchView& batch, int64_t first) const;
   double accumulate_mse(const SampleSource& source);
   double accumulate_objective(const Objective& objective);
+  void update_params(const AdamUpdate& update, ParamSlice state);
   double update_with(double loss, const AdamUpdate& update, ParamSlice state);
 
   NetworkSpec spec_;
   int max_group_;
   std::vector<double> params_;
-  std::vector<double> grads_;  ///< dL/dparams of the call under way
+  std::vector<double> grads_;        ///< dL/dparams of the call under way
+  std::vector<double> table_grads_;  ///< of the embedding, over the updates since it last moved
 };
 
 std::vector<KernelInfo> ReferenceExecutor::kernels() const {
@@ -66,6 +69,7 @@ std::vector<KernelInfo> ReferenceExecutor::kernels() const {
 void ReferenceExecutor::set_params(std::span<const float> params) {
   check_size("params", spec_.n_params(), "[n_params]", params.size());
   params_.assign(params.begin(), params.end());
+  table_grads_.assign(static_cast<size_t>(spec_.input.embedding.size()), 0.0);
 }
 
 BatchView ReferenceExecutor::chunk_of(const BatchView& batch, int64_t first) const {
@@ -177,9 +181,23 @@ double ReferenceExecutor::train_step(const Objective& objective, const AdamUpdat
   return update_with(accumulate_objective(objective), update, state);
 }
 
+void ReferenceExecutor::update_params(const AdamUpdate& update, ParamSlice state) {
+  const std::span<const double> grads = grads_;
+  const int64_t n_layers = spec_.embedding_offset();
+  const auto n_table = static_cast<int64_t>(table_grads_.size());
+  adam_step(update, grads.first(n_layers), state.slice(0, n_layers));
+  std::transform(table_grads_.begin(), table_grads_.end(), grads_.begin() + n_layers, table_grads_.begin(),
+                 std::plus<>());
+  if (!update.moves_embedding()) {
+    return;
+  }
+  adam_step(update.of_embedding(), table_grads_, state.slice(n_layers, n_table), update.embedding.skips_zeros);
+  std::fill(table_grads_.begin(), table_grads_.end(), 0.0);
+}
+
 double ReferenceExecutor::update_with(double loss, const AdamUpdate& update, ParamSlice state) {
   if (std::isfinite(loss)) {
-    adam_step(update, grads_, state);
+    update_params(update, state);
     params_.assign(state.params.begin(), state.params.end());
   }
   return loss;

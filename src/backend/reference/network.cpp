@@ -60,12 +60,17 @@ std::vector<double> layer_reads(const NetworkSpec& spec, int index, const BatchV
 
 /// Fills in the embedding's columns of the input and remembers where the samples lie.
 void add_embedding(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch, NetworkPass& pass) {
-  const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
-  for (int64_t sample = 0; sample < batch.n_samples; ++sample) {
-    pass.places.push_back(grid.place(batch.coords.data() + sample * spec.n_dims));
+  const EmbeddingSpec& embedding = spec.input.embedding;
+  for (int level = 0; level < embedding.n_levels(); ++level) {
+    const EmbeddingGrid grid(embedding, spec.n_dims, level);
+    std::vector<EmbeddingPlace>& places = pass.places.emplace_back();
+    for (int64_t sample = 0; sample < batch.n_samples; ++sample) {
+      places.push_back(grid.place(batch.coords.data() + sample * spec.n_dims));
+    }
+    const int column = spec.input.encoding_width(spec.n_dims) + level * embedding.n_channels;
+    embedding_forward(grid, embedding.n_channels, places, params.subspan(spec.embedding_offset()),
+                      pass.input.data() + column, spec.n_in());
   }
-  embedding_forward(grid, spec.input.embedding.n_channels, pass.places, params.subspan(spec.embedding_offset()),
-                    pass.input.data() + spec.input.encoding_width(spec.n_dims), spec.n_in());
 }
 
 std::vector<ExpertBlend> route_blends(const LayerSpec& layer, int n_dims, const BatchView& batch) {
@@ -126,9 +131,7 @@ std::vector<std::vector<double>> grads_of_values(const NetworkSpec& spec, std::s
 NetworkPass network_forward(const NetworkSpec& spec, std::span<const double> params, const BatchView& batch) {
   NetworkPass pass;
   pass.input = network_input(spec, batch);
-  if (spec.input.has_embedding()) {
-    add_embedding(spec, params, batch, pass);
-  }
+  add_embedding(spec, params, batch, pass);
   for (int i = 0; i < static_cast<int>(spec.layers.size()); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const LayerParams<const double> own(spec, i, params);
@@ -180,10 +183,11 @@ void network_backward(const NetworkSpec& spec, std::span<const double> params, c
       }
     }
   }
-  if (spec.input.has_embedding()) {
-    const EmbeddingGrid grid(spec.input.embedding, spec.n_dims);
-    embedding_backward(grid, spec.input.embedding.n_channels, pass.places,
-                       first_grads.data() + spec.input.encoding_width(spec.n_dims), spec.n_in(),
+  const EmbeddingSpec& embedding = spec.input.embedding;
+  for (int level = 0; level < embedding.n_levels(); ++level) {
+    const EmbeddingGrid grid(embedding, spec.n_dims, level);
+    const int column = spec.input.encoding_width(spec.n_dims) + level * embedding.n_channels;
+    embedding_backward(grid, embedding.n_channels, pass.places[level], first_grads.data() + column, spec.n_in(),
                        param_grads.subspan(spec.embedding_offset()));
   }
   if (!input_grads.empty()) {

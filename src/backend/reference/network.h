@@ -13,13 +13,13 @@ namespace loe::reference {
 /// What forward leaves behind for backward. Layer i maps reads[i] to sums[i] = W(p) reads[i] + bias and
 /// values[i] = phi(sums[i]); reads[i] are the values of the layer it reads, or the input, then its features.
 struct NetworkPass {
-  std::vector<EmbeddingPlace> places;            ///< [B]; empty without an embedding
-  std::vector<std::vector<ExpertBlend>> blends;  ///< [layer][B]
-  std::vector<double> input;                     ///< [B, n_in]
-  std::vector<std::vector<double>> reads;        ///< [layer][B, n_in of the layer]
-  std::vector<std::vector<double>> sums;         ///< [layer][B, n_out of the layer]
-  std::vector<std::vector<double>> values;       ///< [layer][B, n_out of the layer]
-  std::vector<double> signal;                    ///< [B, n_out], offset + scale * values of the output layers
+  std::vector<std::vector<EmbeddingPlace>> places;  ///< [level of the embedding][B]
+  std::vector<std::vector<ExpertBlend>> blends;     ///< [layer][B]
+  std::vector<double> input;                        ///< [B, n_in]
+  std::vector<std::vector<double>> reads;           ///< [layer][B, n_in of the layer]
+  std::vector<std::vector<double>> sums;            ///< [layer][B, n_out of the layer]
+  std::vector<std::vector<double>> values;          ///< [layer][B, n_out of the layer]
+  std::vector<double> signal;                       ///< [B, n_out], offset + scale * values of the output layers
   std::span<const double> outputs() const { return signal; }
 };
 

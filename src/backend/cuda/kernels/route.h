@@ -39,11 +39,18 @@ inline RouteSpec route_spec(const LayerSpec& layer, int n_dims) {
 }
 
 #ifdef __CUDACC__
+/// a b, rounded once whatever is done with it: never contracted with a later sum.
+LOE_DEVICE float multiply_rounded(float a, float b) {
+  return __fmul_rn(a, b);
+}
 /// a + b c in two roundings, as all backends have it: a fused one could pick another expert.
 LOE_DEVICE double add_product(double a, double b, double c) {
   return __dadd_rn(a, __dmul_rn(b, c));
 }
 #else
+inline float multiply_rounded(float a, float b) {
+  return a * b;
+}
 inline double add_product(double a, double b, double c) {
   return a + b * c;
 }
