@@ -17,9 +17,6 @@ class CpuBackend : public Backend {
 
   std::vector<std::string> isas() const override {
     std::vector<std::string> names;
-    if (!spec.input.embedding.levels.empty()) {
-      throw Error(ErrorKind::Unsupported, "[cpu] embedding.levels: expected none yet; use --device reference");
-    }
     for (const cpu::KernelTable& table : cpu::kernel_tables()) names.push_back(table.isa);
     return names;
   }
