@@ -31,10 +31,10 @@ struct ImageFileInfo {
 ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTurn::AsShown);
 
 /// Whole picture at source depth (8-bit, 16-bit, half, float; other depths are widened and stated), EXIF rotation
-/// applied unless it is asked for as stored, palette expanded. Grey, grey + alpha, RGB, RGBA; alpha as the file stores it (never multiplied in).
-/// The content decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR, WebP, BMP, PNM.
-/// Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that is no picture,
-/// Error(Unsupported) for CMYK, deep, volumetric, transparent WebP and other channel counts or sizes,
+/// applied unless it is asked for as stored, palette expanded. Grey, grey + alpha, RGB, RGBA; alpha as the file stores
+/// it (never multiplied in). The content decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR,
+/// WebP, BMP, PNM. Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that
+/// is no picture, Error(Unsupported) for CMYK, deep, volumetric, transparent WebP and other channel counts or sizes,
 /// Error(OutOfMemory) if the header claims more than max_bytes (checked before allocating).
 Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30, ImageTurn turn = ImageTurn::AsShown);
 
