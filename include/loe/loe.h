@@ -10,6 +10,7 @@
 #include "loe/backend/network_spec.h"
 #include "loe/backend/peak.h"
 #include "loe/backend/pixel_samples.h"
+#include "loe/backend/radiance.h"
 #include "loe/backend/ray_loss.h"
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"
