@@ -11,6 +11,7 @@
 #include "io/scene_colmap.h"
 #include "io/scene_llff.h"
 #include "io/scene_nsvf.h"
+#include "io/scene_pictures.h"
 #include "io/scene_transforms.h"
 #include "loe/base/error.h"
 #include "loe/signal/camera.h"
@@ -89,8 +90,11 @@ void parse(int which, const std::string& content) {
     case 8:
       check_pose(loe::parse_nsvf_pose(content, path));
       break;
-    default:
+    case 9:
       loe::parse_nsvf_box(content, path);
+      break;
+    default:
+      if (loe::normal_name(content).find('\\') != std::string::npos) std::abort();
   }
 }
 
@@ -98,9 +102,10 @@ void parse(int which, const std::string& content) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  constexpr int kReaders = 11;
-  const int which = (data[0] - '0' + 256) % 256 % kReaders;  // seeds begin with '0', '1', ..., ':'
-  if (which == kReaders - 1) {
+  constexpr int kReaders = 12;
+  constexpr int kArray = 10;
+  const int which = (data[0] - '0' + 256) % 256 % kReaders;  // seeds begin with '0', '1', ..., ';'
+  if (which == kArray) {
     read_array(data + 1, size - 1);
     return 0;
   }

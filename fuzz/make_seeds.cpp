@@ -129,6 +129,8 @@ void write_scenes(const std::string& folder) {
   for (const double value : {0., 1., 0., 1., 30., -1., 0., 0., 2., 40., 0., 0., 1., 3., 50., 1., 9.})
     array += bytes_of(value);
   write(':', "poses_bounds.npy", array);
+  write(';', "name", "C:\\scan\\..\\images/./0.png");
+  write(';', "address", "https://host/a%20b//images/0.png?v=1");
 }
 
 }  // namespace

@@ -3,10 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
+
+#include "loe/io/image_file.h"
+#include "loe/io/scene_file.h"
 
 namespace loe::app {
 namespace {
@@ -59,6 +63,18 @@ void add_space(Json& info, const Placed& placed) {
   info["box_max"] = placed.box_max;
 }
 
+/// Of some of the views, evenly chosen: decoding all would take minutes. Null for integer pictures.
+Json value_range(const Scene& scene) {
+  constexpr std::size_t kMostViews = 8;
+  if (read_image_info(scene.views.front().image_path).source_type.starts_with("uint")) return nullptr;
+  std::array<double, 2> range = {0, 1};
+  const std::size_t n = std::min(kMostViews, scene.views.size());
+  for (std::size_t i = 0; i < n; ++i) {
+    widen_range(read_view_image(scene.views[i * scene.views.size() / n]), range);
+  }
+  return range;
+}
+
 }  // namespace
 
 Json scene_info(const Scene& scene) {
@@ -79,6 +95,11 @@ Json scene_info(const Scene& scene) {
   add_camera(info, of);
   info["lens"] = lens_info(scene);
   info["alpha"] = scene.has_alpha;
+  const Json range = value_range(scene);
+  if (!range.is_null()) {
+    info["range"] = range;
+    info["color"] = to_string(range == Json({0.0, 1.0}) ? ColorActivation::Sigmoid : ColorActivation::Sinh);
+  }
   info["background"] = scene.background == Background::None    ? "none"
                        : scene.background == Background::White ? "white"
                                                                : "random";
@@ -94,6 +115,7 @@ Json scene_info(const Scene& scene) {
     info["near"] = range_of(scene, [](const View& view) { return view.near; });
     info["far"] = range_of(scene, [](const View& view) { return view.far; });
   }
+  info["notes"] = scene.notes;
   info["warnings"] = scene.warnings;
   return info;
 }

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -22,6 +23,10 @@ using Json = nlohmann::ordered_json;
 /// Longest side of the view that a preview renders: a ray costs a few hundred samples.
 constexpr int kPreviewSide = 96;
 
+bool is_wide_range(const ScenePictures& pictures) {
+  return pictures.range != std::array<double, 2>{0, 1};
+}
+
 /// Pictures and error maps of views, each file as its rows come.
 class ViewRecorder {
  public:
@@ -34,9 +39,11 @@ class ViewRecorder {
   void add_rows(const ComparedRows& rows) {
     const Image& image = pictures_.images[rows.view];
     if (rows.first_row == 0) {
-      const std::string name = fs::path(pictures_.scene.views[rows.view].name).stem().string() + ".png";
-      color_.emplace(folder_ + "/" + name, image.width(), image.height(), 3, PixelType::U8, "sRGB");
-      error_.emplace(errors_ + "/" + name, image.width(), image.height(), 3, true);
+      const std::string name = fs::path(pictures_.scene.views[rows.view].name).stem().string();
+      const bool is_wide = is_wide_range(pictures_);  // 8 bits would cut it
+      color_.emplace(folder_ + "/" + name + (is_wide ? ".exr" : ".png"), image.width(), image.height(), 3,
+                     is_wide ? PixelType::F16 : PixelType::U8, is_wide ? "Linear" : "sRGB");
+      error_.emplace(errors_ + "/" + name + ".png", image.width(), image.height(), 3, true);
     }
     color_->write_rows(rows.n_rows, rows.pixels->color.data());
     error_->write_rows(rows.n_rows, rows.pixels->color.data(), rows.target.data());
@@ -54,7 +61,7 @@ class ViewRecorder {
   std::optional<ErrorMapWriter> error_;
 };
 
-Evaluation evaluation(const SceneEvaluation& found) {
+Evaluation evaluation(const SceneEvaluation& found, const std::array<double, 2>& range) {
   Json names = Json::array();
   Json psnr = Json::array();
   Json ssim = Json::array();
@@ -68,6 +75,7 @@ Evaluation evaluation(const SceneEvaluation& found) {
                {"samples_per_ray", static_cast<double>(found.n_samples) / static_cast<double>(found.n_rays)},
                {"rays_per_second", static_cast<double>(found.n_rays) / seconds},
                {"render_samples_per_second", static_cast<double>(found.n_samples) / seconds}};
+  if (range != std::array<double, 2>{0, 1}) more["range"] = range;
   return {Fidelity{found.psnr_db, found.ssim, found.ssim_gaussian}, std::move(more)};
 }
 
@@ -89,9 +97,12 @@ class SceneSignal : public FitSignal {
 
   std::string describe() const override {
     const Image& first = pictures_.images.front();
-    return fmt::format("{} scene, {} views to fit and {} to measure, {} x {}, {} channels, {}", pictures_.scene.format,
-                       views_of(pictures_.scene, Split::Train).size(), n_held_out(), first.width(), first.height(),
-                       first.n_channels(), to_string(first.type()));
+    const std::string range =
+        fmt::format(", values {:.4g} to {:.4g} (rays.color)", pictures_.range[0], pictures_.range[1]);
+    return fmt::format("{} scene, {} views to fit and {} to measure, {} x {}, {} channels, {}{}",
+                       pictures_.scene.format, views_of(pictures_.scene, Split::Train).size(), n_held_out(),
+                       first.width(), first.height(), first.n_channels(), to_string(first.type()),
+                       is_wide_range(pictures_) ? range : "");
   }
   Json shape() const override {
     const Image& first = pictures_.images.front();
@@ -110,9 +121,10 @@ class SceneSignal : public FitSignal {
     return info;
   }
 
-  Settings preset(const std::string& name) const override { return scene_preset(name); }
+  Settings preset(const std::string& name) const override { return for_range(scene_preset(name)); }
   Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
-    return auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops);
+    return for_range(
+        auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops));
   }
   void configure(const FitConfig& config) override { settings_ = config.scene; }
   const char* sample_noun() const override { return "sample"; }
@@ -143,6 +155,13 @@ class SceneSignal : public FitSignal {
   void write_preview(ModelExecutor& model, const std::string& image_path, const std::string& error_path) const override;
 
  private:
+  /// A sigmoid cannot hold what is outside [0, 1].
+  Settings for_range(Settings settings) const {
+    if (is_wide_range(pictures_)) {
+      settings.set("rays.color", std::string(to_string(ColorActivation::Sinh)), "the pictures' range");
+    }
+    return settings;
+  }
   std::size_t n_held_out() const { return held_out_views(pictures_.scene).size(); }
 
   RaySettings rays() const {
@@ -165,11 +184,13 @@ class SceneSignal : public FitSignal {
     for (const std::size_t v : held_out_views(pictures_.scene)) n_rays += pictures_.images[v].n_pixels();
     const auto tell = [&] { on_share(static_cast<double>(n_done) / static_cast<double>(n_rays)); };
     renderer.set_on_piece(tell);
-    return evaluation(evaluate_scene(renderer, pictures_, rays().background, [&](const ComparedRows& rows) {
-      on_rows(rows);
-      n_done += int64_t{rows.n_rows} * pictures_.images[rows.view].width();
-      tell();
-    }));
+    return evaluation(evaluate_scene(renderer, pictures_, rays().background,
+                                     [&](const ComparedRows& rows) {
+                                       on_rows(rows);
+                                       n_done += int64_t{rows.n_rows} * pictures_.images[rows.view].width();
+                                       tell();
+                                     }),
+                      pictures_.range);
   }
   /// The first view to measure, reduced.
   View preview_view() const {

@@ -11,6 +11,7 @@
 #include "loe/backend/peak.h"
 #include "loe/backend/pixel_samples.h"
 #include "loe/backend/product_chunks.h"
+#include "loe/backend/radiance.h"
 #include "loe/backend/ray_loss.h"
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"

@@ -28,6 +28,7 @@ struct OpenImage {
   OIIO::ImageSpec spec;
   ImageFileInfo info;
   OIIO::TypeDesc read_type;
+  int applied_orientation = 1;  ///< 1 where pixels are wanted as stored
 };
 
 [[noreturn]] void fail(ErrorKind kind, const std::string& path, const std::string& expected, const std::string& found,
@@ -99,7 +100,7 @@ std::string color_space_of(const OpenImage& image) {
   return printable(image.spec.get_string_attribute("oiio:ColorSpace", integer ? "sRGB" : "Linear"));
 }
 
-OpenImage open_image(const std::string& path, bool whole) {
+OpenImage open_image(const std::string& path, bool whole, ImageTurn turn) {
   OpenImage image;
   image.path = path;
   {
@@ -128,8 +129,9 @@ OpenImage open_image(const std::string& path, bool whole) {
   info.source_type = image.spec.format.c_str();
   const int orientation = image.spec.get_int_attribute("Orientation", 1);
   info.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
-  info.width = info.orientation <= 4 ? image.spec.width : image.spec.height;
-  info.height = info.orientation <= 4 ? image.spec.height : image.spec.width;
+  image.applied_orientation = turn == ImageTurn::AsShown ? info.orientation : 1;
+  info.width = image.applied_orientation <= 4 ? image.spec.width : image.spec.height;
+  info.height = image.applied_orientation <= 4 ? image.spec.height : image.spec.width;
   info.color_space = color_space_of(image);
   return image;
 }
@@ -251,7 +253,7 @@ Image decode(OpenImage& image, int64_t max_bytes) {
          "take another copy");
   }
   std::vector<std::byte> strip(static_cast<std::size_t>(row_bytes * std::min(strip_rows, spec.height)));
-  const Orientation orientation{info.orientation, spec.width, spec.height};
+  const Orientation orientation{image.applied_orientation, spec.width, spec.height};
   Image picture;
   for (int y = 0; y < spec.height; y += strip_rows) {
     const int n_rows = std::min(strip_rows, spec.height - y);
@@ -271,13 +273,13 @@ Image decode(OpenImage& image, int64_t max_bytes) {
 
 }  // namespace
 
-ImageFileInfo read_image_info(const std::string& path) {
-  return open_image(path, false).info;
+ImageFileInfo read_image_info(const std::string& path, ImageTurn turn) {
+  return open_image(path, false, turn).info;
 }
 
-Image read_image(const std::string& path, int64_t max_bytes) {
+Image read_image(const std::string& path, int64_t max_bytes, ImageTurn turn) {
   try {
-    OpenImage image = open_image(path, true);
+    OpenImage image = open_image(path, true, turn);
     check_size(image, max_bytes);
     return decode(image, max_bytes);
   } catch (const std::bad_alloc&) {

@@ -5,79 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <numbers>
 #include <utility>
 
 #include "io/picture_folder.h"
 #include "io/text.h"
 #include "loe/io/file.h"
 #include "loe/io/image_file.h"
-#include "loe/signal/view_centre.h"
 
 namespace loe {
 namespace {
 
 namespace fs = std::filesystem;
-using Matrix3 = std::array<Vector3, 3>;
-
-constexpr double kMaxSide = 65536;
-constexpr double kMaxFocal = 1e9;
-constexpr double kMaxCoordinate = 1e12;
-
-double dot(const Vector3& a, const Vector3& b) {
-  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
-}
-
-Vector3 cross(const Vector3& a, const Vector3& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
-
-double determinant(const Matrix3& m) {
-  return dot(m[0], cross(m[1], m[2]));
-}
-
-/// The inverse transposed times the determinant.
-Matrix3 cofactors(const Matrix3& m) {
-  return {cross(m[1], m[2]), cross(m[2], m[0]), cross(m[0], m[1])};
-}
-
-/// The largest deviation of m m^T from the unit matrix.
-double distance_from_rotation(const Matrix3& m) {
-  double largest = 0;
-  for (std::size_t i = 0; i < 3; ++i) {
-    for (std::size_t j = 0; j < 3; ++j) {
-      largest = std::max(largest, std::abs(dot(m[i], m[j]) - (i == j ? 1 : 0)));
-    }
-  }
-  return largest;
-}
-
-/// Newton's iteration for the polar decomposition: from an error of 0.005, exact after three steps.
-Matrix3 nearest_rotation(Matrix3 m) {
-  constexpr int kSteps = 4;
-  for (int step = 0; step < kSteps; ++step) {
-    const double size = determinant(m);
-    const Matrix3 c = cofactors(m);
-    for (std::size_t i = 0; i < 3; ++i) {
-      for (std::size_t j = 0; j < 3; ++j) {
-        m[i][j] = (m[i][j] + c[i][j] / size) / 2;
-      }
-    }
-  }
-  return m;
-}
-
-void require_finite(double value, double limit, const std::string& name, const std::string& path,
-                    const std::string& field) {
-  if (!(std::abs(value) <= limit)) {
-    fail_scene_format(path, field, fmt::format("{} of at most {}", name, limit), fmt::format("{}", value));
-  }
-}
-
-Vector3 position(const View& view) {
-  const auto& m = view.camera_to_world.matrix;
-  return {m[0][3], m[1][3], m[2][3]};
-}
 
 std::string absolute_path(const std::string& path) {
   std::error_code error;  // the working folder may be gone
@@ -85,9 +23,31 @@ std::string absolute_path(const std::string& path) {
   return error ? path : absolute.lexically_normal().string();
 }
 
-bool is_file(const std::string& path) {
+bool is_folder(const std::string& path) {
   std::error_code ignored;
-  return fs::is_regular_file(path, ignored);
+  return fs::is_directory(path, ignored);
+}
+
+double distance(const Pose& a, const Pose& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (std::size_t j = 0; j < 4; ++j) largest = std::max(largest, std::abs(a.matrix[i][j] - b.matrix[i][j]));
+  }
+  return largest;
+}
+
+/// Whether a camera can be one of pictures of this size. A principal point is near the middle: without a size, it
+/// tells.
+bool belongs_to(const StatedIntrinsics& stated, int width, int height) {
+  if (stated.width > 0 || stated.height > 0 || !stated.has_centre_x || !stated.has_centre_y) {
+    return fits_size(stated, width, height);
+  }
+  const auto distance = [&](int w, int h) { return std::hypot(stated.cx - w / 2.0, stated.cy - h / 2.0); };
+  return distance(width, height) <= distance(height, width);
+}
+
+std::string first_of(const std::string& name) {
+  return printable(name, 100);
 }
 
 }  // namespace
@@ -108,188 +68,147 @@ std::string read_scene_file(const std::string& path) {
   return read_text_file(path, kMaxBytes);
 }
 
-Pose checked_pose(const Matrix3x4& camera_to_world, CameraAxes axes, const std::string& path,
-                  const std::string& field) {
-  for (const auto& row : camera_to_world) {
-    for (const double value : row) {
-      require_finite(value, kMaxCoordinate, "a number", path, field);
-    }
+std::string named_picture_folder(const std::string& path, const std::string& images) {
+  const std::string folder = (fs::path(path) / images).lexically_normal().string();
+  if (!is_folder(folder)) {
+    fail_scene(ErrorKind::NotFound, path, "", fmt::format("a folder '{}' with the pictures", printable(images)),
+               "none; there are " + PictureFinder(path, "").contents(), "name another folder with data.images");
   }
-  Matrix3 r{};
-  for (std::size_t i = 0; i < 3; ++i) {
-    const std::array<double, 4>& row = camera_to_world[i];
-    if (axes == CameraAxes::OpenGl) {
-      r[i] = {row[0], row[1], row[2]};
-    } else if (axes == CameraAxes::OpenCv) {
-      r[i] = {row[0], -row[1], -row[2]};
-    } else {
-      r[i] = {row[1], -row[0], row[2]};
-    }
-  }
-  const double size = determinant(r);
-  const double norm = std::sqrt(dot(r[0], r[0]) + dot(r[1], r[1]) + dot(r[2], r[2]));
-  constexpr double kTiny = 1e-30;
-  constexpr double kFlat = 1e-6;  // of norm^3; a rotation has 0.19
-  if (!(norm > kTiny && size > kFlat * norm * norm * norm)) {
-    fail_scene_format(path, field, "a rotation (times a scale)",
-                      size < -kFlat * norm * norm * norm ? "a matrix that mirrors" : "a matrix without an inverse");
-  }
-  const double scale = std::cbrt(size);
-  for (Vector3& row : r) {
-    for (double& value : row) {
-      value /= scale;
-    }
-  }
-  constexpr double kTolerance = 0.005;
-  const double error = distance_from_rotation(r);
-  if (!(error <= kTolerance)) {
-    fail_scene_format(path, field, fmt::format("a rotation (times a scale), to {}", kTolerance),
-                      fmt::format("axes that are off by {:.2g}", error));
-  }
-  r = nearest_rotation(r);
-  Pose pose;
-  for (std::size_t i = 0; i < 3; ++i) {
-    pose.matrix[i] = {r[i][0], r[i][1], r[i][2], camera_to_world[i][3]};
-  }
-  return pose;
+  return folder;
 }
 
-void check_intrinsics(const StatedIntrinsics& stated, const std::string& path, const std::string& field) {
-  for (const double side : {stated.width, stated.height}) {
-    if (!(side >= 0 && side <= kMaxSide && side == std::floor(side))) {
-      fail_scene_format(path, field, fmt::format("a width and height of 1..{} whole pixels", kMaxSide),
-                        fmt::format("{}", side));
-    }
-  }
-  if (stated.fl_x == 0 && stated.angle_x == 0 && stated.fl_y == 0 && stated.angle_y == 0) {
-    fail_scene_format(path, field, "a focal length (fl_x) or an angle (camera_angle_x)", "neither");
-  }
-  for (const double focal : {stated.fl_x, stated.fl_y}) {
-    if (!(focal >= 0 && focal <= kMaxFocal)) {
-      fail_scene_format(path, field, fmt::format("a focal length in 0..{}", kMaxFocal), fmt::format("{}", focal));
-    }
-  }
-  for (const double angle : {stated.angle_x, stated.angle_y}) {
-    if (!(angle >= 0 && angle < std::numbers::pi)) {
-      fail_scene_format(path, field, "an angle of view in 0..pi", fmt::format("{}", angle));
-    }
-  }
-  for (const double centre : {stated.cx, stated.cy}) {
-    require_finite(centre, kMaxFocal, "a principal point", path, field);
-  }
-  for (const double k : stated.lens.k) {
-    require_finite(k, kMaxFocal, "distortion coefficients", path, field);
-  }
-  for (const double p : stated.lens.p) {
-    require_finite(p, kMaxFocal, "distortion coefficients", path, field);
-  }
-}
-
-Lens simplified(const Lens& lens) {
-  // A fisheye without coefficients still bends.
-  const bool is_plain =
-      lens.model == LensModel::BrownConrady && lens.k == decltype(lens.k){} && lens.p == decltype(lens.p){};
-  return is_plain ? Lens{} : lens;
-}
-
-WorldBox cube_around(const Vector3& centre, double half_side) {
-  WorldBox box;
-  for (std::size_t i = 0; i < 3; ++i) {
-    box.min[i] = centre[i] - half_side;
-    box.max[i] = centre[i] + half_side;
-  }
-  return box;
-}
-
-WorldBox box_around_cameras(const std::vector<View>& views) {
-  std::vector<Pose> cameras;
-  for (const View& view : views) cameras.push_back(view.camera_to_world);
-  const Vector3 centre = view_centre(cameras).point;
-  double radius = 0;
-  for (const View& view : views) {
-    const Vector3 o = position(view);
-    radius = std::max(radius, std::hypot(o[0] - centre[0], o[1] - centre[1], o[2] - centre[2]));
-  }
-  return cube_around(centre, radius > 0 ? 2 * radius : 1);
-}
-
-SceneBuilder::SceneBuilder(const std::string& format, const std::string& path, const SceneOptions& options)
-    : options_(options) {
+SceneBuilder::SceneBuilder(const std::string& format, const std::string& path, const std::string& pictures,
+                           const SceneOptions& options)
+    : options_(options), finder_(pictures, format == "transforms" || format == "blender" ? options.images : "") {
   scene_.format = format;
   scene_.path = path;
 }
 
-Intrinsics SceneBuilder::fit_to_picture(const StatedIntrinsics& stated, int width, int height, const std::string& path,
-                                        const std::string& field) {
-  check_intrinsics(stated, path, field);
-  const double w = stated.width > 0 ? stated.width : width;
-  const double h = stated.height > 0 ? stated.height : height;
-  // A side of a resized picture is rounded to whole pixels, up or down.
-  if (std::abs(width * h / w - height) > 1 && std::abs(height * w / h - width) > 1) {
-    fail_scene_format(path, field, fmt::format("pictures of {}x{}, or resized from that", w, h),
-                      fmt::format("one of {}x{}", width, height));
+/// Whether the picture has no view of this split yet. Two names that were both guessed to be one file are two pictures,
+/// of which one is not there.
+bool SceneBuilder::is_new(const StatedView& stated, const FoundPicture& found) {
+  const auto [entry, is_first] =
+      seen_.try_emplace({absolute_path(found.path), stated.split}, Seen{stated.picture, stated.pose, found.how});
+  if (is_first) {
+    const Split other = stated.split == Split::Train ? Split::Test : Split::Train;
+    if (seen_.contains({absolute_path(found.path), other})) shared_.add(stated.picture);
+    return true;
   }
-  n_resized_ += w != width || h != height ? 1 : 0;
-  const auto from_angle = [](double size, double angle) { return angle > 0 ? size / 2 / std::tan(angle / 2) : 0; };
-  Intrinsics fitted;
-  fitted.width = width;
-  fitted.height = height;
-  fitted.fl_x = stated.fl_x > 0 ? stated.fl_x : from_angle(w, stated.angle_x);
-  fitted.fl_y = stated.fl_y > 0 ? stated.fl_y : from_angle(h, stated.angle_y);
-  if (fitted.fl_x == 0) {
-    fitted.fl_x = fitted.fl_y;
-  } else if (fitted.fl_y == 0) {
-    fitted.fl_y = fitted.fl_x;
+  const Seen& before = entry->second;
+  const bool is_guess = found.how >= FoundBy::Ending || before.how >= FoundBy::Ending;
+  if (is_guess && normal_name(before.name) != normal_name(stated.picture)) {
+    fail_scene(ErrorKind::Format, stated.path, stated.field, "a picture of its own",
+               fmt::format("only {} for both {} and {}", printable(found.path, 120), printable(before.name, 80),
+                           printable(stated.picture, 80)),
+               "put the pictures where the file says, or correct the names");
   }
-  fitted.fl_x *= width / w;
-  fitted.fl_y *= height / h;
-  constexpr double kMinFocal = 1e-3;
-  if (!(fitted.fl_x >= kMinFocal && fitted.fl_y >= kMinFocal && fitted.fl_x <= kMaxFocal && fitted.fl_y <= kMaxFocal)) {
-    fail_scene_format(path, field, fmt::format("focal lengths in {}..{} pixels", kMinFocal, kMaxFocal),
-                      fmt::format("{}, {}", fitted.fl_x, fitted.fl_y));
-  }
-  fitted.cx = (stated.has_centre_x ? stated.cx : w / 2) * (width / w);
-  fitted.cy = (stated.has_centre_y ? stated.cy : h / 2) * (height / h);
-  fitted.lens = simplified(stated.lens);
-  return fitted;
+  constexpr double kSame = 1e-6;
+  (distance(before.pose, stated.pose) > kSame ? moved_ : repeated_).add(stated.picture);
+  return false;
 }
 
-bool SceneBuilder::add(const std::string& picture, Split split, const StatedIntrinsics& stated, const Pose& pose,
-                       const std::string& path, const std::string& field) {
-  if (!is_file(picture)) {
-    first_missing_ = n_missing_++ == 0 ? picture : first_missing_;
+void SceneBuilder::count_found(const StatedView& stated, const FoundPicture& found) {
+  if (found.how == FoundBy::Spelling) spelled_.add(stated.picture + " is " + fs::path(found.path).filename().string());
+  if (found.how == FoundBy::Ending) {
+    other_ending_.add(stated.picture + " is " + fs::path(found.path).filename().string());
+  }
+  if (found.how == FoundBy::LastParts && finder_.is_guess()) elsewhere_.add(stated.picture + " is " + found.path);
+}
+
+bool SceneBuilder::add(const StatedView& stated) {
+  const std::optional<FoundPicture> found = finder_.find(stated.picture);
+  if (!found) {
+    missing_.add(stated.picture);
     return false;
   }
-  const ImageFileInfo info = read_image_info(picture);
+  if (!is_new(stated, *found)) return false;
+  const std::string& picture = found->path;
+  const ImageFileInfo info = read_image_info(picture, ImageTurn::AsStored);
   const bool has_alpha = info.n_channels % 2 == 0;
   if (!scene_.views.empty() && has_alpha != scene_.has_alpha) {
-    fail_scene(ErrorKind::Unsupported, path, field, "all pictures with alpha, or none",
+    fail_scene(ErrorKind::Unsupported, stated.path, stated.field, "all pictures with alpha, or none",
                fmt::format("{} {} alpha after others {}", printable(picture, 100), has_alpha ? "with" : "without",
                            has_alpha ? "without" : "with"),
                "convert them to one kind");
   }
   scene_.has_alpha = has_alpha;
-  n_rotated_ += info.orientation != 1 ? 1 : 0;
+  StatedIntrinsics intrinsics = stated.intrinsics;
+  if (intrinsics.width == 0 && intrinsics.height == 0 && found->reduction != 1) {
+    intrinsics.width = std::round(info.width * found->reduction);
+    intrinsics.height = std::round(info.height * found->reduction);
+  }
   View view;
   view.name = fs::path(picture).filename().string();
   view.image_path = absolute_path(picture);
-  view.split = split;
-  view.intrinsics = fit_to_picture(stated, info.width, info.height, path, field);
-  view.camera_to_world = pose;
+  view.split = stated.split;
+  check_intrinsics(intrinsics, stated.path, stated.field);
+  view.is_turned = info.orientation > 4 && !belongs_to(intrinsics, info.width, info.height) &&
+                   belongs_to(intrinsics, info.height, info.width);
+  if (info.orientation != 1) (view.is_turned ? turned_ : as_stored_).add(view.name);
+  const int width = view.is_turned ? info.height : info.width;
+  const int height = view.is_turned ? info.width : info.height;
+  view.intrinsics = fit_to_picture(intrinsics, width, height, stated.path, stated.field);
+  const double stated_width = stated.intrinsics.width;
+  const double stated_height = stated.intrinsics.height;
+  if ((stated_width > 0 && stated_width != width) || (stated_height > 0 && stated_height != height)) {
+    resized_.add(view.name);
+  }
+  for (const CameraDoubt& doubt : doubts_of(view.intrinsics)) {
+    doubts_[doubt.what].add(fmt::format("{}: {}", view.name, doubt.found));
+  }
+  count_found(stated, *found);
+  view.camera_to_world = stated.pose;
   scene_.views.push_back(view);
   return true;
 }
 
 void SceneBuilder::set_mask(const std::string& mask, bool keeps_white) {
-  View& view = scene_.views.back();
-  const ImageFileInfo info = read_image_info(mask);
+  set_mask(scene_.views.back(), mask, keeps_white);
+}
+
+void SceneBuilder::set_mask(View& view, const std::string& mask, bool keeps_white) {
+  const ImageFileInfo info = read_image_info(mask, view.is_turned ? ImageTurn::AsShown : ImageTurn::AsStored);
+  StatedIntrinsics picture;
+  picture.width = view.intrinsics.width;
+  picture.height = view.intrinsics.height;
+  if (!fits_size(picture, info.width, info.height)) {
+    fail_scene(ErrorKind::Format, mask, "",
+               fmt::format("a mask of its picture's {}x{}, or resized from that", view.intrinsics.width,
+                           view.intrinsics.height),
+               fmt::format("{}x{}", info.width, info.height), "make the mask anew for this picture, or take it away");
+  }
   if (info.width != view.intrinsics.width || info.height != view.intrinsics.height) {
-    fail_scene_format(mask, "",
-                      fmt::format("a mask of its picture's {}x{}", view.intrinsics.width, view.intrinsics.height),
-                      fmt::format("{}x{}", info.width, info.height));
+    resized_masks_.add(fs::path(mask).filename().string());
   }
   view.mask_path = absolute_path(mask);
   view.mask_keeps_white = keeps_white;
+}
+
+void SceneBuilder::find_masks(const std::string& pictures, const std::vector<std::string>& roots) {
+  const std::string name = fs::path(pictures).filename().string();
+  std::vector<std::string> folders;
+  for (const std::string& root : roots) {
+    if (name.starts_with("images_")) folders.push_back((fs::path(root) / ("masks" + name.substr(6))).string());
+    for (const char* const usual : {"masks", "mask"}) folders.push_back((fs::path(root) / usual).string());
+  }
+  for (const std::string& folder : folders) {
+    if (!is_folder(folder)) continue;
+    int64_t n_found = 0;
+    for (View& view : scene_.views) {
+      const std::string own = fs::path(view.image_path).lexically_relative(absolute_path(pictures)).string();
+      std::optional<FoundPicture> found = finder_.find_in(folder, own + ".png");
+      if (!found) found = finder_.find_in(folder, own);
+      if (found) set_mask(view, found->path, true);
+      n_found += found ? 1 : 0;
+    }
+    if (n_found > 0) {
+      note(fmt::format("masks of {} of {} pictures in {}: black is left out", n_found, scene_.views.size(),
+                       printable(folder, 100)));
+      return;
+    }
+    warn(fmt::format("{} is not used: no file in it is named as a picture with .png behind it, or like a picture",
+                     printable(folder, 100)));
+  }
 }
 
 void SceneBuilder::sort_views() {
@@ -304,18 +223,66 @@ void SceneBuilder::hold_out_views() {
   }
 }
 
-void SceneBuilder::require_views() const {
+void SceneBuilder::require_views() {
   if (scene_.views.empty()) {
-    fail_scene(
-        ErrorKind::NotFound, scene_.path, "", "at least one picture",
-        n_missing_ == 0 ? "none" : fmt::format("none of {}, such as {}", n_missing_, printable(first_missing_, 150)),
-        "put the pictures beside the scene's files");
+    fail_scene(ErrorKind::NotFound, scene_.path, "", "at least one picture",
+               missing_.n == 0 ? "none"
+                               : fmt::format("none of {}, such as {}; there are {}", missing_.n,
+                                             first_of(missing_.first), finder_.contents()),
+               "put the pictures beside the scene's files, or name their folder with data.images");
   }
   const bool trains = std::any_of(scene_.views.begin(), scene_.views.end(),
                                   [](const View& view) { return view.split == Split::Train; });
   if (!trains) {
     fail_scene(ErrorKind::Format, scene_.path, "", "at least one view to train on",
-               fmt::format("{} held out and none else", scene_.views.size()), "hold out fewer");
+               fmt::format("{} held out and none else", scene_.views.size()),
+               "hold out fewer, or none with data.test_every = 0");
+  }
+}
+
+WorldBox SceneBuilder::camera_box() {
+  int64_t n_far = 0;
+  const WorldBox box = box_around_cameras(scene_.views, n_far);
+  if (n_far > 0 && options_.box_half_side == 0) {
+    warn(
+        fmt::format("{} of {} cameras are more than 30 times as far from the others as usual: the box is chosen "
+                    "without them",
+                    n_far, scene_.views.size()));
+  }
+  return box;
+}
+
+void SceneBuilder::add_warnings() {
+  const auto tell = [&](const Count& count, const char* text) {
+    if (count.n > 0) warn(fmt::format(fmt::runtime(text), count.n, first_of(count.first)));
+  };
+  if (missing_.n > 0) {
+    warn(fmt::format("{} of {} listed pictures are not there and were skipped, first {}", missing_.n,
+                     missing_.n + static_cast<int64_t>(scene_.views.size()), printable(missing_.first, 150)));
+  }
+  tell(elsewhere_, "{} pictures are not where the scene says and were found by the ends of their paths, first {}");
+  tell(other_ending_, "{} pictures have another ending than the scene says, first {}");
+  if (spelled_.n > 0) {
+    note(fmt::format("{} names are spelled in another way than their files, first {}", spelled_.n,
+                     first_of(spelled_.first)));
+  }
+  tell(repeated_, "{} views are listed twice and count once, first {}");
+  tell(moved_, "{} pictures are listed twice with different poses, of which the first is taken, first {}");
+  tell(shared_, "{} pictures are both to train on and to test with: what is measured on them means little, first {}");
+  if (resized_.n > 0 && scene_.format != "llff") {  // there it is the custom
+    warn(fmt::format("{} pictures are of another size than the scene states: taken as resized", resized_.n));
+  }
+  tell(resized_masks_, "{} masks are of another size than their pictures and are resized, first {}");
+  if (as_stored_.n > 0) {
+    warn(
+        fmt::format("{} pictures carry an EXIF orientation, which is not applied: cameras of a {} scene belong to the "
+                    "stored pixels, first {}",
+                    as_stored_.n, scene_.format, first_of(as_stored_.first)));
+  }
+  tell(turned_, "{} pictures are turned by their EXIF orientation: only so do they have the stated size, first {}");
+  for (const auto& [what, count] : doubts_) {
+    warn(fmt::format("{} of {} cameras have {} First {}", count.n, scene_.views.size(), what,
+                     printable(count.first, 120)));
   }
 }
 
@@ -348,19 +315,8 @@ Scene SceneBuilder::finish(const WorldBox& box, Background background) {
     view.far *= scene_.scale;
   }
   scene_.background = background;
-  if (n_missing_ > 0) {
-    warn(fmt::format("{} of {} listed pictures are not there and were skipped, first {}", n_missing_,
-                     n_missing_ + static_cast<int64_t>(scene_.views.size()), printable(first_missing_, 150)));
-  }
-  if (n_resized_ > 0 && scene_.format != "llff") {  // there it is the custom
-    warn(fmt::format("{} pictures are of another size than the scene states: taken as resized", n_resized_));
-  }
-  if (n_rotated_ > 0) {
-    warn(
-        fmt::format("{} pictures carry an EXIF rotation, which is applied: the poses must be those of the upright "
-                    "pictures",
-                    n_rotated_));
-  }
+  if (scene_.has_alpha) note("pictures have alpha: they are meant over white (rays.background)");
+  add_warnings();
   return std::move(scene_);
 }
 

@@ -118,6 +118,23 @@ class LineReader {
     ++number_;
     return true;
   }
+  /// Passes over the line of an image's points, if there is one: it may be empty, and tools that know none leave it
+  /// out. Points are triples of numbers, an image is not: its ten words end in a name.
+  void skip_points() {
+    const std::size_t at = at_;
+    const int64_t number = number_;
+    if (!skip()) return;
+    const std::vector<std::string_view> words = split_words(line_);
+    constexpr std::size_t kImageWords = 10;
+    const bool is_image =
+        words.size() >= kImageWords &&
+        (words.size() % 3 != 0 || words.back().find_first_not_of("+-.0123456789eE") != std::string_view::npos);
+    const bool is_comment = !words.empty() && words[0][0] == '#';
+    if (is_image || is_comment) {
+      at_ = at;
+      number_ = number;
+    }
+  }
   std::string field() const { return fmt::format("line {}", number_); }
   const std::vector<std::string_view>& words() const { return words_; }
   void require_words(std::size_t n, const std::string& what) const {
@@ -300,7 +317,7 @@ std::vector<ColmapImage> images_from_text(const std::string& content, const std:
       fail_scene_format(path, image.field, "a name", "one with a zero byte");
     }
     images.push_back(image);
-    reader.skip();  // its points, maybe none
+    reader.skip_points();
   }
   return images;
 }
@@ -334,35 +351,6 @@ std::vector<Vector3> points_from_text(const std::string& content, const std::str
     points.push_back({reader.number(1), reader.number(2), reader.number(3)});
   }
   return points;
-}
-
-/// The range of 98% of the points along each axis, and some room; the cameras' box if there are too few points.
-WorldBox box_of_points(const std::vector<Vector3>& points, const std::vector<View>& views) {
-  constexpr std::size_t kFewest = 16;
-  if (points.size() < kFewest) {
-    return box_around_cameras(views);
-  }
-  constexpr double kOutside = 0.01;
-  constexpr double kMargin = 0.05;
-  const auto rank = static_cast<std::size_t>(kOutside * static_cast<double>(points.size()));
-  WorldBox box;
-  double longest = 0;
-  std::vector<double> values(points.size());
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    std::transform(points.begin(), points.end(), values.begin(), [&](const Vector3& point) { return point[axis]; });
-    std::sort(values.begin(), values.end());
-    box.min[axis] = values[rank];
-    box.max[axis] = values[values.size() - 1 - rank];
-    longest = std::max(longest, box.max[axis] - box.min[axis]);
-  }
-  if (!(longest > 0)) {
-    return box_around_cameras(views);
-  }
-  for (std::size_t axis = 0; axis < 3; ++axis) {
-    box.min[axis] -= kMargin * longest;
-    box.max[axis] += kMargin * longest;
-  }
-  return box;
 }
 
 /// <folder>/<name>.bin, else .txt. Parsed by `parse`; `fallback` if there is neither.
@@ -406,41 +394,63 @@ std::vector<Vector3> parse_colmap_points(const std::string& content, ColmapEncod
   return points;
 }
 
-std::string find_colmap_model(const std::string& path) {
-  for (const char* const name : {"sparse/0", "sparse"}) {
-    const fs::path folder = fs::path(path) / name;
-    std::error_code ignored;
-    if (fs::exists(folder / "cameras.bin", ignored) || fs::exists(folder / "cameras.txt", ignored)) {
-      return folder.string();
-    }
+std::vector<std::string> colmap_image_names(const std::string& model) {
+  std::vector<std::string> names;
+  if (model.empty()) return names;
+  try {
+    for (const ColmapImage& image : read_part(model, "images", true, parse_colmap_images)) names.push_back(image.name);
+  } catch (const Error&) {
+    return {};  // what is damaged is said when it is the one that is taken
   }
-  return "";
+  return names;
 }
 
-Scene read_colmap_scene(const std::string& path, const SceneOptions& options) {
-  SceneBuilder builder("colmap", path, options);
-  const std::string model = find_colmap_model(path);
-  if (model.empty()) {
-    fail_scene(ErrorKind::NotFound, path, "", "sparse/0/cameras.bin or .txt", "neither", "name a folder with a model");
-  }
+namespace {
+
+std::vector<StatedView> stated_views(const std::string& model) {
   const auto cameras = read_part(model, "cameras", true, parse_colmap_cameras);
-  const std::vector<ColmapImage> images = read_part(model, "images", true, parse_colmap_images);
-  const std::vector<Vector3> points = read_part(model, "points3D", false, parse_colmap_points);
-  const std::string folder = find_picture_folder(path, options);
-  for (const ColmapImage& image : images) {
+  std::vector<StatedView> views;
+  for (const ColmapImage& image : read_part(model, "images", true, parse_colmap_images)) {
     const auto camera = cameras.find(image.camera);
     if (camera == cameras.end()) {
       fail_scene_format(model, image.field, fmt::format("one of {} cameras", cameras.size()),
                         fmt::format("camera {}", image.camera));
     }
-    builder.add((fs::path(folder) / image.name).lexically_normal().string(), Split::Train, camera->second, image.pose,
-                model, image.field);
+    views.push_back({image.name, Split::Train, camera->second, image.pose, model, image.field});
   }
+  return views;
+}
+
+}  // namespace
+
+Scene read_colmap_scene(const std::string& path, const SceneOptions& options) {
+  const ColmapModel model = find_colmap_model(path);
+  if (model.folder.empty()) {
+    fail_scene(ErrorKind::NotFound, path, "",
+               "sparse/0/cameras.bin or .txt (also in colmap/, distorted/, dense/, and in the folder itself)",
+               "neither", "name a folder with a model");
+  }
+  const std::vector<StatedView> views = stated_views(model.folder);
+  const std::vector<Vector3> points = read_part(model.folder, "points3D", false, parse_colmap_points);
+  const std::string pictures = find_colmap_pictures(path, model.folder, views, options);
+  SceneBuilder builder("colmap", path, pictures, options);
+  builder.note(fmt::format("model in {}, pictures in {}", printable(model.folder, 120), printable(pictures, 120)));
+  if (!model.others.empty()) builder.warn(model.others);
+  for (const StatedView& view : views) builder.add(view);
   builder.sort_views();
   builder.hold_out_views();
   builder.require_views();
-  return builder.finish(box_of_points(points, builder.views()),
-                        builder.has_alpha() ? Background::White : Background::None);
+  builder.find_masks(pictures, folders_above(path, model.folder));
+  WorldBox box;
+  int64_t n_far = 0;
+  if (!box_of_points(points, box, n_far)) {
+    box = builder.camera_box();
+    builder.note(fmt::format("box: around the cameras, {} points being too few or one", points.size()));
+  } else if (n_far > 0) {
+    builder.note(
+        fmt::format("box: without {} points that are more than 30 times as far from the others as usual", n_far));
+  }
+  return builder.finish(box, builder.has_alpha() ? Background::White : Background::None);
 }
 
 }  // namespace loe

@@ -9,7 +9,9 @@
 #include "io/file_handle.h"
 #include "io/npy.h"
 #include "io/picture_folder.h"
+#include "io/scene_colmap.h"
 #include "io/scene_llff.h"
+#include "io/text.h"
 
 namespace loe {
 namespace {
@@ -79,44 +81,51 @@ std::vector<LlffView> read_poses_bounds(const std::string& path) {
   return views;
 }
 
-std::string find_picture_folder(const std::string& path, const SceneOptions& options) {
-  std::string name = options.images.empty() ? "images" : options.images;
-  std::error_code ignored;
-  if (!fs::is_directory(fs::path(path) / name, ignored) && options.images.empty()) {
-    std::vector<std::string> names;
-    for (fs::directory_iterator entry(path, ignored), end; !ignored && entry != end; entry.increment(ignored)) {
-      const std::string found = entry->path().filename().string();
-      std::error_code unreadable;
-      if (found.starts_with("images") && entry->is_directory(unreadable)) {
-        names.push_back(found);
-      }
-    }
-    const auto first = std::min_element(names.begin(), names.end(), natural_less);
-    name = first == names.end() ? name : *first;
+namespace {
+
+/// The folder with a picture for each row: "images", else the first other one that has as many.
+std::string find_llff_pictures(const std::string& path, std::size_t n_rows, const SceneOptions& options) {
+  if (!options.images.empty()) return named_picture_folder(path, options.images);
+  PictureFinder finder(path, "");
+  std::string first;
+  for (const std::string& name : finder.picture_folders()) {
+    if (name.empty()) continue;
+    const std::string folder = (fs::path(path) / name).string();
+    first = first.empty() ? folder : first;
+    if (list_pictures(folder).size() == n_rows) return folder;
   }
-  const std::string folder = (fs::path(path) / name).string();
-  if (!fs::is_directory(folder, ignored)) {
-    fail_scene(ErrorKind::NotFound, path, "", fmt::format("a folder '{}' with the pictures", name), "none",
-               "put the pictures there, or name another folder");
+  if (first.empty()) {
+    fail_scene(ErrorKind::NotFound, path, "", "a folder 'images' with the pictures",
+               "none; there are " + finder.contents(), "put the pictures there, or name their folder with data.images");
   }
-  return folder;
+  return first;
 }
 
+}  // namespace
+
 Scene read_llff_scene(const std::string& path, const SceneOptions& options) {
-  SceneBuilder builder("llff", path, options);
   const std::string file = (fs::path(path) / "poses_bounds.npy").string();
   const std::vector<LlffView> rows = read_poses_bounds(file);
-  const std::string folder = find_picture_folder(path, options);
-  const std::vector<std::string> names = list_pictures(folder);
+  const std::string folder = find_llff_pictures(path, rows.size(), options);
+  std::vector<std::string> names = list_pictures(folder);
+  const std::size_t n_pictures = names.size();
+  // Rows are those of a COLMAP model, which leaves out what it could not place: it may still be there.
+  if (names.size() != rows.size()) names = colmap_image_names(find_colmap_model(path).folder);
   if (names.size() != rows.size()) {
-    fail_scene_format(file, "", fmt::format("one row for each of the {} pictures in {}", names.size(), folder),
-                      fmt::format("{}", rows.size()));
+    fail_scene(ErrorKind::Format, file, "",
+               fmt::format("one row for each of the {} pictures in {}", n_pictures, folder),
+               fmt::format("{}", rows.size()),
+               "take out the pictures that have no pose, or name another folder with data.images");
   }
+  // LLFF's own scripts sort names as text: 0, 1, 10, 11, 2.
+  std::sort(names.begin(), names.end());
+  SceneBuilder builder("llff", path, folder, options);
+  builder.note(fmt::format("pictures in {}, one per row in plain order of their names: {} to {}",
+                           printable(folder, 120), printable(names.front()), printable(names.back())));
   double near = std::numeric_limits<double>::infinity();
   double far = 0;
   for (std::size_t n = 0; n < rows.size(); ++n) {
-    builder.add((fs::path(folder) / names[n]).string(), Split::Train, rows[n].intrinsics, rows[n].pose, file,
-                fmt::format("view {}", n));
+    builder.add({names[n], Split::Train, rows[n].intrinsics, rows[n].pose, file, fmt::format("view {}", n)});
     near = std::min(near, rows[n].near);
     far = std::max(far, rows[n].far);
   }
@@ -127,6 +136,7 @@ Scene read_llff_scene(const std::string& path, const SceneOptions& options) {
   }
   builder.hold_out_views();
   builder.require_views();
+  builder.find_masks(folder, {path});
   return builder.finish(box_of_frustums(builder.views()), builder.has_alpha() ? Background::White : Background::None);
 }
 

@@ -128,7 +128,6 @@ WorldBox parse_nsvf_box(const std::string& text, const std::string& path) {
 }
 
 Scene read_nsvf_scene(const std::string& path, const SceneOptions& options) {
-  SceneBuilder builder("nsvf", path, options);
   const fs::path folder(path);
   const auto read = [&](const fs::path& name, auto parse) {
     const std::string file = (folder / name).string();
@@ -137,6 +136,7 @@ Scene read_nsvf_scene(const std::string& path, const SceneOptions& options) {
   const StatedIntrinsics intrinsics = read("intrinsics.txt", parse_nsvf_intrinsics);
   const std::string pictures = (folder / "rgb").string();
   const std::vector<std::string> names = list_pictures(pictures);
+  SceneBuilder builder("nsvf", path, pictures, options);
   const auto is_named = [](const std::string& name, const char* digits) {
     return name.size() > 2 && name[1] == '_' && std::string_view(digits).find(name[0]) != std::string_view::npos;
   };
@@ -149,8 +149,8 @@ Scene read_nsvf_scene(const std::string& path, const SceneOptions& options) {
       continue;
     }
     const fs::path pose = fs::path("pose") / fs::path(name).replace_extension(".txt");
-    builder.add((fs::path(pictures) / name).string(), split_of(name[0], has_two), intrinsics,
-                read(pose, parse_nsvf_pose), (folder / "intrinsics.txt").string(), "");
+    builder.add({name, split_of(name[0], has_two), intrinsics, read(pose, parse_nsvf_pose),
+                 (folder / "intrinsics.txt").string(), ""});
   }
   if (n_unnamed > 0) {
     builder.warn(fmt::format("{} pictures in rgb/ have names that do not begin with 0_, 1_ or 2_: skipped", n_unnamed));
@@ -161,7 +161,7 @@ Scene read_nsvf_scene(const std::string& path, const SceneOptions& options) {
   if (fs::exists(folder / "bbox.txt", ignored)) {
     box = read("bbox.txt", parse_nsvf_box);
   } else {
-    box = box_around_cameras(builder.views());
+    box = builder.camera_box();
     builder.warn("no bbox.txt: the box was chosen from the cameras");
   }
   return builder.finish(box, Background::White);

@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <filesystem>
 #include <string_view>
 
+#include "io/picture_folder.h"
 #include "io/scene_builder.h"
+#include "io/scene_colmap.h"
 #include "io/text.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
@@ -40,7 +43,55 @@ std::string format_of(const std::string& path) {
   if (has("transforms.json")) return "transforms";
   if (has("intrinsics.txt") && has("pose")) return "nsvf";
   if (has("poses_bounds.npy")) return "llff";
-  return find_colmap_model(path).empty() ? "" : "colmap";
+  return has_colmap_model(path) ? "colmap" : "";
+}
+
+/// Scenes one folder further down, of a folder that is none and holds no pictures: what unpacking often makes.
+std::vector<std::string> scenes_below(const std::string& path) {
+  std::vector<std::string> found;
+  std::error_code error;
+  if (!fs::is_directory(path, error) || !format_of(path).empty() || has_pictures(path)) return found;
+  for (fs::directory_iterator entry(path, error), end; !error && entry != end; entry.increment(error)) {
+    const std::string name = entry->path().filename().string();
+    std::error_code ignored;
+    if (name[0] != '.' && entry->is_directory(ignored) && !format_of(entry->path().string()).empty()) {
+      found.push_back(name);
+    }
+  }
+  std::sort(found.begin(), found.end(), natural_less);
+  return found;
+}
+
+/// What a folder holds, for a message that it is no scene.
+std::string contents_of(const std::string& path) {
+  std::error_code ignored;
+  if (!fs::exists(path, ignored)) return "nothing";
+  if (!fs::is_directory(path, ignored)) return "something else";
+  return "a folder with " + PictureFinder(path, "").contents();
+}
+
+Scene read_scene_below(const std::string& path, const SceneOptions& options) {
+  const std::vector<std::string> below = scenes_below(path);
+  if (below.size() == 1) {
+    Scene scene = read_scene((fs::path(path) / below[0]).string(), options);
+    scene.notes.insert(scene.notes.begin(), fmt::format("scene in {}/, one folder further down", printable(below[0])));
+    return scene;
+  }
+  std::error_code ignored;
+  const bool is_there = fs::exists(path, ignored);
+  if (below.empty()) {
+    fail_scene(is_there ? ErrorKind::Format : ErrorKind::NotFound, path, "",
+               "a folder with transforms*.json, intrinsics.txt and pose/, poses_bounds.npy or sparse/0/, or a "
+               "transforms.json",
+               contents_of(path), "name the folder of a scene");
+  }
+  constexpr std::size_t kListed = 6;
+  std::string list;
+  for (std::size_t i = 0; i < std::min(kListed, below.size()); ++i) {
+    list += fmt::format("{}{}/", i == 0 ? "" : ", ", printable(below[i], 40));
+  }
+  fail_scene(ErrorKind::Format, path, "", "one scene",
+             fmt::format("{}: {}{}", below.size(), list, below.size() > kListed ? ", ..." : ""), "name one of them");
 }
 
 void check_options(const SceneOptions& options) {
@@ -68,7 +119,11 @@ void require_size(const Image& image, const View& view, const std::string& path)
 }  // namespace
 
 bool is_scene(const std::string& path) {
-  return !format_of(path).empty();
+  try {
+    return !format_of(path).empty() || !scenes_below(path).empty();
+  } catch (const Error&) {
+    return false;  // a folder that cannot be listed
+  }
 }
 
 Scene read_scene(const std::string& path, const SceneOptions& options) {
@@ -87,14 +142,49 @@ Scene read_scene(const std::string& path, const SceneOptions& options) {
     fail_scene(ErrorKind::InvalidArgument, "options", "format", "blender, transforms, nsvf, llff or colmap",
                fmt::format("'{}'", printable(options.format)), "choose one of them");
   }
-  fail_scene(fs::exists(path, ignored) ? ErrorKind::Format : ErrorKind::NotFound, path, "",
-             "a folder with transforms*.json, intrinsics.txt and pose/, poses_bounds.npy or sparse/0/, or a "
-             "transforms.json",
-             fs::exists(path, ignored) ? "something else" : "nothing", "name the folder of a scene");
+  return read_scene_below(path, options);
 }
 
+namespace {
+
+Image one_channel(const Image& image, int channel) {
+  Image grey(image.width(), image.height(), 1, image.type());
+  const auto value = static_cast<std::size_t>(bytes_per_value(image.type()));
+  const std::size_t stride = value * static_cast<std::size_t>(image.n_channels());
+  for (std::size_t i = 0; i < static_cast<std::size_t>(image.n_pixels()); ++i) {
+    std::copy_n(image.data() + i * stride + static_cast<std::size_t>(channel) * value, value, grey.data() + i * value);
+  }
+  return grey;
+}
+
+/// Tools that cut things out leave the mask in alpha, over one colour; else it is the first channel.
+int mask_channel(const Image& mask) {
+  const int n = mask.n_channels();
+  if (n % 2 == 1) return 0;
+  std::array<float, 4> first{};
+  std::array<float, 4> pixel{};
+  mask.read_pixel(0, 0, first.data());
+  bool has_alpha = false;
+  for (int y = 0; y < mask.height(); ++y) {
+    for (int x = 0; x < mask.width(); ++x) {
+      mask.read_pixel(x, y, pixel.data());
+      if (!std::equal(pixel.begin(), pixel.begin() + n - 1, first.begin())) return 0;
+      has_alpha |= pixel[static_cast<std::size_t>(n - 1)] != first[static_cast<std::size_t>(n - 1)];
+    }
+  }
+  return has_alpha ? n - 1 : 0;
+}
+
+ImageTurn turn_of(const View& view) {
+  return view.is_turned ? ImageTurn::AsShown : ImageTurn::AsStored;
+}
+
+constexpr int64_t kMaxPictureBytes = int64_t{4} << 30;
+
+}  // namespace
+
 Image read_view_image(const View& view) {
-  Image image = read_image(view.image_path);
+  Image image = read_image(view.image_path, kMaxPictureBytes, turn_of(view));
   require_size(image, view, view.image_path);
   return image;
 }
@@ -104,18 +194,18 @@ Image read_view_mask(const View& view) {
     fail_scene(ErrorKind::NotFound, view.image_path, "", "a view with a mask", "one without",
                "look at mask_path first");
   }
-  const Image mask = read_image(view.mask_path);
+  Image mask = read_image(view.mask_path, kMaxPictureBytes, turn_of(view));
+  if (mask.n_channels() > 1) mask = one_channel(mask, mask_channel(mask));
+  const Intrinsics& picture = view.intrinsics;
+  StatedIntrinsics stated;
+  stated.width = picture.width;
+  stated.height = picture.height;
+  if (fits_size(stated, mask.width(), mask.height()) &&
+      (mask.width() != picture.width || mask.height() != picture.height)) {
+    mask = resize_image(mask, picture.width, picture.height);
+  }
   require_size(mask, view, view.mask_path);
-  if (mask.n_channels() == 1) {
-    return mask;
-  }
-  Image grey(mask.width(), mask.height(), 1, mask.type());
-  const auto value = static_cast<std::size_t>(bytes_per_value(mask.type()));
-  const std::size_t stride = value * static_cast<std::size_t>(mask.n_channels());
-  for (std::size_t i = 0; i < static_cast<std::size_t>(mask.n_pixels()); ++i) {
-    std::copy_n(mask.data() + i * stride, value, grey.data() + i * value);
-  }
-  return grey;
+  return mask;
 }
 
 namespace {
@@ -156,6 +246,21 @@ void reduce(View& view, Image& image, Image& mask, int max_side) {
 
 }  // namespace
 
+void widen_range(const Image& image, std::array<double, 2>& range) {
+  if (image.type() == PixelType::U8 || image.type() == PixelType::U16) return;
+  const int n = image.n_channels();
+  const int n_colors = n % 2 == 0 ? n - 1 : n;
+  std::vector<float> row(static_cast<std::size_t>(image.width()) * static_cast<std::size_t>(n));
+  for (int y = 0; y < image.height(); ++y) {
+    image.read_row(0, y, image.width(), row.data());
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      if (static_cast<int>(i % static_cast<std::size_t>(n)) >= n_colors || !std::isfinite(row[i])) continue;
+      range[0] = std::min(range[0], static_cast<double>(row[i]));
+      range[1] = std::max(range[1], static_cast<double>(row[i]));
+    }
+  }
+}
+
 ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const std::function<void(double)>& on_share) {
   ScenePictures pictures;
   pictures.scene = std::move(scene);
@@ -165,6 +270,7 @@ ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const s
     Image image = read_view_image(view);
     Image mask = view.mask_path.empty() ? Image() : read_view_mask(view);
     reduce(view, image, mask, max_side);
+    widen_range(image, pictures.range);
     pictures.images.push_back(std::move(image));
     pictures.masks.push_back(std::move(mask));
     on_share(static_cast<double>(pictures.images.size()) / static_cast<double>(views.size()));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <utility>
 
 #include "io/json_reader.h"
@@ -26,11 +27,35 @@ struct Camera {
   bool is_fisheye = false;
 };
 
+/// Python writes NaN and Infinity as bare words, which are no JSON. As texts the parser can say where they are.
+std::string quote_bare_numbers(const std::string& text) {
+  std::string out;
+  std::size_t copied = 0;
+  bool is_inside = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (is_inside && c == '\\') {
+      ++i;
+    } else if (c == '"') {
+      is_inside = !is_inside;
+    } else if (!is_inside && (c == 'N' || c == 'I' || c == '-')) {
+      for (const std::string_view word : {"NaN", "-NaN", "Infinity", "-Infinity"}) {
+        if (text.compare(i, word.size(), word) != 0) continue;
+        out.append(text, copied, i - copied).append("\"").append(word).append("\"");
+        copied = i + word.size();
+        i = copied - 1;
+        break;
+      }
+    }
+  }
+  return out.append(text, copied);
+}
+
 class TransformsParser {
  public:
   TransformsParser(const std::string& text, const std::string& path) : path_(path) {
     constexpr JsonLimits kLimits{std::size_t{64} << 20, 32};
-    root_ = parse_json(text, kLimits, [&](const std::string& expected, const std::string& found) {
+    root_ = parse_json(quote_bare_numbers(text), kLimits, [&](const std::string& expected, const std::string& found) {
       fail_scene_format(path_, "", expected, found);
     });
     if (!root_.is_object()) {
@@ -291,45 +316,78 @@ class TransformsParser {
   Json root_;
 };
 
-/// The file that a frame means: as it is written, or with an extension.
-std::string find_picture(const std::string& folder, const std::string& file_path) {
-  const std::string plain = (fs::path(folder) / file_path).lexically_normal().string();
-  for (const char* const extension : {"", ".png", ".jpg", ".jpeg", ".exr"}) {
-    std::error_code ignored;
-    if (fs::is_regular_file(plain + extension, ignored)) {
-      return plain + extension;
+/// Which frames a split's names mean: as they are written but for "./" and back slashes, else by their last part if it
+/// names one frame alone.
+class SplitNames {
+ public:
+  explicit SplitNames(const TransformsFile& file) {
+    std::map<std::string, int64_t> n_of;
+    for (const TransformsFrame& frame : file.frames) ++n_of[last_part(frame.file_path)];
+    for (const auto& [name, split] : file.split_of) {
+      take(whole_, normal_name(name), split);
+      if (n_of[last_part(name)] == 1) take(last_, last_part(name), split);
     }
   }
-  return plain;
+  /// nullptr: in none.
+  const Split* find(const std::string& file_path) const {
+    const auto whole = whole_.find(normal_name(file_path));
+    if (whole != whole_.end()) return &whole->second;
+    const auto last = last_.find(last_part(file_path));
+    return last == last_.end() ? nullptr : &last->second;
+  }
+
+ private:
+  static std::string last_part(const std::string& name) { return fs::path(normal_name(name)).filename().string(); }
+  /// What is listed under two spellings is held out.
+  static void take(std::map<std::string, Split>& into, const std::string& name, Split split) {
+    const auto [entry, is_new] = into.try_emplace(name, split);
+    if (!is_new && entry->second == Split::Train) entry->second = split;
+  }
+
+  std::map<std::string, Split> whole_;
+  std::map<std::string, Split> last_;
+};
+
+void set_frame_mask(SceneBuilder& builder, const TransformsFrame& frame, const std::string& path) {
+  if (!frame.mask_path.empty()) {
+    const std::optional<FoundPicture> found = builder.finder().find(frame.mask_path);
+    if (!found) {
+      fail_scene(ErrorKind::NotFound, path, frame.field + ".mask_path", "the file of a mask",
+                 fmt::format("none named {}", printable(frame.mask_path, 150)), "put it there, or take the entry out");
+    }
+    builder.set_mask(found->path, true);
+    return;
+  }
+  const fs::path beside = builder.views().back().image_path;
+  const std::string dynamic = (beside.parent_path() / ("dynamic_mask_" + beside.stem().string() + ".png")).string();
+  std::error_code ignored;
+  if (fs::is_regular_file(dynamic, ignored)) builder.set_mask(dynamic, false);
 }
 
 /// Adds the views whose split is `split`, or that the file states if null.
 TransformsFile add_transforms(SceneBuilder& builder, const std::string& path, const Split* split) {
   TransformsFile file = parse_transforms(read_scene_file(path), path);
-  const std::string folder = fs::path(path).parent_path().string();
+  const SplitNames names(file);
   int64_t n_unlisted = 0;
   for (const TransformsFrame& frame : file.frames) {
     Split of_view = split != nullptr ? *split : Split::Train;
     if (split == nullptr && !file.split_of.empty()) {
-      const auto found = file.split_of.find(frame.file_path);
-      if (found == file.split_of.end()) {
+      const Split* const found = names.find(frame.file_path);
+      if (found == nullptr) {
         ++n_unlisted;
         continue;
       }
-      of_view = found->second;
+      of_view = *found;
     }
-    const std::string picture = find_picture(folder, frame.file_path);
-    if (!builder.add(picture, of_view, frame.intrinsics, frame.pose, path, frame.field)) {
-      continue;
+    if (builder.add({frame.file_path, of_view, frame.intrinsics, frame.pose, path, frame.field})) {
+      set_frame_mask(builder, frame, path);
     }
-    const fs::path beside = fs::path(picture);
-    const std::string dynamic = (beside.parent_path() / ("dynamic_mask_" + beside.stem().string() + ".png")).string();
-    std::error_code ignored;
-    if (!frame.mask_path.empty()) {
-      builder.set_mask((fs::path(folder) / frame.mask_path).lexically_normal().string(), true);
-    } else if (fs::is_regular_file(dynamic, ignored)) {
-      builder.set_mask(dynamic, false);
-    }
+  }
+  if (n_unlisted == static_cast<int64_t>(file.frames.size())) {
+    fail_scene(ErrorKind::Format, path, "train_filenames", "names of frames",
+               fmt::format("'{}', where frames are named like '{}'", printable(file.split_of.begin()->first),
+                           printable(file.frames.front().file_path)),
+               "write the same names in both, or take the lists out");
   }
   if (n_unlisted > 0) {
     builder.warn(
@@ -392,7 +450,7 @@ std::vector<Pose> read_camera_path(const std::string& path, const std::array<dou
 }
 
 Scene read_blender_scene(const std::string& path, const SceneOptions& options) {
-  SceneBuilder builder("blender", path, options);
+  SceneBuilder builder("blender", path, path, options);
   std::optional<WorldBox> box;
   for (const Split split : {Split::Train, Split::Validation, Split::Test}) {
     const std::string file = (fs::path(path) / fmt::format("transforms_{}.json", to_string(split))).string();
@@ -405,13 +463,13 @@ Scene read_blender_scene(const std::string& path, const SceneOptions& options) {
   builder.require_views();
   const Background background = builder.has_alpha() ? Background::White : Background::None;
   if (!box) {
-    box = builder.has_alpha() ? synthetic_box(builder) : box_around_cameras(builder.views());
+    box = builder.has_alpha() ? synthetic_box(builder) : builder.camera_box();
   }
   return builder.finish(*box, background);
 }
 
 Scene read_transforms_scene(const std::string& path, const SceneOptions& options) {
-  SceneBuilder builder("transforms", path, options);
+  SceneBuilder builder("transforms", path, fs::path(path).parent_path().string(), options);
   const TransformsFile file = add_transforms(builder, path, nullptr);
   builder.sort_views();
   if (file.split_of.empty()) {
@@ -419,7 +477,7 @@ Scene read_transforms_scene(const std::string& path, const SceneOptions& options
   }
   builder.require_views();
   const Background background = builder.has_alpha() ? Background::White : Background::None;
-  return builder.finish(file.box ? *file.box : box_around_cameras(builder.views()), background);
+  return builder.finish(file.box ? *file.box : builder.camera_box(), background);
 }
 
 }  // namespace loe

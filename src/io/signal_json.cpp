@@ -106,6 +106,7 @@ RaySettings read_rays(const JsonObject& object) {
   rays.importance = choice(object, "importance", importance_draw_from_string);
   rays.density = choice(object, "density", density_activation_from_string);
   rays.density_shift = object.get_double("density_shift");
+  if (object.has("color")) rays.color = choice(object, "color", color_activation_from_string);
   rays.last = choice(object, "last_interval", last_interval_from_string);
   rays.background = numbers<3>(object, "background");
   try {
@@ -141,8 +142,8 @@ Pose read_pose(const nlohmann::json& value, const std::string& origin, const std
 
 void read_scene(const JsonObject& object, SignalInfo& signal) {
   FieldInfo& field = signal.field;
-  field.rays = read_rays(object.get_object(
-      "rays", {"n_coarse", "n_fine", "importance", "density", "density_shift", "last_interval", "background"}));
+  field.rays = read_rays(object.get_object("rays", {"n_coarse", "n_fine", "importance", "density", "density_shift",
+                                                    "color", "last_interval", "background"}));
   const JsonObject space = object.get_object("space", {"centre", "scale", "box_min", "box_max"});
   field.centre = numbers<3>(space, "centre");
   field.scale = positive(space, "scale");

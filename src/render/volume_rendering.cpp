@@ -6,6 +6,7 @@
 #include <array>
 
 #include "loe/backend/activation.h"
+#include "loe/backend/radiance.h"
 #include "loe/base/error.h"
 #include "render/check.h"
 #include "render/fast_exp.h"
@@ -241,18 +242,20 @@ void activate_density_backward(DensityActivation activation, float shift, std::s
   }
 }
 
-void activate_color(std::span<const float> raw, std::span<float> color) {
+void activate_color(std::span<const float> raw, std::span<float> color, ColorActivation activation) {
   require_size(kPart, "color", color.size(), static_cast<int64_t>(raw.size()));
   for (std::size_t i = 0; i < raw.size(); ++i) {
-    color[i] = sigmoid(raw[i]);
+    color[i] = activation == ColorActivation::Sinh ? radiance(raw[i]) : sigmoid(raw[i]);
   }
 }
 
-void activate_color_backward(std::span<const float> color, std::span<const float> d_color, std::span<float> d_raw) {
+void activate_color_backward(std::span<const float> color, std::span<const float> d_color, std::span<float> d_raw,
+                             ColorActivation activation) {
   require_size(kPart, "d_color", d_color.size(), static_cast<int64_t>(color.size()));
   require_size(kPart, "d_raw", d_raw.size(), static_cast<int64_t>(color.size()));
   for (std::size_t i = 0; i < color.size(); ++i) {
-    d_raw[i] = d_color[i] * (color[i] * (1.0F - color[i]));
+    const float c = color[i];
+    d_raw[i] = d_color[i] * (activation == ColorActivation::Sinh ? radiance_slope(c) : c * (1.0F - c));
   }
 }
 

@@ -12,6 +12,8 @@ namespace {
 
 constexpr detail::EnumNames<DensityActivation, 2> kDensityNames = {
     {{DensityActivation::Relu, "relu"}, {DensityActivation::Softplus, "softplus"}}};
+constexpr detail::EnumNames<ColorActivation, 2> kColorNames = {
+    {{ColorActivation::Sigmoid, "sigmoid"}, {ColorActivation::Sinh, "sinh"}}};
 constexpr detail::EnumNames<ImportanceDraw, 2> kDrawNames = {
     {{ImportanceDraw::Independent, "independent"}, {ImportanceDraw::Stratified, "stratified"}}};
 constexpr detail::EnumNames<LastInterval, 2> kLastNames = {
@@ -24,6 +26,9 @@ constexpr int kMaxRaySamples = 4096;
 const char* to_string(DensityActivation activation) {
   return detail::enum_name(kDensityNames, activation);
 }
+const char* to_string(ColorActivation activation) {
+  return detail::enum_name(kColorNames, activation);
+}
 const char* to_string(ImportanceDraw draw) {
   return detail::enum_name(kDrawNames, draw);
 }
@@ -32,6 +37,9 @@ const char* to_string(LastInterval last) {
 }
 DensityActivation density_activation_from_string(const std::string& text) {
   return detail::enum_value(kDensityNames, text, "[rays] density");
+}
+ColorActivation color_activation_from_string(const std::string& text) {
+  return detail::enum_value(kColorNames, text, "[rays] color");
 }
 ImportanceDraw importance_draw_from_string(const std::string& text) {
   return detail::enum_value(kDrawNames, text, "[rays] importance");

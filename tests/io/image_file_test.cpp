@@ -187,6 +187,20 @@ TEST(ImageFile, AllEightOrientationsAreApplied) {
   }
 }
 
+TEST(ImageFile, PixelsAsStoredAreNotTurned) {
+  const TempFolder folder;
+  const uint8_t stored[] = {1, 2, 3, 4, 5, 6};
+  OIIO::ImageSpec spec(3, 2, 1, OIIO::TypeDesc::UINT8);
+  spec.attribute("Orientation", 6);
+  write_oiio(folder.file("p.tif"), spec, OIIO::TypeDesc::UINT8, stored);
+  const ImageFileInfo info = read_image_info(folder.file("p.tif"), ImageTurn::AsStored);
+  EXPECT_EQ(info.orientation, 6);
+  EXPECT_EQ(info.width, 3);
+  const Image image = read_image(folder.file("p.tif"), int64_t{1} << 20, ImageTurn::AsStored);
+  ASSERT_EQ(image.width(), 3);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(std::to_integer<int>(image.data()[i]), stored[i]);
+}
+
 TEST(ImageFile, JpegOrientationIsApplied) {
   const TempFolder folder;
   // White on the left half: after orientation 6 (turn clockwise) on top.

@@ -68,7 +68,8 @@ TEST_F(TransformsErrors, DamagedText) {
     refused_text("expected JSON, got a syntax error at byte", text.substr(0, n));
   }
   refused_text("expected JSON, got a zero byte", text + std::string(1, '\0'));
-  refused_text("expected JSON, got a syntax error", "{\"frames\": NaN}");
+  refused_text("frames: expected a list of at least one frame, got \"NaN\"", "{\"frames\": NaN}");
+  refused_text("expected JSON, got a syntax error", "{\"frames\": NaNs}");
   refused_text("at most 32 nested lists", std::string(100, '['));
   refused_text("expected JSON, got a number out of range", "{\"fl_x\": 1e999}");
   refused_text("expected a JSON object", "[1, 2]");
@@ -161,8 +162,9 @@ TEST_F(TransformsErrors, Masks) {
   good_["frames"][0]["mask_path"] = "mask.png";
   write_transforms(folder_.path(), good_);
   expect_refused(ErrorKind::NotFound, "mask.png", folder_.path());
-  write_picture(folder_.file("mask.png"), 20, 15, 1);
-  expect_refused(ErrorKind::Format, "expected a mask of its picture's 40x30, got 20x15", folder_.path());
+  write_picture(folder_.file("mask.png"), 20, 20, 1);
+  expect_refused(ErrorKind::Format, "expected a mask of its picture's 40x30, or resized from that, got 20x20",
+                 folder_.path());
 }
 
 TEST(SceneFileErrors, Nsvf) {

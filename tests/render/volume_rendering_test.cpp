@@ -325,6 +325,24 @@ TEST(VolumeRendering, Activations) {
   }
 }
 
+TEST(VolumeRendering, ColorsOfAnyRadiance) {
+  const std::vector<float> raw = {-200, -3, -0.5F, 0, 1e-3F, 2, 11.5F, 1000};
+  std::vector<float> out(raw.size());
+  std::vector<float> gradient(raw.size());
+  const std::vector<float> ones(raw.size(), 1.0F);
+  activate_color(raw, out, ColorActivation::Sinh);
+  activate_color_backward(out, ones, gradient, ColorActivation::Sinh);
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    const double x = std::clamp(static_cast<double>(raw[i]), -20.0, 20.0);
+    EXPECT_NEAR(out[i], std::sinh(x), 8 * kRounding * std::abs(std::sinh(x)));
+    EXPECT_NEAR(gradient[i], std::cosh(x), 16 * kRounding * std::cosh(x));
+  }
+  EXPECT_GT(out[6], 49000) << "half floats go to 65504";
+  const float nan = std::nanf("");
+  activate_color({&nan, 1}, {out.data(), 1}, ColorActivation::Sinh);
+  EXPECT_TRUE(std::isnan(out[0]));
+}
+
 TEST(VolumeRendering, ShapesThatDisagreeAreErrors) {
   TestRays rays = random_rays(4, 5, 12);
   Rendered rendered(rays);

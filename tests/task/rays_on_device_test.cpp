@@ -71,8 +71,10 @@ double distance(const std::vector<float>& a, const std::vector<float>& b) {
 
 TEST(RaysOnDevice, TheDescriptionIsTheObjective) {
   const ScenePictures pictures = analytic_pictures();
-  for (const std::string density : {"relu", "softplus"}) {
-    FitConfig config = tiny_config(density);
+  for (const std::string density : {"relu", "softplus", "softplus with sinh"}) {
+    const bool is_sinh = density.ends_with("sinh");
+    FitConfig config = tiny_config(is_sinh ? "softplus" : density);
+    if (is_sinh) config.scene.rays.color = ColorActivation::Sinh;
     config.scene.rays.density_shift = 0.5;
     const NetworkSpec spec = build_model(config).parts[0].network;
     TrainingRays batch;

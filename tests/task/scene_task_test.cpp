@@ -130,6 +130,56 @@ TEST(RayObjective, GradientsMatchFiniteDifferencesOfTheOutputs) {
   }
 }
 
+/// L by the definition, in double: asinh of what the weights make of sinh(u), against asinh of the targets.
+TEST(RayObjective, AnyRadianceIsComparedByItsAsinh) {
+  ObjectiveParts parts(DensityActivation::Softplus);
+  parts.settings.color = ColorActivation::Sinh;
+  parts.targets = {30, -0.5F, 0.1F, 0.2F, 900, 0.4F, -7, 0.7F, 2, 0, 1, 0.5F};
+  const RayObjective objective = parts.objective();
+  double constant = 0;
+  for (int c = 0; c < 3; ++c) {
+    // The ray without samples sees its background.
+    for (std::size_t r = 0; r < 4; ++r) {
+      if (parts.samples.offsets[r] != parts.samples.offsets[r + 1]) continue;
+      const std::size_t k = 3 * r + static_cast<std::size_t>(c);
+      constant += std::pow(std::asinh(double{parts.backgrounds[k]}) - std::asinh(double{parts.targets[k]}), 2) / 12;
+    }
+  }
+  EXPECT_NEAR(objective.constant_loss(), constant, 1e-6 * constant);
+  const int64_t n = parts.samples.size();
+  std::vector<float> outputs(static_cast<std::size_t>(n) * kFieldOutputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i] = 2.7F * std::sin(1.7F * static_cast<float>(i)) + 0.4F;
+  std::vector<float> grads(outputs.size());
+  std::vector<float> ignored(outputs.size());
+  const double loss = objective.loss(0, n, outputs.data(), grads.data());
+  double expected = 0;
+  for (std::size_t r = 0; r < 4; ++r) {
+    const auto begin = static_cast<std::size_t>(parts.samples.offsets[r]);
+    const auto end = static_cast<std::size_t>(parts.samples.offsets[r + 1]);
+    for (std::size_t c = 0; c < 3 && begin < end; ++c) {
+      double color = 0;
+      double opacity = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        color += parts.weights[i] * std::sinh(double{outputs[4 * i + c]});
+        opacity += parts.weights[i];
+      }
+      color += (1 - opacity) * parts.backgrounds[3 * r + c];
+      expected += std::pow(std::asinh(color) - std::asinh(double{parts.targets[3 * r + c]}), 2) / 12;
+    }
+  }
+  EXPECT_NEAR(loss, expected, 1e-6 * expected);
+  constexpr float kStep = 0x1p-8F;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const float start = outputs[i];
+    outputs[i] = start + kStep;
+    const double above = objective.loss(0, n, outputs.data(), ignored.data());
+    outputs[i] = start - kStep;
+    const double below = objective.loss(0, n, outputs.data(), ignored.data());
+    outputs[i] = start;
+    EXPECT_NEAR(grads[i], (above - below) / (2 * double{kStep}), 1e-4) << i;
+  }
+}
+
 TEST(RayObjective, PiecesAddUpToTheWhole) {
   ObjectiveParts parts(DensityActivation::Softplus);
   const RayObjective objective = parts.objective();

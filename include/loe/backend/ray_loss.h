@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <span>
 
+#include "loe/backend/radiance.h"
+
 namespace loe {
 
 /// From a network's raw density to sigma >= 0.
@@ -18,12 +20,12 @@ enum class DensityKind {
 /// Inputs of sample i of ray r: coordinates min(max((o_r + t_i d_r) + 1/2, 0), 1) in float, every operation rounded by
 /// itself; features encoded_directions[r]. They are what Objective::fill gives, to the bit.
 ///
-/// From the network's outputs (u_i [3], v_i): colours c_i = 1 / (1 + exp(-u_i)), sigma_i = density(v_i + shift). With
+/// From the network's outputs (u_i [3], v_i): colours c_i = color(u_i), sigma_i = density(v_i + shift). With
 /// x_i = sigma_i delta_i, T_i = exp(-sum_{j<i} x_j), w_i = T_i (1 - exp(-x_i)):
 ///
-///   C_r = sum_i w_i c_i + (1 - sum_i w_i) background_r,   L = 1/(3 R) sum_r |C_r - target_r|^2
+///   C_r = sum_i w_i c_i + (1 - sum_i w_i) background_r,   L = 1/(3 R) sum_r |f(C_r) - f(target_r)|^2
 ///
-/// where the sum leaves out rays without samples; R counts them.
+/// where f is compared_color() of the kind of colour, and the sum leaves out rays without samples; R counts them.
 struct RayLoss {
   std::span<const int64_t> offsets;           ///< [R + 1], not decreasing, from 0 to S
   std::span<const float> origins;             ///< [R, 3], o
@@ -36,6 +38,7 @@ struct RayLoss {
   DensityKind density = DensityKind::Relu;
   float density_shift = 0;
   std::span<float> weights;  ///< [S], w_i; where Objective::loss would leave them
+  ColorKind color = ColorKind::Sigmoid;
 
   int64_t n_rays() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t n_samples() const { return static_cast<int64_t>(t.size()); }

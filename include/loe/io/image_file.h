@@ -10,27 +10,33 @@
 
 namespace loe {
 
+/// Whether an EXIF orientation turns the pixels.
+enum class ImageTurn {
+  AsShown,   ///< as viewers show them
+  AsStored,  ///< as they lie in the file: what tools that know no EXIF have seen
+};
+
 struct ImageFileInfo {
   std::string format;  ///< "png", "jpeg", ...
-  int width = 0;       ///< after EXIF rotation
+  int width = 0;       ///< after EXIF rotation, if that was asked for
   int height = 0;
   int n_channels = 0;
   PixelType type = PixelType::U8;
   std::string source_type;  ///< depth in the file as OpenImageIO names it: "uint8", "half", "double", ...
-  int orientation = 1;      ///< EXIF orientation that was, or would be, applied
+  int orientation = 1;      ///< EXIF orientation in the file, applied or not
   std::string color_space;
 };
 
 /// Header only: a file that is truncated further on passes. Else the same errors as read_image.
-ImageFileInfo read_image_info(const std::string& path);
+ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTurn::AsShown);
 
 /// Whole picture at source depth (8-bit, 16-bit, half, float; other depths are widened and stated), EXIF rotation
-/// applied, palette expanded. Grey, grey + alpha, RGB, RGBA; alpha as the file stores it (never multiplied in).
-/// The content decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR, WebP, BMP, PNM.
-/// Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that is no picture,
-/// Error(Unsupported) for CMYK, deep, volumetric, transparent WebP and other channel counts or sizes,
+/// applied unless it is asked for as stored, palette expanded. Grey, grey + alpha, RGB, RGBA; alpha as the file stores
+/// it (never multiplied in). The content decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR,
+/// WebP, BMP, PNM. Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that
+/// is no picture, Error(Unsupported) for CMYK, deep, volumetric, transparent WebP and other channel counts or sizes,
 /// Error(OutOfMemory) if the header claims more than max_bytes (checked before allocating).
-Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30);
+Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30, ImageTurn turn = ImageTurn::AsShown);
 
 /// Whether ImageWriter writes files of this name, going by its extension in any case.
 bool is_image_name(const std::string& path);

@@ -82,9 +82,12 @@ void activate_density(DensityActivation activation, float shift, std::span<const
 /// d_raw = d_sigma * activation'(raw + shift); d_raw may be d_sigma. Relu's derivative at 0 is 0.
 void activate_density_backward(DensityActivation activation, float shift, std::span<const float> raw,
                                std::span<const float> d_sigma, std::span<float> d_raw);
-/// color = 1 / (1 + exp(-raw)); color may be raw.
-void activate_color(std::span<const float> raw, std::span<float> color);
-/// d_raw = d_color * color (1 - color), from activate_color's result; d_raw may be d_color.
-void activate_color_backward(std::span<const float> color, std::span<const float> d_color, std::span<float> d_raw);
+/// color = 1 / (1 + exp(-raw)), or sinh(raw) of raw cut to +-20 (kMaxRawRadiance); color may be raw.
+void activate_color(std::span<const float> raw, std::span<float> color,
+                    ColorActivation activation = ColorActivation::Sigmoid);
+/// d_raw = d_color * color (1 - color), or d_color * sqrt(1 + color^2), from activate_color's result; d_raw may be
+/// d_color.
+void activate_color_backward(std::span<const float> color, std::span<const float> d_color, std::span<float> d_raw,
+                             ColorActivation activation = ColorActivation::Sigmoid);
 
 }  // namespace loe

@@ -18,6 +18,16 @@ enum class DensityActivation {
 const char* to_string(DensityActivation activation);
 DensityActivation density_activation_from_string(const std::string& text);
 
+/// Colours from the network's raw outputs, and the scale on which rendered ones are compared.
+enum class ColorActivation {
+  Sigmoid,  ///< c = 1 / (1 + exp(-raw)), in [0, 1]; compared as they are
+  Sinh,     ///< c = sinh(raw): any radiance, also above 1 or below 0; compared by asinh, linear near 0 and logarithmic
+            ///< for bright ones
+};
+/// "sigmoid", "sinh".
+const char* to_string(ColorActivation activation);
+ColorActivation color_activation_from_string(const std::string& text);
+
 /// How the fine samples of a ray are drawn.
 enum class ImportanceDraw {
   Independent,  ///< u_k independent and uniform; without jitter k / (n - 1), from 0 to 1: published NeRF
@@ -45,6 +55,7 @@ struct RaySettings {
   ImportanceDraw importance = ImportanceDraw::Independent;
   DensityActivation density = DensityActivation::Relu;
   double density_shift = 0;  ///< added to the raw output first
+  ColorActivation color = ColorActivation::Sigmoid;
   LastInterval last = LastInterval::ToFar;
   std::array<double, 3> background = {0, 0, 0};  ///< in [0, 1], what a ray sees that meets nothing
   /// Error(InvalidArgument) naming the field.
@@ -60,6 +71,8 @@ void visit_settings(const RaySettings& rays, const Visit& visit) {
   visit("importance", to_string(rays.importance));
   visit("density", to_string(rays.density));
   visit("density_shift", rays.density_shift);
+  // Left out where it is what it was before there was a choice: files of then and now are the same.
+  if (rays.color != ColorActivation::Sigmoid) visit("color", to_string(rays.color));
   visit("last_interval", to_string(rays.last));
   visit("background", rays.background);
 }

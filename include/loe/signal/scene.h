@@ -23,6 +23,7 @@ struct View {
   bool mask_keeps_white = true;  ///< white pixels of the mask are the ones to learn from (nerfstudio); false: to be
                                  ///< left out (instant-ngp)
   Split split = Split::Train;
+  bool is_turned = false;  ///< the picture is read with its EXIF orientation applied; else as its pixels are stored
   Intrinsics intrinsics;
   Pose camera_to_world;
   double near = 0;  ///< distances along the view's axis between which something may be, in normalised units; both 0:
@@ -46,6 +47,7 @@ struct Scene {
   bool has_alpha = false;  ///< pictures have an alpha channel (all of them, or none)
   Background background = Background::None;
   std::vector<std::string> warnings;  ///< one line each: what was skipped or assumed
+  std::vector<std::string> notes;     ///< one line each: what was decided where files leave a choice
 };
 
 /// A scene with the pictures of its views in memory, at their sources' depth.
@@ -53,6 +55,8 @@ struct ScenePictures {
   Scene scene;
   std::vector<Image> images;  ///< one per view
   std::vector<Image> masks;   ///< one per view, one channel; of size 0 where a view has none
+  /// Smallest and largest colour value of the pictures, alpha left out; 0 and 1 at least.
+  std::array<double, 2> range = {0, 1};
   int64_t n_bytes() const;
 };
 

@@ -13,7 +13,7 @@ namespace loe {
 /// What of a scene's files is read, and as what.
 struct SceneSource {
   std::string format;        ///< "blender", "transforms", "nsvf", "llff", "colmap"; empty: found out
-  std::string images;        ///< folder of the pictures inside the scene's (llff, colmap); empty: found out
+  std::string images;        ///< folder of the pictures inside the scene's; empty: found out
   int test_every = 8;        ///< every n-th view is for testing where the files state none; 0: none is
   double box_half_side = 0;  ///< half the side of the cube to be modelled, in the files' units; 0: found out
   std::array<double, 3> box_centre{};

@@ -45,7 +45,7 @@ struct RaySkipping {
 
 /// Pixels of a field. Resized by FieldRenderer::render to [R, 3], [R], [R].
 struct FieldPixels {
-  std::vector<float> color;    ///< over the background, in [0, 1]
+  std::vector<float> color;    ///< over the background; in [0, 1] unless colours are ColorActivation::Sinh
   std::vector<float> opacity;  ///< in [0, 1]
   std::vector<float> depth;    ///< sum of w_i t_i, distances from the camera in normalised units
 };
@@ -87,7 +87,8 @@ OccupancyGrid occupancy_of(FieldRenderer& renderer, const SceneSettings& setting
 /// Batches of random rays and evaluations of one scene for the trainer.
 ///
 /// One step (published NeRF): rays through random pixels of all training views (masked ones left out); n_coarse
-/// stratified samples each, of which the coarse network's mean squared error of the rendered colours is taken; n_fine
+/// stratified samples each, of which the coarse network's mean squared error of the rendered colours is taken (of
+/// asinh of them where colours are ColorActivation::Sinh); n_fine
 /// importance samples by the weights found, and the fine network on all n_coarse + n_fine. Each network takes its own
 /// Adam update. The loss reported is the fine one's.
 class SceneProblem : public Problem {
@@ -97,7 +98,7 @@ class SceneProblem : public Problem {
   ~SceneProblem() override;
 
   StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) override;
-  /// Mean PSNR of the views for testing (all pixels, masks ignored).
+  /// Mean PSNR of the views for testing against ScenePictures::range (all pixels, masks ignored).
   std::optional<double> evaluate_psnr(ModelExecutor& model) override;
   std::string find_non_finite_input(int64_t step) override;
 
@@ -135,7 +136,8 @@ struct ComparedRows {
   std::span<const float> target;        ///< [n_rows * width, 3]
 };
 
-/// Renders held_out_views() and compares them with their pictures over the background; on_rows may be empty.
+/// Renders held_out_views() and compares them with their pictures over the background, PSNR and SSIM against
+/// ScenePictures::range; on_rows may be empty.
 SceneEvaluation evaluate_scene(FieldRenderer& renderer, const ScenePictures& pictures,
                                const std::array<double, 3>& background,
                                const std::function<void(const ComparedRows&)>& on_rows);

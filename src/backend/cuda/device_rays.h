@@ -70,6 +70,7 @@ class DeviceRays {
   int width_ = 0;
   DensityKind density_ = DensityKind::Relu;
   float density_shift_ = 0;
+  ColorKind color_ = ColorKind::Sigmoid;
   DeviceArray<int64_t> offsets_;
   DeviceArray<float> origins_;
   DeviceArray<float> directions_;
@@ -123,6 +124,7 @@ inline bool DeviceRays::take(const Stream& stream, const RayLoss& rays) {
   width_ = static_cast<int>(std::ssize(rays.encoded_directions) / rays.n_rays());
   density_ = rays.density;
   density_shift_ = rays.density_shift;
+  color_ = rays.color;
   const auto send = [&](auto& array, const auto& numbers) {
     array.upload(stream, numbers.data(), std::ssize(numbers));
   };
@@ -165,6 +167,7 @@ inline void DeviceRays::find_loss(const Stream& stream, int64_t first, int64_t n
   a.delta = delta_.const_buffer();
   a.density = density_;
   a.density_shift = density_shift_;
+  a.color = color_;
   a.gradient_scale = static_cast<float>(2 * scale);
   a.outputs = outputs.const_buffer();
   a.output_grads = output_grads.buffer();

@@ -57,8 +57,16 @@ void activate_samples(const RaySettings& settings, std::span<const float> output
     sigma[i] = outputs[kFieldOutputs * i + 3];
   }
   activate_density(settings.density, shift, sigma, sigma);
-  activate_color(color, color);
+  activate_color(color, color, settings.color);
 }
+
+namespace {
+
+ColorKind color_kind(ColorActivation activation) {
+  return activation == ColorActivation::Sinh ? ColorKind::Sinh : ColorKind::Sigmoid;
+}
+
+}  // namespace
 
 RayObjective::RayObjective(const RaySettings& settings, const InputSpec& encoding, const RayBatch& rays,
                            const SampleSet& samples, std::span<const float> targets, std::span<const float> backgrounds,
@@ -79,7 +87,8 @@ RayObjective::RayObjective(const RaySettings& settings, const InputSpec& encodin
       continue;
     }
     for (std::size_t c = 3 * i; c < 3 * i + 3; ++c) {
-      const double error = double{backgrounds[c]} - targets[c];
+      const ColorKind kind = color_kind(settings.color);
+      const double error = compared_color(kind, backgrounds[c]) - compared_color(kind, targets[c]);
       constant_loss_ += error * error / (3.0 * static_cast<double>(n_rays));
     }
   }
@@ -94,7 +103,8 @@ RayObjective::RayObjective(const RaySettings& settings, const InputSpec& encodin
                   .delta = samples.delta,
                   .density = settings.density == DensityActivation::Relu ? DensityKind::Relu : DensityKind::Softplus,
                   .density_shift = static_cast<float>(settings.density_shift),
-                  .weights = weights};
+                  .weights = weights,
+                  .color = color_kind(settings.color)};
 }
 
 void RayObjective::fill(int64_t first, int64_t count, float* coords, float* features) const {
@@ -141,16 +151,18 @@ double RayObjective::loss(int64_t first, int64_t count, const float* outputs, fl
 
   double sum = 0;
   const double scale = 1.0 / (3.0 * static_cast<double>(rays_.size()));
+  const ColorKind kind = color_kind(settings_.color);
   for (std::size_t g = 0; g < n_rays; ++g) {
     const std::size_t target = 3 * static_cast<std::size_t>(group_ray_[begin + g]);
     for (std::size_t c = 0; c < 3; ++c) {
-      const double error = double{rendered[3 * g + c]} - targets_[target + c];
+      const double found = rendered[3 * g + c];
+      const double error = compared_color(kind, found) - compared_color(kind, targets_[target + c]);
       sum += scale * error * error;
-      d_rendered[3 * g + c] = static_cast<float>(2 * scale * error);
+      d_rendered[3 * g + c] = static_cast<float>(2 * scale * error * compared_slope(kind, found));
     }
   }
   volume_render_backward(along, behind, weights, {d_rendered, {}, {}}, d_sigma, d_color);
-  activate_color_backward(color, d_color, d_color);
+  activate_color_backward(color, d_color, d_color, settings_.color);
   // The density's derivative is one by its raw value, which sigma has replaced.
   for (std::size_t i = 0; i < n; ++i) {
     sigma[i] = raw[kFieldOutputs * i + 3];

@@ -35,8 +35,8 @@ inline float field_coordinate(float p) {
 void activate_samples(const RaySettings& settings, std::span<const float> outputs, std::span<float> sigma,
                       std::span<float> color);
 
-/// Mean over rays and channels of the squared error of rendered colours: L = 1/(3 R) sum |C_r - target_r|^2, summed
-/// over rays that have samples. R counts all rays.
+/// Mean over rays and channels of the squared error of rendered colours: L = 1/(3 R) sum |f(C_r) - f(target_r)|^2,
+/// summed over rays that have samples; f is what RaySettings::color compares. R counts all rays.
 class RayObjective final : public Objective {
  public:
   /// All must outlive the objective. targets, backgrounds [R, 3]; weights: filled by loss(), [S].

@@ -242,7 +242,8 @@ std::optional<double> SceneProblem::evaluate_psnr(ModelExecutor& model) {
     }
     const Image& image = impl.pictures.images[rows.view];
     if (rows.first_row + rows.n_rows == image.height()) {
-      const double mse = sum / (3.0 * static_cast<double>(image.n_pixels()));
+      const double extent = impl.pictures.range[1] - impl.pictures.range[0];
+      const double mse = sum / (extent * extent * 3.0 * static_cast<double>(image.n_pixels()));
       total += mse >= 0 ? psnr_from_mse(mse) : mse;
       ++n_views;
     }
@@ -257,6 +258,16 @@ SceneEvaluation evaluate_scene(FieldRenderer& renderer, const ScenePictures& pic
   SceneEvaluation result;
   const int64_t n_before = renderer.n_samples();
   std::optional<ImageMetrics> metrics;
+  // Measured against the range of the pictures: of most it is [0, 1], and this changes no bit.
+  const auto least = static_cast<float>(pictures.range[0]);
+  const auto extent = static_cast<float>(pictures.range[1] - pictures.range[0]);
+  std::vector<float> found_row;
+  std::vector<float> target_row;
+  const auto in_range = [&](const float* values, std::size_t n, std::vector<float>& row) {
+    row.resize(n);
+    std::transform(values, values + n, row.begin(), [&](float value) { return (value - least) / extent; });
+    return row.data();
+  };
   Clock::time_point start = Clock::now();
   compare_views(renderer, pictures, background, [&](const ComparedRows& rows) {
     result.seconds += std::chrono::duration<double>(Clock::now() - start).count();
@@ -264,7 +275,8 @@ SceneEvaluation evaluate_scene(FieldRenderer& renderer, const ScenePictures& pic
     if (rows.first_row == 0) metrics.emplace(image.width(), image.height(), 3, true);
     const std::size_t row_size = 3 * static_cast<std::size_t>(image.width());
     for (std::size_t y = 0; y < static_cast<std::size_t>(rows.n_rows); ++y) {
-      metrics->add_row(rows.pixels->color.data() + row_size * y, rows.target.data() + row_size * y);
+      metrics->add_row(in_range(rows.pixels->color.data() + row_size * y, row_size, found_row),
+                       in_range(rows.target.data() + row_size * y, row_size, target_row));
     }
     if (on_rows) on_rows(rows);
     if (rows.first_row + rows.n_rows == image.height()) {

@@ -38,6 +38,8 @@ void read_rays(const Settings& settings, RaySettings& rays) {
   rays.density = density_activation_from_string(
       settings.get_choice("rays.density", to_string(rays.density), {"relu", "softplus"}));
   rays.density_shift = settings.get_double("rays.density_shift", rays.density_shift, -1e6, 1e6);
+  rays.color =
+      color_activation_from_string(settings.get_choice("rays.color", to_string(rays.color), {"sigmoid", "sinh"}));
   rays.last = last_interval_from_string(
       settings.get_choice("rays.last_interval", to_string(rays.last), {"to_far", "infinite"}));
 }
@@ -56,6 +58,7 @@ const std::vector<std::string>& scene_keys() {
                                                 "rays.importance",
                                                 "rays.density",
                                                 "rays.density_shift",
+                                                "rays.color",
                                                 "rays.last_interval",
                                                 "rays.background",
                                                 "rays.occupancy",
@@ -116,6 +119,8 @@ void write_scene_settings(const SceneSettings& scene, const std::string& origin,
   set("rays.importance", std::string(to_string(scene.rays.importance)));
   set("rays.density", std::string(to_string(scene.rays.density)));
   set("rays.density_shift", scene.rays.density_shift);
+  // Left out where it is the default: configs, and runs that go by their hash, stay as they were.
+  if (scene.rays.color != ColorActivation::Sigmoid) set("rays.color", std::string(to_string(scene.rays.color)));
   set("rays.last_interval", std::string(to_string(scene.rays.last)));
   set("rays.background", std::string(to_string(scene.background)));
   set("rays.occupancy", int64_t{scene.occupancy_resolution});

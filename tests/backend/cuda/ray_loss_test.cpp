@@ -28,6 +28,7 @@ struct SomeRays {
   std::vector<int64_t> offsets = {0};
   std::vector<float> origins, directions, encoded, targets, backgrounds, t, delta, weights;
   DensityKind density;
+  ColorKind color = ColorKind::Sigmoid;
 
   SomeRays(const std::vector<int>& counts, DensityKind kind) : density(kind) {
     const auto n_rays = static_cast<int64_t>(counts.size());
@@ -44,7 +45,7 @@ struct SomeRays {
   int64_t n_samples() const { return offsets.back(); }
   int64_t n_rays() const { return static_cast<int64_t>(offsets.size()) - 1; }
   RayLoss loss() {
-    return {offsets, origins, directions, encoded, targets, backgrounds, t, delta, density, 0.25F, weights};
+    return {offsets, origins, directions, encoded, targets, backgrounds, t, delta, density, 0.25F, weights, color};
   }
 };
 
@@ -240,6 +241,47 @@ TEST(RayLoss, LossWeightsAndGradientsAreThoseOfSumsInDouble) {
     EXPECT_NEAR(pieces.loss, first.loss, 1e-15);  // sums in double
     EXPECT_EQ(pieces.weights, first.weights);
     EXPECT_EQ(pieces.grads, first.grads);
+  }
+}
+
+/// Bright colours and ones below 0, as sinh of the outputs; the loss is of their asinh.
+TEST(RayLoss, AnyRadianceIsComparedByItsAsinh) {
+  SomeRays rays(kCounts, DensityKind::Softplus);
+  rays.color = ColorKind::Sinh;
+  for (std::size_t i = 0; i < rays.targets.size(); ++i) rays.targets[i] = std::sinh(9 * rays.targets[i] - 2);
+  const std::vector<float> outputs = some_outputs(rays);
+  SomeRays bounded(kCounts, DensityKind::Softplus);
+  const Expected of_bounded = expected_loss(bounded.loss(), outputs);  // for the weights, which are the same
+  double loss = 0;
+  std::vector<double> grads(outputs.size());
+  const double scale = 1 / (3.0 * static_cast<double>(rays.n_rays()));
+  for (std::size_t r = 0; r < kCounts.size(); ++r) {
+    const auto begin = static_cast<std::size_t>(rays.offsets[r]);
+    const auto end = static_cast<std::size_t>(rays.offsets[r + 1]);
+    for (std::size_t c = 0; c < 3 && begin < end; ++c) {
+      double color = 0, opacity = 0;
+      for (std::size_t i = begin; i < end; ++i) {
+        color += of_bounded.weights[i] * std::sinh(double{outputs[4 * i + c]});
+        opacity += of_bounded.weights[i];
+      }
+      color += (1 - opacity) * double{rays.backgrounds[3 * r + c]};
+      const double error = std::asinh(color) - std::asinh(double{rays.targets[3 * r + c]});
+      loss += scale * error * error;
+      for (std::size_t i = begin; i < end; ++i) {
+        grads[4 * i + c] = 2 * scale * error / std::sqrt(1 + color * color) * of_bounded.weights[i] *
+                           std::cosh(double{outputs[4 * i + c]});
+      }
+    }
+  }
+  const Found found = find_on_device(rays, outputs, {0, rays.n_samples()});
+  EXPECT_NEAR(found.loss, loss, 1e-5 * loss);
+  EXPECT_EQ(found.weights.size(), of_bounded.weights.size());
+  double largest = 0;
+  for (const double grad : grads) largest = std::max(largest, std::abs(grad));
+  for (std::size_t i = 0; i < grads.size(); ++i) {
+    if (i % 4 != 3) {
+      ASSERT_NEAR(found.grads[i], grads[i], 1e-5 * largest) << i;
+    }
   }
 }
 

@@ -85,11 +85,12 @@ struct RayLossArguments {
   Buffer<const float> delta;
   DensityKind density = DensityKind::Relu;
   float density_shift = 0;
+  ColorKind color = ColorKind::Sigmoid;
   float gradient_scale = 0;       ///< 2 / (3 R)
   Buffer<const float> outputs;    ///< [rows, 4]
   Buffer<float> output_grads;     ///< [rows, 4]
   Buffer<float> weights;          ///< [S]
-  Buffer<double> squared_errors;  ///< [R], |C - target|^2; 0 of a ray without samples
+  Buffer<double> squared_errors;  ///< [R], |f(C) - f(target)|^2; 0 of a ray without samples
 };
 
 /// What a network's outputs say of one sample.
@@ -101,7 +102,10 @@ struct FieldSample {
 
 LOE_DEVICE FieldSample read_field(const RayLossArguments& a, int64_t row) {
   FieldSample s;
-  for (int c = 0; c < 3; ++c) s.color[c] = sigmoid(a.outputs[row * kRayOutputs + c]);
+  for (int c = 0; c < 3; ++c) {
+    const float raw = a.outputs[row * kRayOutputs + c];
+    s.color[c] = a.color == ColorKind::Sinh ? radiance(raw) : sigmoid(raw);
+  }
   s.density_input = a.outputs[row * kRayOutputs + 3] + a.density_shift;
   const float positive = s.density_input < 0 ? 0.0F : s.density_input;  // a NaN stays one
   s.sigma = a.density == DensityKind::Relu ? positive : softplus(s.density_input);
@@ -112,6 +116,11 @@ LOE_DEVICE FieldSample read_field(const RayLossArguments& a, int64_t row) {
 LOE_DEVICE float derive_density(DensityKind kind, float density_input, float d_sigma) {
   if (kind == DensityKind::Softplus) return d_sigma * sigmoid(density_input);
   return density_input > 0 ? d_sigma : 0.0F;
+}
+
+/// dc / du of a colour c.
+LOE_DEVICE float derive_color(ColorKind kind, float c) {
+  return kind == ColorKind::Sinh ? radiance_slope(c) : c * (1.0F - c);
 }
 
 /// The sum over lanes up to the own one.
@@ -198,7 +207,7 @@ LOE_DEVICE void differentiate_ray(const RayLossArguments& a, const RayPlace& pla
     const auto d_sigma = static_cast<float>(static_cast<double>(a.delta[place.sample + i]) * d_depth);
     a.output_grads[row + 3] = derive_density(a.density, sample.density_input, d_sigma);
     for (int c = 0; c < 3; ++c) {
-      a.output_grads[row + c] = weight * d_color[c] * (sample.color[c] * (1.0F - sample.color[c]));
+      a.output_grads[row + c] = weight * d_color[c] * derive_color(a.color, sample.color[c]);
     }
   }
 }
@@ -216,9 +225,13 @@ LOE_KERNEL void find_ray_losses(RayRange range, RayLossArguments a) {
     for (int c = 0; c < 3; ++c) {
       const int64_t at = 3 * place.ray + c;
       const auto color = static_cast<float>(sums.color[c] + rest * static_cast<double>(a.backgrounds[at]));
-      const double error = static_cast<double>(color) - static_cast<double>(a.targets[at]);
+      const auto target = static_cast<double>(a.targets[at]);
+      const auto found = static_cast<double>(color);
+      const bool is_compressed = a.color == ColorKind::Sinh;
+      const double error = is_compressed ? std::asinh(found) - std::asinh(target) : found - target;
       squared_error += error * error;
-      d_color[c] = a.gradient_scale * static_cast<float>(error);
+      const double slope = is_compressed ? 1 / std::sqrt(1 + found * found) : 1.0;
+      d_color[c] = a.gradient_scale * static_cast<float>(error * slope);
     }
     differentiate_ray(a, place, d_color);
   }
