@@ -13,7 +13,7 @@ int main(int argc, char** argv) try {
 
   const loe::ModelSpec spec = loe::build_network(config.network);
   loe::ModelExecutor model = loe::compile(loe::find_backend("auto"), spec, {config.precision});
-  loe::RunState state = loe::initial_run_state(spec, config.seed);
+  loe::RunState state = loe::initial_run_state(spec, config.seed, config.network.init);
   loe::ImageProblem problem(image, config);
   loe::train(problem, model, config.train, state, {}, nullptr);
 

@@ -145,11 +145,6 @@ std::string name_of_data(const std::string& data) {
   return path.stem().string();
 }
 
-double flops_per_sample(const NetworkSpec& spec) {
-  const LayerSpec& first = spec.layers.front();
-  return 6.0 * static_cast<double>(spec.macs_per_sample()) - 2.0 * first.n_in * first.n_out;
-}
-
 /// GFLOP/s that real training steps of this network reach on this machine, in a quarter of a second.
 double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal& signal) {
   constexpr double kMeasureSeconds = 0.25;
@@ -158,7 +153,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   constexpr int64_t kBatch = 32768;
   const ModelSpec spec = build_model(config);
   ModelExecutor model = compile(run.device, spec, config.precision, run.threads, signal.max_group(config));
-  RunState state = initial_run_state(spec, 0);
+  RunState state = initial_run_state(spec, 0, config.network.init);
   model.set_params(state.params.params);
   config.sampling = PixelSampling::RandomPixels;
   config.scene.occupancy_resolution = 0;  // the first steps fill the grid, later ones hardly touch it
@@ -181,11 +176,11 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   // The median, not the fastest: what the other programs on this machine leave us.
   const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
   std::nth_element(seconds.begin(), middle, seconds.end());
-  return flops_per_sample(spec.main()) * static_cast<double>(n_samples) / *middle / 1e9;
+  return training_flops(spec.main()) * static_cast<double>(n_samples) / *middle / 1e9;
 }
 
 /// The preset "auto" for this signal. With --max-seconds the machine is timed on the network that a guess of its speed
-/// gives, so that the steps fit the budget; without, nothing is timed and the same command gives the same bits.
+/// gives, so that the size fits the budget; without, nothing is timed and the same command gives the same bits.
 Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
                             const FitSignal& signal, Reporter& reporter) {
   const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
@@ -193,13 +188,16 @@ Settings automatic_settings(const FitFlags& flags, const Settings& given, const 
       given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16", "tf32"}));
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
-  const auto settings = [&](double gflops) { return signal.automatic(max_seconds, n_params, precision, gflops); };
-  const Settings guess = settings(0);
-  if (max_seconds == 0) return guess;
-  const double gflops =
-      measure_gflops(run, fit_config_from_settings(guess, signal.kind(), signal.n_channels()), signal);
-  reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
-  return settings(gflops);
+  const auto plan_for = [&](double gflops) { return signal.automatic(max_seconds, n_params, precision, gflops); };
+  AutoPlan plan = plan_for(0);
+  if (max_seconds > 0) {
+    const double gflops =
+        measure_gflops(run, fit_config_from_settings(plan.settings, signal.kind(), signal.n_channels()), signal);
+    reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
+    plan = plan_for(gflops);
+  }
+  if (!plan.reason.empty()) reporter.info("auto: " + plan.reason);
+  return plan.settings;
 }
 
 Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const FitSignal& signal,

@@ -16,6 +16,7 @@
 #include "loe/signal/scene.h"
 #include "loe/signal/video.h"
 #include "loe/task/fit_config.h"
+#include "loe/task/image_presets.h"
 #include "loe/train/trainer.h"
 #include "progress.h"
 
@@ -68,8 +69,8 @@ class FitSignal {
   virtual const PictureSet* pictures() const { return nullptr; }
 
   virtual Settings preset(const std::string& name) const = 0;
-  /// See auto_settings of the task.
-  virtual Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
+  /// See auto_plan of the task.
+  virtual AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
   /// Takes over what evaluations must know of the resolved config.
   virtual void configure(const FitConfig&) {}
   /// What one evaluation of the network is called, and what a batch counts: a scene's ray has many samples.

@@ -122,9 +122,10 @@ class SceneSignal : public FitSignal {
   }
 
   Settings preset(const std::string& name) const override { return for_range(scene_preset(name)); }
-  Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
-    return for_range(
-        auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops));
+  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
+    return {
+        for_range(auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops)),
+        ""};
   }
   void configure(const FitConfig& config) override { settings_ = config.scene; }
   const char* sample_noun() const override { return "sample"; }

@@ -117,9 +117,9 @@ class VideoSignal : public FitSignal {
   const Video* video() const override { return &video_; }
 
   Settings preset(const std::string& name) const override { return video_preset(name); }
-  Settings automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
-    return auto_video_settings({video_.width(), video_.height(), video_.n_frames()}, n_channels(), max_seconds,
-                               n_params, precision, gflops);
+  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
+    return auto_video_plan({video_.width(), video_.height(), video_.n_frames()}, n_channels(), max_seconds, n_params,
+                           precision, gflops);
   }
   std::string config_hash(const FitConfig& config) const override { return video_config_hash(config, video_); }
   std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {

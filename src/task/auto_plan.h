@@ -7,6 +7,7 @@
 
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
+#include "loe/task/image_presets.h"
 
 namespace loe {
 
@@ -19,10 +20,13 @@ struct SignalSize {
 /// Training GFLOP/s per core when the caller has no measurement.
 double assumed_gflops_per_core(Precision precision);
 
-/// Share of the seconds that is planned for updates: the rest goes to reading, evaluations, pictures and the error of
-/// the throughput estimate, a quarter of a second on a machine that others may use.
-inline constexpr double kPlannedShare = 0.85;
+/// A scene's or a generator's limit of steps as a share of those that a budget is estimated to be worth. With seconds
+/// the schedule follows the time, and the limit only catches what no estimate foresaw; without, the estimate is the
+/// plan.
+inline double limit_share(double max_seconds) {
+  return max_seconds > 0 ? 3 : 0.85;
+}
 
-Settings plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops);
+AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops);
 
 }  // namespace loe

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -18,13 +19,12 @@ struct Size {
   int height;
 };
 
-constexpr Size kSizes[] = {{1, 1},     {1, 5},     {5, 1},       {2, 2},       {17, 3},    {512, 512},
-                           {451, 300}, {768, 512}, {3000, 3000}, {8192, 8192}, {65536, 1}, {65536, 65536}};
+constexpr Size kSizes[] = {{1, 1},     {1, 5},         {5, 1},     {2, 2},       {17, 3},
+                           {512, 512}, {451, 300},     {768, 512}, {3000, 3000}, {8192, 8192},
+                           {65536, 1}, {65536, 65536}, {7, 5},     {1, 10000},   {30000, 20000}};
 
 double flops_per_step(const FitConfig& config) {
-  const NetworkSpec spec = build_network(config.network);
-  const double first = static_cast<double>(spec.layers[0].n_in) * spec.layers[0].n_out;
-  return static_cast<double>(config.batch_size) * (6.0 * static_cast<double>(spec.macs_per_sample()) - 2 * first);
+  return static_cast<double>(config.batch_size) * training_flops(build_network(config.network));
 }
 
 /// The digits that pixel `j` of axis `axis` shows to the levels: floor(q) mod N, through the code that routes.
@@ -40,14 +40,18 @@ std::vector<int> digits(const NetworkSpec& spec, int axis, int j, int size) {
   return path;
 }
 
-void expect_unique_paths(const NetworkSpec& spec, const Size& size) {
+/// `side`: of the finest cells, whose pixels share a path. `least`: share of the cells along an axis that have a path
+/// of their own at least.
+void expect_unique_paths(const NetworkSpec& spec, const Size& size, int side = 1, double least = 1) {
   for (int axis = 0; axis < 2; ++axis) {
     const int n = axis == 0 ? size.width : size.height;
     std::set<std::vector<int>> paths;
     for (int j = 0; j < n; ++j) {
       paths.insert(digits(spec, axis, j, n));
     }
-    EXPECT_EQ(static_cast<int>(paths.size()), n) << "axis " << axis;
+    const int n_cells = (n + side - 1) / side;
+    EXPECT_LE(static_cast<int>(paths.size()), n_cells) << "axis " << axis;
+    EXPECT_GE(static_cast<double>(paths.size()), least * n_cells) << "axis " << axis;
   }
 }
 
@@ -94,15 +98,41 @@ TEST(ImagePresets, ListAndNames) {
   EXPECT_THROW(image_preset("auto"), Error);
 }
 
-TEST(AutoSettings, EveryPixelHasItsOwnPath) {
+/// Three levels of eight experts tell 512 cells apart; larger pictures repeat experts within a cell rather than take
+/// more. All those paths, or nearly, are used.
+double least_share(const NetworkConfig& network, const Size& size, int side = 1) {
+  const double n_cells = std::ceil(static_cast<double>(std::max(size.width, size.height)) / side);
+  if (n_cells <= std::pow(8, network.widths.size())) return 1;
+  return 0.8 * std::pow(8, network.widths.size()) / n_cells;
+}
+
+TEST(AutoSettings, EveryPixelHasItsOwnPathIfTimeAllows) {
   for (const Size& size : kSizes) {
     SCOPED_TRACE(testing::Message() << size.width << "x" << size.height);
-    const Settings settings = auto_settings(size.width, size.height, 3, 0, 0, Precision::F32, 100);
+    const Settings settings = auto_settings(size.width, size.height, 3, 1e6, 0, Precision::F32, 1e5);
     const FitConfig config = image_config_from_settings(settings, 3);
-    expect_unique_paths(build_network(config.network), size);
+    expect_unique_paths(build_network(config.network), size, 1, least_share(config.network, size));
     // The finest cell is a pixel on both axes, so cells are square everywhere.
     EXPECT_EQ(config.network.layout.resolutions.back()[0], size.width);
     EXPECT_EQ(config.network.layout.resolutions.back()[1], size.height);
+  }
+}
+
+TEST(AutoSettings, FewVisitsGetLargerCellsWithPathsOfTheirOwn) {
+  for (const Size& size : {Size{3000, 3000}, Size{30000, 20000}, Size{1, 60000}, Size{768, 512}}) {
+    SCOPED_TRACE(testing::Message() << size.width << "x" << size.height);
+    int last = 1000;
+    for (const double seconds : {1.0, 10.0, 1000.0, 1e6}) {
+      const Settings settings = auto_settings(size.width, size.height, 3, seconds, 0, Precision::F32, 20);
+      const FitConfig config = image_config_from_settings(settings, 3);
+      const double side = size.height / config.network.layout.resolutions.back()[1];
+      EXPECT_EQ(side, std::round(side));
+      EXPECT_DOUBLE_EQ(size.width / config.network.layout.resolutions.back()[0], side);
+      EXPECT_LE(side, last);
+      last = static_cast<int>(side);
+      expect_unique_paths(build_network(config.network), size, last, least_share(config.network, size, last));
+    }
+    EXPECT_EQ(last, 1);
   }
 }
 
@@ -124,56 +154,77 @@ TEST(AutoSettings, NoExpertIsOutOfReach) {
   }
 }
 
-TEST(AutoSettings, DealsTheBitsOnceLikeThePaper) {
-  const auto resolutions = [](int size) {
-    const Settings settings = auto_settings(size, size, 3, 60, 0, Precision::F32, 100);
-    std::vector<double> result;
-    for (const Resolution& r : image_config_from_settings(settings, 3).network.layout.resolutions) {
-      result.push_back(r[0]);
+TEST(AutoSettings, CoarsestTileCoversThePictureOnceAndCellsAreNested) {
+  for (const Size& size : kSizes) {
+    for (const double seconds : {1.0, 60.0, 1e5}) {
+      SCOPED_TRACE(testing::Message() << size.width << "x" << size.height << ", " << seconds << " s");
+      const Settings settings = auto_settings(size.width, size.height, 3, seconds, 0, Precision::F32, 100);
+      const NetworkConfig network = image_config_from_settings(settings, 3).network;
+      std::vector<Tile> tiles = network.tiles;
+      if (network.layout.kind == LayoutKind::FineToCoarse) std::reverse(tiles.begin(), tiles.end());
+      for (std::size_t level = 0; level < tiles.size(); ++level) {
+        for (int axis = 0; axis < 2; ++axis) {
+          const double resolution = network.layout.resolutions[level][axis];
+          const double before = level == 0 ? 1 : network.layout.resolutions[level - 1][axis];
+          const double ratio = std::min(resolution, resolution / before);
+          EXPECT_LE(tiles[level].n[axis], 8);
+          EXPECT_LE(ratio, 16 + 1e-9);
+          EXPECT_GE(tiles[level].n[axis] + 1e-9, level == 0 ? ratio : std::min(ratio, 8.0));
+        }
+      }
     }
-    return result;
-  };
-  EXPECT_EQ(resolutions(512), (std::vector<double>{2, 8, 32, 128, 512}));  // as the paper's video
-  EXPECT_EQ(resolutions(8192), (std::vector<double>{2, 8, 32, 128, 512, 2048, 8192}));
+  }
 }
 
-TEST(AutoSettings, PutsTheFinestLevelFirstWithItsTile) {
-  const FitConfig config = image_config_from_settings(auto_settings(512, 512, 3, 60, 0, Precision::F32, 100), 3);
-  EXPECT_EQ(config.network.layout.kind, LayoutKind::FineToCoarse);
-  const NetworkSpec spec = build_network(config.network);
-  const int tiles[] = {4, 4, 4, 4, 2};  // nine bits: the coarsest level has one
-  const double resolutions[] = {512, 128, 32, 8, 2};
-  ASSERT_EQ(spec.layers.size(), 6U);
-  for (int level = 0; level < 5; ++level) {
-    EXPECT_EQ(spec.layers[level].tile.n[0], tiles[level]) << level;
-    EXPECT_EQ(spec.layers[level].grid.a[0][0], resolutions[level]) << level;
-  }
+TEST(AutoSettings, FinestLevelComesFirstInLongRuns) {
+  const auto network = [](double seconds) {
+    return image_config_from_settings(auto_settings(512, 512, 3, seconds, 0, Precision::F32, 100), 3).network;
+  };
+  const NetworkConfig longer = network(60);
+  EXPECT_EQ(longer.layout.kind, LayoutKind::FineToCoarse);
+  EXPECT_EQ(longer.layout.resolutions[0][0], 8);
+  EXPECT_EQ(longer.layout.resolutions[1][0], 64);
+  EXPECT_EQ(build_network(longer).layers[0].grid.a[0][0], 512);
+  const NetworkConfig shorter = network(0.3);
+  EXPECT_EQ(shorter.layout.kind, LayoutKind::CoarseToFine);
+  EXPECT_LT(build_network(shorter).layers[0].grid.a[0][0], 10);
+  // Tiles follow their levels: with 3:2 the coarsest has fewer experts along y.
+  const NetworkConfig photo =
+      image_config_from_settings(auto_settings(768, 512, 3, 60, 0, Precision::F32, 100), 3).network;
+  EXPECT_EQ(photo.tiles.back().n[0], 8);
+  EXPECT_EQ(photo.tiles.back().n[1], 6);
+  EXPECT_EQ(photo.tiles.front().n[1], photo.tiles.front().n[0]);
 }
 
 TEST(AutoSettings, ShortRunsTakeManySmallSteps) {
   const FitConfig quick = image_config_from_settings(auto_settings(512, 512, 3, 10, 0, Precision::F32, 100), 3);
   EXPECT_EQ(quick.batch_size, 2048);
-  EXPECT_GE(quick.train.max_steps, 5000);
   EXPECT_EQ(quick.train.adam.beta2, 0.99);
-  EXPECT_EQ(quick.train.schedule.learning_rate, 0.02);
   EXPECT_EQ(quick.train.schedule.kind, ScheduleKind::Cosine);
+  // The shortest runs lack updates most.
+  const FitConfig shortest = image_config_from_settings(auto_settings(512, 512, 3, 0.1, 0, Precision::F32, 50), 3);
+  EXPECT_EQ(shortest.batch_size, 512);
   // A faster machine sees more samples: larger batches, not ever more steps; wide levels take smaller rates.
   const FitConfig fast = image_config_from_settings(auto_settings(4096, 4096, 3, 600, 0, Precision::F32, 2e4), 3);
   EXPECT_GT(fast.batch_size, 8 * quick.batch_size);
-  EXPECT_GT(fast.network.widths[0], 64);
-  EXPECT_LT(fast.train.schedule.learning_rate, 0.02);
+  EXPECT_LT(fast.train.schedule.learning_rate, quick.train.schedule.learning_rate);
+  EXPECT_GT(fast.network.widths[0], quick.network.widths[0]);
 }
 
-TEST(AutoSettings, StaysWithinATimeBudget) {
+TEST(AutoSettings, TimeLimitsFollowTheTimeAndNotTheSteps) {
   for (const Size& size : {Size{451, 300}, Size{512, 512}, Size{3000, 3000}, Size{8192, 8192}}) {
     for (const double seconds : {20.0, 120.0, 3600.0}) {
       for (const double gflops : {20.0, 150.0, 5000.0}) {
         const Settings settings = auto_settings(size.width, size.height, 3, seconds, 0, Precision::Bf16, gflops);
         const FitConfig config = image_config_from_settings(settings, 3);
-        const double planned = flops_per_step(config) * static_cast<double>(config.train.max_steps) / (gflops * 1e9);
-        EXPECT_LE(planned, 1.001 * seconds) << size.width << " " << seconds << " s " << gflops;
         EXPECT_EQ(config.train.max_seconds, seconds);
+        EXPECT_EQ(config.train.schedule_by, ScheduleBy::Time);
         EXPECT_EQ(config.precision, Precision::Bf16);
+        // Not even a machine ten times as fast as it was measured reaches the limit of steps of a photo.
+        const double worth = seconds * gflops * 1e9 / flops_per_step(config);
+        const double n_visits = worth * static_cast<double>(config.batch_size) / size.width / size.height;
+        EXPECT_GE(static_cast<double>(config.train.max_steps), std::min(10 * worth, worth * 9999 / n_visits))
+            << size.width << " " << seconds << " s " << gflops;
       }
     }
   }
@@ -216,7 +267,14 @@ TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {
   // Both budgets: parameters decide the network, seconds the steps.
   const FitConfig both = image_config_from_settings(auto_settings(3000, 2000, 3, 60, 140000, Precision::F32, 100), 3);
   EXPECT_GT(build_network(both.network).n_params(), 80000);
-  EXPECT_LE(flops_per_step(both) * static_cast<double>(both.train.max_steps), 60 * 100e9);
+}
+
+TEST(AutoSettings, SaysWhatItChoseInOneLine) {
+  const AutoPlan plan = auto_plan(768, 512, 3, 10, 150000, Precision::F32, 100);
+  EXPECT_EQ(plan.reason.find('\n'), std::string::npos);
+  for (const char* part : {"3 levels of", "8x6", "a table of", "seen about", "--params"}) {
+    EXPECT_NE(plan.reason.find(part), std::string::npos) << plan.reason;
+  }
 }
 
 TEST(AutoSettings, RejectsWhatItCannotPlan) {

@@ -23,20 +23,34 @@ std::vector<PresetInfo> image_presets();
 /// picture: auto_settings.
 Settings image_preset(const std::string& name);
 
-/// Settings of the preset "auto": levels, tiles, widths, frequencies, batch, steps and learning rate for a picture.
-///
-/// Grids: with S = max(width, height), the ceil(log2 S) bits of the pixel index are dealt out to the levels, each to
-/// exactly one, the finest level first (layout fine_to_coarse; resolutions are listed coarse to fine, tiles by level);
-/// a level that owns bits k .. k + t - 1 has cells of 2^k x 2^k pixels (resolution size / 2^k along each axis, so cells
-/// are square on any picture) and a tile of at most 2^t experts per axis. So the finest cell is one pixel and every
-/// pixel has its own path of experts (paper.md section 1.6).
+/// What a training sample costs, the unit in which the presets "auto" are told a machine's speed: 6 MACs - 2 MACs of
+/// the first layer in FLOPs, and as many more per layer as the work beside its products takes the time of.
+double training_flops(const NetworkSpec& spec);
+
+/// What the preset "auto" chose.
+struct AutoPlan {
+  Settings settings;
+  std::string reason;  ///< one line: network, order, visits, and what limits the size; "" if there is nothing to say
+};
+
+/// The preset "auto": levels, tiles, widths, frequencies, batch, steps and learning rate for a picture and a budget.
 ///
 /// Budgets, 0 = none given: max_seconds of training on a machine that trains at `gflops` GFLOP/s (0: an estimate for
-/// this machine and precision), counted as batch * (6 MACs - 2 MACs of the first layer) per step; n_params: the widest
-/// network of at most that many parameters. Neither: about 90 s for 512 x 512, growing with the square root of the
-/// pixels. Only a given max_seconds becomes a stopping rule; otherwise the run ends by its steps.
+/// this machine and precision) (training_flops); n_params, which the
+/// network never exceeds. No seconds: about 90 for 512 x 512, growing with the square root of the pixels. No
+/// parameters: 0.14 to 0.7 a pixel. Only a given max_seconds becomes a stopping rule, whose schedule follows the time
+/// (max_steps is then a limit for small pictures); otherwise the run ends by its steps.
+///
+/// Grids: the finest cell is one pixel if time allows about 7 samples for each, else as large as it must be for 8
+/// samples; three levels (more where tiles would exceed 16 x 16 or levels become narrower than 16) nest cells in even
+/// ratios, so that the coarsest tile covers the picture once and every finest cell has its own path of experts. Cells
+/// are square on any picture. Resolutions are listed coarse to fine, tiles by level.
+///
 /// Deterministic for gflops > 0. Error(InvalidArgument) for sizes outside 1..65536, channels outside 1..4, negative or
 /// not finite budgets, or fewer parameters than the narrowest network has.
+AutoPlan auto_plan(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
+                   double gflops);
+/// Its settings alone.
 Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
                        double gflops);
 

@@ -18,10 +18,12 @@ std::vector<PresetInfo> video_presets();
 /// Settings of a fixed preset ("video": Table 2, "Ours"). Errors as image_preset.
 Settings video_preset(const std::string& name);
 
-/// Settings of the preset "auto" for a clip: the rules of auto_settings over three axes. Cells are cubes of 2^k pixels
-/// by 2^k frames; an axis shorter than a level's tile reaches gets only the experts that occur on it, so short clips
-/// have tiles such as 4 x 4 x 1 on their coarse levels and no expert that is never trained. Every pixel of every frame
-/// has its own path of experts. Errors as auto_settings; sizes, frames included, 1..65536.
+/// The preset "auto" for a clip: the rules of auto_plan over three axes, with finest cells of at least two frames a
+/// pixel of their width while there are few samples, and ratios of their own along t. Errors as auto_plan; sizes,
+/// frames included, 1..65536.
+AutoPlan auto_video_plan(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
+                         Precision precision, double gflops);
+/// Its settings alone.
 Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
                              Precision precision, double gflops);
 

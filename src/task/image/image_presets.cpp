@@ -60,9 +60,14 @@ Settings image_preset(const std::string& name) {
   refuse_preset(name, {"toy", "pluto"}, "picture", "auto_settings");
 }
 
+AutoPlan auto_plan(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
+                   double gflops) {
+  return plan_auto({2, {width, height, 1}, n_channels}, max_seconds, n_params, precision, gflops);
+}
+
 Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
                        double gflops) {
-  return plan_auto({2, {width, height, 1}, n_channels}, max_seconds, n_params, precision, gflops);
+  return auto_plan(width, height, n_channels, max_seconds, n_params, precision, gflops).settings;
 }
 
 }  // namespace loe

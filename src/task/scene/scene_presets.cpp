@@ -112,7 +112,7 @@ Settings auto_scene_settings(int64_t n_pixels, bool has_alpha, double max_second
   const double samples = static_cast<double>(config.batch_size) * (2 * rays.n_coarse + rays.n_fine) *
                          (has_alpha ? kKeptOfObject : kKeptOfPhotos);
   const double flops = 6.0 * static_cast<double>(build_model(config).macs_per_sample()) * samples;
-  const double n_steps = rate * seconds * kPlannedShare / flops;
+  const double n_steps = rate * seconds * limit_share(max_seconds) / flops;
   config.train.max_steps = static_cast<int64_t>(std::clamp(std::round(n_steps), double{kMinSteps}, double{kMaxSteps}));
   config.train.max_seconds = max_seconds;
   return config_to_settings(config, "preset auto");

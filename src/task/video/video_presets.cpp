@@ -40,10 +40,15 @@ Settings video_preset(const std::string& name) {
   refuse_preset(name, {"video"}, "video", "auto_video_settings");
 }
 
-Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
-                             Precision precision, double gflops) {
+AutoPlan auto_video_plan(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
+                         Precision precision, double gflops) {
   return plan_auto({3, {shape.width, shape.height, shape.n_frames}, n_channels}, max_seconds, n_params, precision,
                    gflops);
+}
+
+Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
+                             Precision precision, double gflops) {
+  return auto_video_plan(shape, n_channels, max_seconds, n_params, precision, gflops).settings;
 }
 
 }  // namespace loe
