@@ -17,7 +17,7 @@ namespace loe::app {
 namespace {
 
 Rival none(const std::string& reason) {
-  return {"none: " + reason, {}, {}, {}};
+  return {"none: " + reason, {}, {}, {}, {}};
 }
 
 #if defined(LOE_HAS_ONEDNN_PEER) || defined(LOE_HAS_GPU_PEER)
@@ -28,6 +28,7 @@ Rival rival_of(const std::shared_ptr<peer::PeerStep>& peer, Precision precision)
   }
   Rival rival;
   rival.name = peer->name();
+  rival.full_name = [peer] { return peer->name(); };
   rival.prepare = [peer](const SampleSource& source) { peer->prepare(source); };
   rival.mse_gradients = [peer](std::span<const float> params, std::span<float> param_grads) {
     return peer->mse_gradients(params, param_grads);

@@ -16,6 +16,7 @@ struct Rival {
   std::function<void(const SampleSource& source)> prepare;
   std::function<double(std::span<const float> params, std::span<float> param_grads)> mse_gradients;
   std::function<double(const AdamUpdate& update, ParamState& state)> train_step;
+  std::function<std::string()> full_name;  ///< after a step: with its kernels
 };
 
 /// The rival for this device, network and precision: on the CPU oneDNN, on device cuda cuBLAS. Without train_step, and

@@ -77,12 +77,13 @@ class RivalSide {
       agreement_ = compare(ours.executor(), rival_, precision, state_.params, source);
       if (agreement_.agrees) {
         rival_.train_step(update_, state_);
+        rival_.name = rival_.full_name();
         ++update_.t;
       }
     } catch (const Error& error) {
       // A library that declines, or a device without room for both.
       if (error.kind() != ErrorKind::Unsupported && error.kind() != ErrorKind::OutOfMemory) throw;
-      rival_ = Rival{"none: " + std::string(error.what()), {}, {}, {}};
+      rival_ = Rival{"none: " + std::string(error.what()), {}, {}, {}, {}};
     }
     ours.restore_params();
   }

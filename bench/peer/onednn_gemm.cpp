@@ -52,7 +52,9 @@ GemmSet::Gemm GemmSet::create(const Key& key) {
   const bool with_bias = !bias.is_zero();
   const auto desc = with_bias ? dnnl::matmul::desc(a, b, bias, c) : dnnl::matmul::desc(a, b, c);
   Gemm gemm;
-  gemm.matmul = dnnl::matmul(dnnl::matmul::primitive_desc(desc, attr, engine_));
+  const dnnl::matmul::primitive_desc chosen(desc, attr, engine_);
+  kernels_.insert(chosen.impl_info_str());
+  gemm.matmul = dnnl::matmul(chosen);
   gemm.a = dnnl::memory(a, engine_, nullptr);
   gemm.b = dnnl::memory(b, engine_, nullptr);
   gemm.c = dnnl::memory(c, engine_, nullptr);

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <dnnl.hpp>
 #include <map>
+#include <set>
+#include <string>
 #include <tuple>
 
 namespace loe::peer {
@@ -24,6 +26,8 @@ class GemmSet {
   void input_grad(int64_t m, int64_t n_in, int64_t n_out, const void* dz, const void* w, void* dx);
   /// dw [n_out, n_in] (f32) += dz [m, n_out]^T x [m, n_in].
   void weight_grad(int64_t m, int64_t n_in, int64_t n_out, const void* dz, const void* x, float* dw);
+  /// What oneDNN calls the kernels it has chosen so far, as ONEDNN_VERBOSE prints them.
+  const std::set<std::string>& kernels() const { return kernels_; }
 
  private:
   struct Gemm {
@@ -41,6 +45,7 @@ class GemmSet {
   dnnl::stream stream_;
   dnnl::memory::data_type type_;
   std::map<Key, Gemm> gemms_;
+  std::set<std::string> kernels_;
 };
 
 }  // namespace loe::peer

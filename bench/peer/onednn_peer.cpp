@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 #include <type_traits>
 
 #include "loe/base/error.h"
@@ -75,6 +76,7 @@ class Worker {
   }
   double squared_error() const { return squared_error_; }
   const std::vector<float>& param_grads() const { return param_grads_; }
+  const std::set<std::string>& kernels() const { return gemms_.kernels(); }
 
  private:
   const T* weights(int layer, int expert) const {
@@ -198,7 +200,11 @@ class OneDnnPeer : public PeerStep {
   OneDnnPeer(const NetworkSpec& spec, int n_threads) : n_threads_(n_threads) { batch_.spec = spec; }
 
   std::string name() const override {
-    return std::is_same_v<T, float> ? "oneDNN f32 GEMM per expert" : "oneDNN bf16 GEMM per expert";
+    std::string name = std::is_same_v<T, float> ? "oneDNN f32 GEMM per expert" : "oneDNN bf16 GEMM per expert";
+    std::set<std::string> kernels;
+    for (const auto& worker : workers_) kernels.insert(worker->kernels().begin(), worker->kernels().end());
+    for (const std::string& kernel : kernels) name += (kernel == *kernels.begin() ? ", " : " + ") + kernel;
+    return name;
   }
 
   void prepare(const SampleSource& source) override;

@@ -17,6 +17,7 @@ namespace loe::peer {
 class PeerStep {
  public:
   virtual ~PeerStep() = default;
+  /// After a step also which kernels ran, as far as the library says so.
   virtual std::string name() const = 0;
   /// Takes over the samples of `source`.
   virtual void prepare(const SampleSource& source) = 0;

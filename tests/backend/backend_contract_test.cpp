@@ -36,7 +36,7 @@ struct Target {
 /// Runs `check` on the reference, on every instruction set and precision of the CPU, and on the CUDA backend.
 void on_every_target(const std::function<void(const Target&)>& check) {
   check({&reference_backend(), "", Precision::F32});
-  for (const std::string& isa : cpu_backend().isas()) {
+  for (const std::string& isa : test::cpu_isas()) {
     for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
       SCOPED_TRACE(cpu_backend().name() + " " + isa + " " + to_string(precision));
       check({&cpu_backend(), isa, precision});

@@ -214,4 +214,11 @@ class ArraySource final : public SampleSource {
   int64_t n_samples_;
 };
 
+/// The instruction sets of this machine and, where it has no AMX, the model of it, whose bits are the same.
+inline std::vector<std::string> cpu_isas() {
+  std::vector<std::string> isas = cpu_backend().isas();
+  if (std::find(isas.begin(), isas.end(), "amx") == isas.end()) isas.emplace_back("amx-twin");  // cpu::kAmxTwinIsa
+  return isas;
+}
+
 }  // namespace loe::test

@@ -12,7 +12,8 @@ TEST(PeakMeter, RatesArePlausible) {
   for (PeakKind kind : {PeakKind::F32, PeakKind::Bf16}) {
     const double gflops = meter.sample(kind, 0.005);
     EXPECT_GT(gflops, 0.05) << meter.kernel(kind);
-    EXPECT_LT(gflops, 2000) << meter.kernel(kind);
+    // AMX: 1,024 operations a cycle.
+    EXPECT_LT(gflops, meter.kernel(kind).starts_with("AMX") ? 6000 : 2000) << meter.kernel(kind);
     EXPECT_FALSE(meter.kernel(kind).empty());
   }
 }

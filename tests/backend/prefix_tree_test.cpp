@@ -72,7 +72,7 @@ void expect_same_bits(const NetworkSpec& spec, const std::vector<float>& coords)
   const int64_t n_samples = static_cast<int64_t>(coords.size()) / spec.n_dims;
   const std::vector<float> params = random_params(spec, 3);
   const std::vector<float> ones(n_samples, 1.0F);
-  for (const std::string& isa : cpu_backend().isas()) {
+  for (const std::string& isa : test::cpu_isas()) {
     for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
       SCOPED_TRACE(isa + " " + to_string(precision));
       std::vector<float> by_tree(n_samples * spec.n_out(), -7);

@@ -112,7 +112,7 @@ TEST(SineNetwork, LargeArgumentsAgreeWithTheCLibrary) {
   const std::vector<float> params = {1, 0, 1, 0};
   const std::vector<float> features = test::random_floats(600, -1e4, 1e4, 3);
   const std::vector<float> coords(1200, 0.5F);
-  for (const std::string& isa : cpu_backend().isas()) {
+  for (const std::string& isa : test::cpu_isas()) {
     SCOPED_TRACE(isa);
     const auto executor = cpu_backend().compile(spec, {Precision::F32, 2, isa});
     executor->set_params(params);
@@ -129,7 +129,7 @@ TEST(SineNetwork, InfiniteArgumentsMakeANotFiniteLossAndChangeNothing) {
   std::vector<float> params = test::random_params(spec, 1);
   params[spec.bias_offset(0)] = 3e38F;  // finite, omega times it is not
   const test::ArraySource source(test::random_floats(200, 0, 1, 2), test::random_floats(300, 0, 1, 3), 100);
-  for (const std::string& isa : cpu_backend().isas()) {
+  for (const std::string& isa : test::cpu_isas()) {
     for (const Precision precision : {Precision::F32, Precision::Mixed, Precision::Bf16}) {
       SCOPED_TRACE(isa + " " + to_string(precision));
       const auto executor = cpu_backend().compile(spec, {precision, 2, isa});

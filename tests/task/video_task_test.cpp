@@ -328,7 +328,8 @@ TEST(AutoVideo, EveryFramePixelHasItsOwnPathAndNoExpertIsUnused) {
       const double most = std::pow(8, network.widths.size());
       const int longest = axis < 2 ? std::max(size[0], size[1]) : size[2];
       const auto n_paths = std::unique(paths.begin(), paths.end()) - paths.begin();
-      EXPECT_GE(static_cast<double>(n_paths), longest <= most ? size[axis] : 0.5 * std::min<double>(most, size[axis])) << "axis " << axis;
+      EXPECT_GE(static_cast<double>(n_paths), longest <= most ? size[axis] : 0.5 * std::min<double>(most, size[axis]))
+          << "axis " << axis;
     }
   }
 }

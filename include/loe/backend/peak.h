@@ -10,7 +10,7 @@ namespace loe {
 
 enum class PeakKind {
   F32,   ///< fused multiply-adds on f32
-  Bf16,  ///< dot products of bf16 pairs into f32 (vdpbf16ps); F32 on machines without them
+  Bf16,  ///< products of bf16 into f32 (AMX's tdpbf16ps, vdpbf16ps); F32 on machines where that is faster
 };
 
 /// Measures peak arithmetic rates by loops that do nothing but independent multiply-adds in registers.
@@ -29,7 +29,7 @@ class PeakMeter {
   double sample(PeakKind kind, double seconds = 0.03);
   /// What the loop of `kind` uses: "avx512f fma", "avx512_bf16 vdpbf16ps", ...
   const std::string& kernel(PeakKind kind) const;
-  /// False if bf16 dot products are missing, so that PeakKind::Bf16 stands for f32.
+  /// False if bf16 products are missing or slower, so that PeakKind::Bf16 stands for f32.
   bool has_bf16_dot() const { return has_bf16_dot_; }
 
  private:

@@ -5,6 +5,7 @@
 #include "backend/check.h"
 #include "backend/cpu/executor.h"
 #include "backend/cpu/isa/kernels.h"
+#include "backend/cpu/isa/native_tables.h"
 #include "loe/backend/backend.h"
 #include "loe/base/error.h"
 
@@ -35,6 +36,9 @@ class CpuBackend : public Backend {
       if (options.isa.empty() || options.isa == table.isa) {
         return std::make_unique<cpu::CpuExecutor>(spec, options, table);
       }
+    }
+    if (options.isa == cpu::kAmxTwinIsa) {
+      return std::make_unique<cpu::CpuExecutor>(spec, options, cpu::amx_twin_table());
     }
     throw Error(ErrorKind::InvalidArgument, fmt::format("[cpu] instruction set: expected one of {}, got \"{}\"",
                                                         fmt::join(isas(), ", "), options.isa));

@@ -57,12 +57,14 @@ struct CpuExecutor::Workspace {
 };
 
 CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options, const KernelTable& kernels)
-    : plan_(make_plan(spec, options.precision, options.max_group)),
+    : plan_(make_plan(spec, options.precision, options.max_group, kernels.has_long_groups)),
       max_group_(options.max_group),
       kernels_(&kernels),
       pool_(options.n_threads),
-      weights_(plan_, kernels.panel),
+      weights_(plan_, kernels),
       embedding_(spec.input.has_embedding() ? std::make_unique<EmbeddingTable>(plan_, kernels) : nullptr),
+      routes_(plan_),
+      gradients_in_turn_(can_share_gradients()),
       why_not_narrow_(NarrowPlan::why_not(spec, options.precision)) {
   for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_, embedding_.get());
 }
@@ -70,7 +72,7 @@ CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options
 CpuExecutor::~CpuExecutor() = default;
 
 std::vector<KernelInfo> CpuExecutor::kernels() const {
-  const std::string reason = fmt::format("instruction set {}", kernels_->isa);
+  const std::string& reason = kernels_->reason;
   const std::string forward = plan_.forward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
   const std::string backward = plan_.backward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
   std::vector<KernelInfo> list = {
@@ -109,6 +111,7 @@ int64_t CpuExecutor::memory_bytes() const {
   if (inference_ != nullptr) bytes += inference_->n_bytes();
   if (gradients_ != nullptr) bytes += gradients_->n_bytes();
   if (narrow_ != nullptr) bytes += narrow_->n_bytes();
+  bytes += routes_.n_bytes();
   return bytes;
 }
 
@@ -199,13 +202,30 @@ void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
     tile.n = static_cast<int>(std::min<int64_t>(plan_.tile_rows, batch.n_samples - first));
     tile.coords = batch.coords.data() + first * plan_.spec.n_dims;
     tile.features = batch.features.data() + first * plan_.n_features;
+    const KernelScope scope(*kernels_);
     const float* y = workers_[worker].forward(tile);
     std::copy_n(y, int64_t{tile.n} * n_out, outputs.data() + first * n_out);
   });
 }
 
 bool CpuExecutor::uses_chunks() const {
-  return WeightGradients::set_bytes(plan_) <= kMaxChunkSetBytes;
+  return WeightGradients::set_bytes(plan_, *kernels_) <= kMaxChunkSetBytes;
+}
+
+// In chunks a gradient has been used up two layers later, so that two buffers do for all: the toy's rows of a tile of
+// 1,024 samples take 2.1 MB instead of 3.5. Not where a row keeps slopes in them or has several readers.
+bool CpuExecutor::can_share_gradients() const {
+  if (!uses_chunks()) return false;
+  for (int l = 0; l < static_cast<int>(plan_.layers.size()); ++l) {
+    const LayerPlan& layer = plan_.layers[l];
+    if (layer.source != l - 1 || layer.residual >= 0) return false;
+    if (!layer.is_output && (!layer.is_fused || layer.readers.size() > 1)) return false;
+  }
+  return true;
+}
+
+std::size_t CpuExecutor::gradient_place(std::size_t l) const {
+  return gradients_in_turn_ && !plan_.layers[l].is_output ? l % 2 : l;
 }
 
 void CpuExecutor::prepare_training(int n_tiles) {
@@ -240,10 +260,13 @@ void CpuExecutor::prepare_training(int n_tiles) {
     if (!layer.is_output && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
     if (layer.n_features > 0 && plan_.backward_bf16) space->joined16[l].resize(rows * layer.read_stride);
     if (layer.n_features > 0 && !plan_.backward_bf16) space->joined32[l].resize(rows * layer.read_stride);
+    const std::size_t place = gradient_place(l);
+    if (place != l) continue;
+    const int64_t stride = gradients_in_turn_ ? plan_.max_stride : layer.stride;
     if (plan_.backward_bf16 && !layer.is_dot) {
-      space->grad16[l].resize(rows * layer.stride);
+      space->grad16[l].resize(rows * stride);
     } else {
-      space->grad32[l].resize(rows * layer.stride);
+      space->grad32[l].resize(rows * stride);
     }
   }
   space->worker32.resize(pool_.n_threads());
@@ -278,8 +301,8 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
     }
     tile.joined[l].out16 = at16(space.joined16[l], plan_.layers[l].read_stride);
     rows.out16 = at16(space.out16[l], stride);
-    rows.grad32 = at32(space.grad32[l], stride);
-    rows.grad16 = at16(space.grad16[l], stride);
+    rows.grad32 = at32(space.grad32[gradient_place(l)], stride);
+    rows.grad16 = at16(space.grad16[gradient_place(l)], stride);
   }
 }
 
@@ -292,20 +315,31 @@ void CpuExecutor::run_tile(int64_t tile_index, int index, int slot, int w, const
   tile.n = static_cast<int>(task.cuts[tile_index + 1] - first);
   tile.embedding_slot = embedding_ == nullptr ? -1 : slot;
   task.load(first, tile, worker);
-  const float* outputs = worker.forward(tile);
+  LevelGroups* const known = routes_.find(tile_index, tile.coords, tile.n, tile.is_routed);
+  if (known != nullptr) tile.groups = known;
   worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.spec.n_out());
+  const float* outputs = nullptr;
+  {
+    const KernelScope scope(*kernels_);
+    outputs = worker.forward(tile);
+  }
   task.output_grads(tile_index, tile, outputs, worker);
   float* input_grads =
       task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
   if (embedding_ != nullptr) input_grads = embedding_->feature_grads(slot);
-  worker.backward(tile, worker.output_grads.data(), input_grads, after_layer);
+  {
+    const KernelScope scope(*kernels_);
+    worker.backward(tile, worker.output_grads.data(), input_grads, after_layer);
+  }
   if (embedding_ != nullptr) embedding_->finish_tile(slot, tile.n);
 }
 
 std::vector<int64_t> CpuExecutor::cut_samples(int64_t n_samples, std::span<const int64_t> groups) const {
   std::vector<int64_t> cuts = {0};
   if (groups.empty()) {
-    for (int64_t end = plan_.tile_rows; end < n_samples; end += plan_.tile_rows) cuts.push_back(end);
+    constexpr int64_t kTiles = 16;
+    const int64_t rows = std::clamp<int64_t>(n_samples / kTiles, plan_.min_tile_rows, plan_.tile_rows);
+    for (int64_t end = rows; end < n_samples; end += rows) cuts.push_back(end);
   } else {
     for (std::size_t i = 1; i < groups.size(); ++i) {
       if (groups[i] - cuts.back() > plan_.tile_rows) cuts.push_back(groups[i - 1]);
@@ -317,6 +351,7 @@ std::vector<int64_t> CpuExecutor::cut_samples(int64_t n_samples, std::span<const
 
 void CpuExecutor::run_backward(const TileTask& task) {
   if (embedding_ != nullptr) embedding_->clear_gradient(pool_);
+  routes_.begin_batch(task.cuts.back(), task.n_tiles());
   if (uses_chunks()) {
     run_chunks(task);
   } else {
@@ -327,9 +362,10 @@ void CpuExecutor::run_backward(const TileTask& task) {
 void CpuExecutor::run_chunks(const TileTask& task) {
   prepare_training(pool_.n_threads());
   const int64_t n_tiles = task.n_tiles();
-  const int64_t max_chunks = std::clamp<int64_t>(kChunkBytes / WeightGradients::set_bytes(plan_), 1, kMaxChunks);
-  const int64_t chunk_tiles =
-      std::max((kMinChunkSamples + plan_.tile_rows - 1) / plan_.tile_rows, (n_tiles + max_chunks - 1) / max_chunks);
+  const int64_t max_chunks =
+      std::clamp<int64_t>(kChunkBytes / WeightGradients::set_bytes(plan_, *kernels_), 1, kMaxChunks);
+  const int64_t chunk_tiles = std::max((kMinChunkSamples + plan_.min_tile_rows - 1) / plan_.min_tile_rows,
+                                       (n_tiles + max_chunks - 1) / max_chunks);
   const int n_chunks = static_cast<int>(std::max<int64_t>(1, (n_tiles + chunk_tiles - 1) / chunk_tiles));
   gradients_->reserve_sets(n_chunks);
   // One phase, unless the feature gradients of the whole batch would exceed the embedding's room for them.
@@ -353,7 +389,9 @@ void CpuExecutor::run_chunks(const TileTask& task) {
 
 void CpuExecutor::run_super_batches(const TileTask& task) {
   const int64_t n_tiles = task.n_tiles();
-  const int64_t tiles_wanted = std::max<int64_t>(2 * pool_.n_threads(), plan_.super_batch_rows / plan_.tile_rows);
+  // Whole rounds of gradient_tiles(): where rows of different tiles share a rounding must not depend on the threads.
+  const int64_t round = gradient_tiles(plan_);
+  const int64_t tiles_wanted = (std::max<int64_t>(2 * pool_.n_threads(), round) + round - 1) / round * round;
   prepare_training(static_cast<int>(std::clamp<int64_t>(n_tiles, 1, tiles_wanted)));
   if (n_tiles == 0) gradients_->add_tiles(pool_, {}, true);
   for (int64_t start = 0; start < n_tiles; start += training_->n_tiles) {

@@ -2,16 +2,14 @@
 
 #include <algorithm>
 
-#include "backend/cpu/bf16.h"
-
 namespace loe::cpu {
 
-void PackedMatrix::allocate(bool is_bf16, int n_experts, int depth, int n, int panel) {
+void PackedMatrix::allocate(bool is_bf16, int n_experts, int depth, int n, const KernelTable& kernels) {
+  kernels_ = &kernels;
   is_bf16_ = is_bf16;
   n_experts_ = n_experts;
-  depth_ = is_bf16 ? round_up(depth, 2) : depth;
+  depth_ = round_up(depth, is_bf16 ? kernels.panels_bf16.depth_multiple : kernels.panels_f32.depth_multiple);
   n_ = n;
-  panel_ = panel;
   const int64_t size = int64_t{n_experts} * depth_ * n_;
   if (is_bf16) {
     bf16_.resize(size);
@@ -27,8 +25,14 @@ const void* PackedMatrix::expert(int e) const {
 
 void PackedMatrix::pack(int e, const float* source, int64_t k_stride, int64_t j_stride, int n_k, int n_j) {
   const int64_t start = int64_t{e} * depth_ * n_;
-  for (int j0 = 0; j0 < n_j; j0 += panel_) {
-    const int width = std::min(panel_, n_ - j0);
+  if (is_bf16_) {
+    kernels_->pack_bf16(
+        {source, k_stride, j_stride, n_k, n_j, depth_, n_, kernels_->panels_bf16.columns, bf16_.data() + start});
+    return;
+  }
+  const int columns = kernels_->panels_f32.columns;
+  for (int j0 = 0; j0 < n_j; j0 += columns) {
+    const int width = std::min(columns, n_ - j0);
     const int used = std::min(width, n_j - j0);
     // 16 x 16 blocks bound the lines touched on the strided side.
     for (int k0 = 0; k0 < n_k; k0 += 16) {
@@ -37,20 +41,15 @@ void PackedMatrix::pack(int e, const float* source, int64_t k_stride, int64_t j_
         const int c1 = std::min(c0 + 16, used);
         for (int k = k0; k < k1; ++k) {
           const float* from = source + k * k_stride + j0 * j_stride;
-          if (is_bf16_) {
-            bf16* to = bf16_.data() + start + int64_t{j0} * depth_ + int64_t{k / 2} * 2 * width + k % 2;
-            for (int c = c0; c < c1; ++c) to[2 * c] = round_to_bf16(from[c * j_stride]);
-          } else {
-            float* to = f32_.data() + start + int64_t{j0} * depth_ + int64_t{k} * width;
-            for (int c = c0; c < c1; ++c) to[c] = from[c * j_stride];
-          }
+          float* to = f32_.data() + start + int64_t{j0} * depth_ + int64_t{k} * width;
+          for (int c = c0; c < c1; ++c) to[c] = from[c * j_stride];
         }
       }
     }
   }
 }
 
-PackedWeights::PackedWeights(const NetworkPlan& plan, int panel)
+PackedWeights::PackedWeights(const NetworkPlan& plan, const KernelTable& kernels)
     : plan_(&plan),
       forward_(plan.layers.size()),
       backward_(plan.layers.size()),
@@ -63,10 +62,10 @@ PackedWeights::PackedWeights(const NetworkPlan& plan, int panel)
       dot_[l].resize(int64_t{layer.n_experts} * layer.n_out * layer.n_in);
       continue;
     }
-    forward_[l].allocate(plan.forward_bf16, layer.n_experts, layer.n_in, layer.n_padded, panel);
+    forward_[l].allocate(plan.forward_bf16, layer.n_experts, layer.n_in, layer.n_padded, kernels);
     if (layer.n_grad_columns > 0) {
       backward_[l].allocate(plan.backward_bf16, layer.n_experts, layer.n_out, round_up(layer.n_grad_columns, kPadding),
-                            panel);
+                            kernels);
     }
   }
 }

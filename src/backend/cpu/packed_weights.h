@@ -9,12 +9,11 @@
 
 namespace loe::cpu {
 
-/// One matrix per expert in panels of `panel` columns: [panel][depth][column], or in bf16 [panel][depth /
-/// 2][column][2]. Padding columns and a padding depth are zero.
+/// One matrix per expert as a PanelLayout says. Padding columns and a padding depth are zero.
 class PackedMatrix {
  public:
-  void allocate(bool is_bf16, int n_experts, int depth, int n, int panel);
-  /// Packs expert `e` from element (k, j) = source[k * k_stride + j * j_stride], k < n_k, j < n_j.
+  void allocate(bool is_bf16, int n_experts, int depth, int n, const KernelTable& kernels);
+  /// Packs expert `e` from element (k, j) = source[k * k_stride + j * j_stride], k < n_k, j < n_j; one stride is 1.
   void pack(int e, const float* source, int64_t k_stride, int64_t j_stride, int n_k, int n_j);
   const void* expert(int e) const;
   int64_t n_bytes() const { return f32_.n_bytes() + bf16_.n_bytes(); }
@@ -25,14 +24,14 @@ class PackedMatrix {
   int n_experts_ = 0;
   int depth_ = 0;
   int n_ = 0;
-  int panel_ = 0;
+  const KernelTable* kernels_ = nullptr;
   AlignedBuffer<float> f32_;
   AlignedBuffer<bf16> bf16_;
 };
 
 class PackedWeights {
  public:
-  PackedWeights(const NetworkPlan& plan, int panel);
+  PackedWeights(const NetworkPlan& plan, const KernelTable& kernels);
 
   /// Repacks expert e of a layer, or its bias, from the flat parameters. Distinct (layer, e): thread-safe.
   void pack_expert(int layer, int e, const float* params);

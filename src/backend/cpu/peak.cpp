@@ -68,6 +68,7 @@ HWY_AFTER_NAMESPACE();
 #include <chrono>
 #include <cmath>
 
+#include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/peak_bf16.h"
 #include "loe/backend/peak.h"
 
@@ -104,10 +105,16 @@ PeakMeter::PeakMeter(int n_threads) : pool_(n_threads) {
   }
 #endif
   bf16_ = f32_;
-  has_bf16_dot_ = cpu::has_bf16_dot_loop();
-  if (has_bf16_dot_) {
-    bf16_ = {"AVX512-BF16 vdpbf16ps", cpu::bf16_dot_loop, cpu::kBf16FlopsPerRound, 0};
+  if (cpu::kernel_tables().front().isa == "amx") {
+    bf16_ = {"AMX tdpbf16ps", cpu::amx_dot_loop, cpu::kAmxFlopsPerRound, 0};
     time_loop(bf16_);
+    has_bf16_dot_ = true;
+  } else if (cpu::has_bf16_dot_loop()) {
+    // On Intel slower than f32.
+    Loop dot{"AVX512-BF16 vdpbf16ps", cpu::bf16_dot_loop, cpu::kBf16FlopsPerRound, 0};
+    time_loop(dot);
+    has_bf16_dot_ = dot.flops_per_round / dot.seconds_per_round > f32_.flops_per_round / f32_.seconds_per_round;
+    if (has_bf16_dot_) bf16_ = dot;
   }
 }
 

@@ -1,4 +1,4 @@
-// The bf16 half of the peak measurement: one instruction that Highway 1.0.3 does not know.
+// The bf16 half of the peak measurement: instructions that Highway 1.0.3 does not know.
 #pragma once
 
 namespace loe::cpu {
@@ -12,5 +12,11 @@ float bf16_dot_loop(long n_rounds);
 
 /// 12 independent chains of 16 lanes, a pair of products and sums each.
 inline constexpr double kBf16FlopsPerRound = 12.0 * 16 * 4;
+
+/// n_rounds times kAmxFlopsPerRound operations of tdpbf16ps; call only if kernel_tables() has "amx".
+float amx_dot_loop(long n_rounds);
+
+/// Four tiles of 16 x 16 sums, 32 products each.
+inline constexpr double kAmxFlopsPerRound = 4.0 * 16 * 16 * 32 * 2;
 
 }  // namespace loe::cpu

@@ -1,6 +1,7 @@
 // How the CPU backend lays a network out in memory: padded widths, strides, tile size, operand types.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -56,7 +57,8 @@ struct NetworkPlan {
   int input_width = 0;
   int64_t input_stride = 0;
   std::vector<LayerPlan> layers;
-  int tile_rows = 256;              ///< samples that run through all layers together
+  int tile_rows = 256;              ///< samples that run through all layers together, at most
+  int min_tile_rows = 256;          ///< of a small batch, so that it feeds several threads: see cut_samples
   int64_t super_batch_rows = 8192;  ///< samples between two passes over all weight gradients, where those are large
   int64_t max_stride = 0;
   int n_slots = 2;  ///< buffers of rows that hold every layer's as long as it is read
@@ -64,12 +66,14 @@ struct NetworkPlan {
   int64_t n_params = 0;
 };
 
+/// Tiles between two passes over all weight gradients.
+inline int64_t gradient_tiles(const NetworkPlan& plan) {
+  return std::max<int64_t>(1, plan.super_batch_rows / plan.tile_rows);
+}
+
 /// The plan of a validated spec.
 /// max_group: see ExecutorOptions; a tile holds at least that many samples.
-NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group);
-
-inline int round_up(int value, int multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
+/// has_long_groups: KernelTable::has_long_groups of the table that runs it.
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group, bool has_long_groups);
 
 }  // namespace loe::cpu

@@ -12,6 +12,15 @@ namespace {
 // 256 KB, a quarter of L2.
 constexpr int kBlendRows = 64;
 
+// Elements of the longest row of a product, its segments behind each other.
+int64_t max_depth(const NetworkPlan& plan) {
+  int64_t depth = 0;
+  for (const LayerPlan& layer : plan.layers) {
+    depth = std::max(depth, int64_t{layer.n_blended} * (std::max(layer.n_in, layer.n_out) + 1));
+  }
+  return depth;
+}
+
 int max_blended_depth(const NetworkPlan& plan) {
   int size = 0;
   for (const LayerPlan& layer : plan.layers) {
@@ -37,6 +46,12 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
   const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
   scaled32_.resize(scaled);
   if (plan.backward_bf16) scaled16_.resize(scaled);
+  if (plan.backward_bf16) products_.resize(kernels.scratch_bytes(max_depth(plan)));
+  needs_ones_.resize(plan.layers.size() + 1);
+  for (std::size_t l = 0; l < plan.layers.size(); ++l) {
+    const LayerPlan& layer = plan.layers[l];
+    if (layer.n_features == 0 && reads_ones(static_cast<int>(l))) needs_ones_[layer.source + 1] = 1;
+  }
   gradient_sums_.resize(plan.layers.size());
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     if (plan.layers[l].readers.size() > 1) gradient_sums_[l].resize(plan.tile_rows * plan.max_stride);
@@ -46,9 +61,16 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
 int64_t TileWorker::n_bytes() const {
   int64_t sums = 0;
   for (const auto& buffer : gradient_sums_) sums += buffer.n_bytes();
-  return sums + scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + tree_.n_bytes() +
+  return sums + scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + products_.n_bytes() + tree_.n_bytes() +
          static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity() + signal_.capacity()) *
                               sizeof(float));
+}
+
+// Weight gradients of full tiles bring their own ones; the line behind the rows is not touched then.
+bool TileWorker::reads_ones(int l) const {
+  const LayerPlan& layer = plan_->layers[l];
+  const bool has_own = plan_->backward_bf16 && kernels_->grad_order_bf16 == GradOrder::ByOutput;
+  return layer.is_dot || !has_own || layer.n_in % kPadding != 0;
 }
 
 void TileWorker::set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width) {
@@ -77,7 +99,7 @@ void TileWorker::encode(Tile& tile) {
     }
     if (tile.input.out16 != nullptr) kernels_->to_bf16(row, width, tile.input.out16 + i * plan_->input_stride);
   }
-  set_ones(tile, tile.input, plan_->input_stride, width);
+  if (needs_ones_[0] != 0) set_ones(tile, tile.input, plan_->input_stride, width);
 }
 
 void TileWorker::join_features(Tile& tile, int l) {
@@ -99,7 +121,7 @@ void TileWorker::join_features(Tile& tile, int l) {
       }
     }
   }
-  set_ones(tile, to, layer.read_stride, layer.n_in);
+  if (reads_ones(l)) set_ones(tile, to, layer.read_stride, layer.n_in);
 }
 
 const LayerRows& TileWorker::reads(const NetworkPlan& plan, const Tile& tile, int l) {
@@ -110,7 +132,7 @@ const LayerRows& TileWorker::reads(const NetworkPlan& plan, const Tile& tile, in
 const float* TileWorker::forward(Tile& tile) {
   const NetworkSpec& spec = plan_->spec;
   if (!tile.is_training && PrefixTree::fits(*plan_)) return forward_tree(tile);
-  for (std::size_t l = 0; l < spec.layers.size(); ++l) {
+  for (std::size_t l = 0; l < spec.layers.size() && !tile.is_routed; ++l) {
     tile.groups[l].build(spec.layers[l], spec.n_dims, plan_->layers[l].n_blended, tile.coords, tile.n, routing_);
   }
   encode(tile);
@@ -164,6 +186,7 @@ void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16
     const void* packs[1 << kMaxDims];
     GemmArgs call = args;
     call.b = packs;
+    call.scratch = products_.data();
     if (layer.n_blended == 1 && i + 1 < groups.groups().size()) call.next_b = pack(groups.groups()[i + 1].index);
     if (layer.n_blended == 1) {
       packs[0] = pack(group.index);
@@ -214,7 +237,7 @@ void TileWorker::forward_hidden(Tile& tile, int l) {
     args.c32 = to.out32;
     args.c16 = to.out16;
     run_groups(tile, l, args, plan_->forward_bf16, true);
-    set_ones(tile, to, layer.stride, layer.n_out);
+    if (needs_ones_[l + 1] != 0) set_ones(tile, to, layer.stride, layer.n_out);
     return;
   }
   args.c32 = !layer.is_output && to.out32 != nullptr ? to.out32 : scratch_.data();
@@ -257,7 +280,7 @@ void TileWorker::activate_rows(Tile& tile, int l, float* sums) {
                  keeps_slopes ? row_of(to.grad16, i) : nullptr);
     if (layer.is_output) std::copy_n(row, layer.n_out, outputs_.data() + int64_t{i} * n_out + layer.output_column);
   }
-  if (!layer.is_output) set_ones(tile, to, layer.stride, layer.n_out);
+  if (needs_ones_[l + 1] != 0) set_ones(tile, to, layer.stride, layer.n_out);
 }
 
 void TileWorker::forward_dot(Tile& tile, int l) {

@@ -1,6 +1,7 @@
 // One tile of samples on its way through the whole network, forward and back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -36,6 +37,7 @@ struct Tile {
   std::vector<LayerRows> layers;
   std::vector<LayerRows> joined;  ///< [n_layers]: what a layer with features reads; empty rows for the others
   LevelGroups* groups = nullptr;  ///< [n_layers]
+  bool is_routed = false;         ///< groups are there already
 };
 
 /// Per-worker scratch and the forward and backward passes over a tile. Not thread-safe.
@@ -45,7 +47,8 @@ class TileWorker {
   TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights,
              EmbeddingTable* embedding);
 
-  /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call).
+  /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call). Inside a
+  /// KernelScope, as backward.
   const float* forward(Tile& tile);
   /// The rows that a layer reads.
   static const LayerRows& reads(const NetworkPlan& plan, const Tile& tile, int layer);
@@ -99,6 +102,9 @@ class TileWorker {
   void backward_dot(const Tile& tile, int layer, float* dx);
   /// grad(layer) = dx * phi'(layer), rounding to the stored type.
   void through_activation(Tile& tile, int layer, const float* dx);
+  /// True if the layer's weight gradient takes its bias gradient from ones behind the rows it reads, or if their
+  /// padding has to be finite.
+  bool reads_ones(int layer) const;
   /// Ones behind the `width` values of each row: for the bias gradient, and as the padding of an odd width in bf16.
   void set_ones(const Tile& tile, const LayerRows& rows, int64_t stride, int width);
 
@@ -116,6 +122,8 @@ class TileWorker {
   std::vector<AlignedBuffer<float>> gradient_sums_;
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
   AlignedBuffer<bf16> scaled16_;
+  AlignedBuffer<std::byte> products_;  ///< KernelTable::scratch_bytes
+  std::vector<uint8_t> needs_ones_;    ///< [1 + layer]: of its rows, first those of the input
   std::vector<int> routing_;
   PrefixTree tree_;
 };

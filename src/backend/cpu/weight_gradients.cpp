@@ -15,10 +15,13 @@ constexpr int kTaskColumns = 256;
 // MB L2: 192 rows of a 256 x 256 layer in f32 overflow it (70 GF), 96 do not (see docs/performance.md).
 constexpr int64_t kBlockBytes = int64_t{192} << 10;
 
-int rows_per_block(const NetworkPlan& plan, const LayerPlan& layer, int n_columns) {
+int rows_per_block(const NetworkPlan& plan, const LayerPlan& layer, int n_columns, int multiple) {
   const int64_t row_bytes = (int64_t{layer.n_in} + 1 + n_columns) * (plan.backward_bf16 ? 2 : 4);
-  return static_cast<int>(std::clamp<int64_t>(kBlockBytes / row_bytes, 32, kGradRows)) & ~1;
+  return static_cast<int>(std::clamp<int64_t>(kBlockBytes / row_bytes, 32, kGradRows)) / multiple * multiple;
 }
+
+// Rows that share a dot product where the instruction set multiplies pairs.
+constexpr int kPair = 2;
 
 template <class T>
 void prefetch(const T* row, int n) {
@@ -44,34 +47,44 @@ struct WeightGradients::Scratch {
   RowBlock blocks[2];
   int filling = 0;
   int block_rows = kGradRows;
-  bool prefetches = true;  ///< rows come from L3; within a chunk they are in L2 already
-  float* d = nullptr;      ///< where the sums of the running task start
-  AlignedBuffer<bf16> x_pairs;
-  AlignedBuffer<bf16> z_pairs;
+  bool prefetches = true;      ///< rows come from L3; within a chunk they are in L2 already
+  float* d = nullptr;          ///< the sums of the running task's expert
+  AlignedBuffer<bf16> packed;  ///< GradRowsArgs::scratch
 };
 
 namespace {
 
-int64_t expert_size(const LayerPlan& layer) {
-  return layer.is_dot ? int64_t{layer.n_out} * (layer.n_in + 1) : int64_t{layer.n_in + 1} * layer.n_padded;
+GradOrder order_of(const NetworkPlan& plan, const KernelTable& kernels) {
+  return plan.backward_bf16 ? kernels.grad_order_bf16 : GradOrder::ByInput;
+}
+
+int64_t expert_size(const LayerPlan& layer, GradOrder order) {
+  if (layer.is_dot) return int64_t{layer.n_out} * (layer.n_in + 1);
+  return int64_t{order == GradOrder::ByInput ? layer.n_in + 1 : round_up(layer.n_in + 1, kPadding)} * layer.n_padded;
 }
 
 }  // namespace
 
-int64_t WeightGradients::set_bytes(const NetworkPlan& plan) {
+int64_t WeightGradients::set_bytes(const NetworkPlan& plan, const KernelTable& kernels) {
   int64_t size = 0;
-  for (const LayerPlan& layer : plan.layers) size += layer.n_experts * expert_size(layer);
+  for (const LayerPlan& layer : plan.layers) size += layer.n_experts * expert_size(layer, order_of(plan, kernels));
   return size * static_cast<int64_t>(sizeof(float));
 }
 
 WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& kernels, int n_workers)
-    : plan_(&plan), kernels_(&kernels), layer_tasks_(plan.layers.size()), scratch_(n_workers), row_major_(n_workers) {
+    : plan_(&plan),
+      kernels_(&kernels),
+      order_(order_of(plan, kernels)),
+      row_multiple_(plan.backward_bf16 ? kernels.grad_row_multiple : 1),
+      layer_tasks_(plan.layers.size()),
+      scratch_(n_workers),
+      row_major_(n_workers) {
   int64_t max_expert = 0;
   int max_in = 0;
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
     const LayerPlan& layer = plan.layers[l];
     layer_offset_.push_back(set_size_);
-    set_size_ += layer.n_experts * expert_size(layer);
+    set_size_ += layer.n_experts * expert_size(layer, order_);
     max_expert = std::max(max_expert, int64_t{layer.n_out} * layer.n_in);
     max_in = std::max(max_in, layer.n_in);
     const int step = layer.is_dot ? layer.n_padded : layer.n_in > kTaskColumns ? kTaskColumns / 2 : kTaskColumns;
@@ -88,10 +101,7 @@ WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& ker
   };
   std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) { return weight(a) > weight(b); });
   for (Scratch& scratch : scratch_) {
-    if (plan.backward_bf16) {
-      scratch.x_pairs.resize(int64_t{kGradRows} * (max_in + 1));
-      scratch.z_pairs.resize(int64_t{kGradRows} * kTaskColumns);
-    }
+    if (plan.backward_bf16) scratch.packed.resize(grad_scratch_size(max_in, kTaskColumns));
     for (RowBlock& rows : scratch.blocks) {
       rows.scaled32.resize(plan.backward_bf16 ? 0 : int64_t{kGradRows} * kTaskColumns);
       rows.scaled16.resize(plan.backward_bf16 ? int64_t{kGradRows} * kTaskColumns : 0);
@@ -109,26 +119,32 @@ void WeightGradients::reserve_sets(int n_sets) {
 }
 
 int64_t WeightGradients::block_offset(int l, int e) const {
-  return layer_offset_[l] + e * expert_size(plan_->layers[l]);
+  return layer_offset_[l] + e * expert_size(plan_->layers[l], order_);
 }
 
 void WeightGradients::add_tiles(ThreadPool& pool, std::span<const Tile> tiles, bool is_first) {
   pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t index, int worker) {
     const Task& task = tasks_[index];
-    const LayerPlan& layer = plan_->layers[task.layer];
-    if (is_first) {
-      float* d = sets_[0].data() + block_offset(task.layer, task.expert);
-      if (layer.is_dot) {
-        std::fill_n(d, expert_size(layer), 0.0F);
-      } else {
-        for (int k = 0; k <= layer.n_in; ++k) {
-          std::fill_n(d + int64_t{k} * layer.n_padded + task.column, task.n_columns, 0.0F);
-        }
-      }
-    }
+    if (is_first) clear_task(task);
+    const KernelScope scope(*kernels_);
     scratch_[worker].prefetches = true;
     run_task(0, task, tiles, worker);
   });
+}
+
+void WeightGradients::clear_task(const Task& task) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  float* const d = sets_[0].data() + block_offset(task.layer, task.expert);
+  const int64_t size = expert_size(layer, order_);
+  if (layer.is_dot) {
+    std::fill_n(d, size, 0.0F);
+  } else if (order_ == GradOrder::ByOutput) {
+    std::fill_n(d + size / layer.n_padded * task.column, size / layer.n_padded * task.n_columns, 0.0F);
+  } else {
+    for (int k = 0; k <= layer.n_in; ++k) {
+      std::fill_n(d + int64_t{k} * layer.n_padded + task.column, task.n_columns, 0.0F);
+    }
+  }
 }
 
 void WeightGradients::clear(int set) {
@@ -152,30 +168,63 @@ void WeightGradients::reduce(ThreadPool& pool, int n_sets) {
 
 void WeightGradients::run_task(int set, const Task& task, std::span<const Tile> tiles, int worker) {
   const LayerPlan& layer = plan_->layers[task.layer];
-  float* const d = sets_[set].data() + block_offset(task.layer, task.expert) + task.column;
+  float* const d = sets_[set].data() + block_offset(task.layer, task.expert);
   if (layer.is_dot) {
     run_dot_task(task, tiles, d);
     return;
   }
   Scratch& scratch = scratch_[worker];
   scratch.d = d;
-  scratch.block_rows = rows_per_block(*plan_, layer, task.n_columns);
-  for (const Tile& tile : tiles) {
-    const LevelGroups& groups = tile.groups[task.layer];
-    if (layer.n_blended == 1) {
-      const Group* group = groups.find(task.expert);
-      if (group != nullptr) add_group(task, tile, *group, -1, scratch);
-      continue;
-    }
-    for (const Group& group : groups.groups()) {
-      const std::vector<int>& experts = layer.blends[group.index];
-      for (int node = 0; node < layer.n_blended; ++node) {
-        if (experts[node] == task.expert) add_group(task, tile, group, node, scratch);
-      }
-    }
+  scratch.block_rows = rows_per_block(*plan_, layer, task.n_columns, row_multiple_);
+  const int64_t round = gradient_tiles(*plan_);
+  for (std::size_t t = 0; t < tiles.size(); ++t) {
+    add_tile(task, tiles[t], scratch);
+    if (static_cast<int64_t>(t + 1) % round == 0) fill_up(task, scratch);
   }
+  fill_up(task, scratch);
   multiply(task, scratch, scratch.blocks[1 - scratch.filling]);
   multiply(task, scratch, scratch.blocks[scratch.filling]);
+}
+
+void WeightGradients::add_tile(const Task& task, const Tile& tile, Scratch& scratch) {
+  const LayerPlan& layer = plan_->layers[task.layer];
+  const LevelGroups& groups = tile.groups[task.layer];
+  if (layer.n_blended == 1) {
+    const Group* group = groups.find(task.expert);
+    if (group != nullptr) add_group(task, tile, *group, -1, scratch);
+    return;
+  }
+  for (const Group& group : groups.groups()) {
+    const std::vector<int>& experts = layer.blends[group.index];
+    for (int node = 0; node < layer.n_blended; ++node) {
+      if (experts[node] == task.expert) add_group(task, tile, group, node, scratch);
+    }
+  }
+}
+
+// Rows that share a rounding never span two rounds of tiles: where a batch is cut for the threads must not decide which
+// they are.
+void WeightGradients::fill_up(const Task& task, Scratch& scratch) {
+  while (scratch.blocks[scratch.filling].n % row_multiple_ != 0) {
+    RowBlock& block = scratch.blocks[scratch.filling];
+    block.x16[block.n] = zero_row_.data();
+    block.z16[block.n] = zero_row_.data();
+    if (++block.n == scratch.block_rows) next_block(task, scratch);
+  }
+}
+
+void WeightGradients::add_rows(const Task& task, Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch) {
+  for (int done = 0; done < n_rows;) {
+    RowBlock& block = scratch.blocks[scratch.filling];
+    const int count = std::min(n_rows - done, scratch.block_rows - block.n);
+    for (int i = 0; i < count; ++i) {
+      block.x16[block.n + i] = x.values + rows[done + i] * x.stride;
+      block.z16[block.n + i] = z.values + rows[done + i] * z.stride;
+    }
+    done += count;
+    block.n += count;
+    if (block.n == scratch.block_rows) next_block(task, scratch);
+  }
 }
 
 void WeightGradients::add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch) {
@@ -186,6 +235,11 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
   const int64_t x_stride = layer.read_stride;
   const uint16_t* rows = groups.rows(group);
   const int n_rows = group.end - group.begin;
+  if (plan_->backward_bf16 && node < 0 && !scratch.prefetches) {
+    add_rows(task, {from.out16, x_stride}, {to.grad16 + task.column, layer.stride}, rows, n_rows, scratch);
+    if (row_multiple_ == kPair) fill_up(task, scratch);
+    return;
+  }
   for (int i = 0; i < n_rows; ++i) {
     const int row = rows[i];
     RowBlock& block = scratch.blocks[scratch.filling];
@@ -218,13 +272,8 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
     }
     if (++block.n == scratch.block_rows) next_block(task, scratch);
   }
-  // Pairs never span two groups: where a batch is cut must not decide which rows share a dot product.
-  if (plan_->backward_bf16 && n_rows % 2 == 1) {
-    RowBlock& block = scratch.blocks[scratch.filling];
-    block.x16[block.n] = zero_row_.data();
-    block.z16[block.n] = zero_row_.data();
-    if (++block.n == scratch.block_rows) next_block(task, scratch);
-  }
+  // Pairs end with their group, as they always have: it costs a row. A tile's depth of rows may span groups.
+  if (row_multiple_ == kPair) fill_up(task, scratch);
 }
 
 void WeightGradients::next_block(const Task& task, Scratch& scratch) {
@@ -238,15 +287,12 @@ void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& row
   rows.n = 0;
   if (n == 0) return;
   float* const d = scratch.d;
-  const int m = layer.n_in + 1;
   if (!plan_->backward_bf16) {
-    kernels_->grad_f32({rows.x32, rows.z32, n, m, task.n_columns, d, layer.n_padded});
+    kernels_->grad_f32({rows.x32, rows.z32, n, layer.n_in + 1, task.n_columns, d + task.column, layer.n_padded});
     return;
   }
-  kernels_->pack_pairs(rows.x16, n, m, scratch.x_pairs.data(), 2 * m);
-  kernels_->pack_pairs(rows.z16, n, task.n_columns, scratch.z_pairs.data(), 2 * task.n_columns);
-  kernels_->grad_bf16({scratch.x_pairs.data(), 2 * m, scratch.z_pairs.data(), 2 * task.n_columns, n / 2, m,
-                       task.n_columns, d, layer.n_padded});
+  kernels_->grad_bf16(
+      {rows.x16, rows.z16, n, layer.n_in, task.column, task.n_columns, layer.n_padded, d, scratch.packed.data()});
 }
 
 void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles, float* d) {
@@ -291,17 +337,31 @@ void WeightGradients::expert_gradient(int l, int e, float* out) const {
     }
     return;
   }
-  kernels_->transpose(d, layer.n_padded, layer.n_in, layer.n_out, out, layer.n_in);
+  if (order_ == GradOrder::ByInput) {
+    kernels_->transpose(d, layer.n_padded, layer.n_in, layer.n_out, out, layer.n_in);
+    return;
+  }
+  const int64_t stride = expert_size(layer, order_) / layer.n_padded;
+  for (int o = 0; o < layer.n_out; ++o) {
+    const float* row = d + o * stride;
+    float* to = out + int64_t{o} * layer.n_in;
+    int k = 0;
+    for (; k + 4 <= layer.n_in; k += 4) std::copy_n(row + grad_place(k, layer.n_in), 4, to + k);
+    for (; k < layer.n_in; ++k) to[k] = row[grad_place(k, layer.n_in)];
+  }
+}
+
+float WeightGradients::bias_of(const float* d, const LayerPlan& layer, int o) const {
+  if (layer.is_dot) return d[int64_t{o} * (layer.n_in + 1) + layer.n_in];
+  if (order_ == GradOrder::ByInput) return d[int64_t{layer.n_in} * layer.n_padded + o];
+  return d[expert_size(layer, order_) / layer.n_padded * o + grad_place(layer.n_in, layer.n_in)];
 }
 
 void WeightGradients::bias_gradient(int l, float* out) const {
   const LayerPlan& layer = plan_->layers[l];
   for (int o = 0; o < layer.n_biases; ++o) {
     double sum = 0;
-    for (int e = 0; e < layer.n_experts; ++e) {
-      const float* d = sets_[0].data() + block_offset(l, e);
-      sum += layer.is_dot ? d[int64_t{o} * (layer.n_in + 1) + layer.n_in] : d[int64_t{layer.n_in} * layer.n_padded + o];
-    }
+    for (int e = 0; e < layer.n_experts; ++e) sum += bias_of(sets_[0].data() + block_offset(l, e), layer, o);
     out[o] = static_cast<float>(sum);
   }
 }
@@ -351,7 +411,7 @@ int64_t WeightGradients::n_bytes() const {
   for (const auto& set : sets_) bytes += set.n_bytes();
   for (const auto& buffer : row_major_) bytes += buffer.n_bytes();
   for (const Scratch& scratch : scratch_) {
-    bytes += scratch.x_pairs.n_bytes() + scratch.z_pairs.n_bytes();
+    bytes += scratch.packed.n_bytes();
     for (const RowBlock& rows : scratch.blocks) bytes += rows.scaled32.n_bytes() + rows.scaled16.n_bytes();
   }
   return bytes;

@@ -28,7 +28,7 @@ class WeightGradients {
   ~WeightGradients();
 
   /// Bytes of one set of sums.
-  static int64_t set_bytes(const NetworkPlan& plan);
+  static int64_t set_bytes(const NetworkPlan& plan, const KernelTable& kernels);
   /// Makes room for that many sets (at least 1).
   void reserve_sets(int n_sets);
 
@@ -56,22 +56,35 @@ class WeightGradients {
   struct Scratch;
 
   void run_task(int set, const Task& task, std::span<const Tile> tiles, int worker);
+  void clear_task(const Task& task);
+  void add_tile(const Task& task, const Tile& tile, Scratch& scratch);
+  /// Rows of zeros up to a multiple of row_multiple_.
+  void fill_up(const Task& task, Scratch& scratch);
   void run_dot_task(const Task& task, std::span<const Tile> tiles, float* d);
+  struct Rows {
+    const bf16* values;
+    int64_t stride;
+  };
+  /// Rows of a group in bf16 that need no scaling and are near.
+  void add_rows(const Task& task, Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch);
   void add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch);
   void next_block(const Task& task, Scratch& scratch);
   void multiply(const Task& task, Scratch& scratch, RowBlock& rows);
   /// Gradient of one expert in parameter order [n_out, n_in], into `out`.
   void expert_gradient(int layer, int expert, float* out) const;
   void bias_gradient(int layer, float* out) const;
+  /// Bias gradient of output o in an expert's sums.
+  float bias_of(const float* d, const LayerPlan& layer, int o) const;
   /// Start of an expert's block in a set.
   int64_t block_offset(int layer, int expert) const;
 
   const NetworkPlan* plan_;
   const KernelTable* kernels_;
+  GradOrder order_;                             ///< of layers that are not dot layers
+  int row_multiple_;                            ///< rows that are added at once: 1 in f32
   std::vector<Task> tasks_;                     ///< largest first
   std::vector<std::vector<Task>> layer_tasks_;  ///< the same by layer
-  /// Per layer: [expert][n_in + 1][n_padded], transposed, the last row the bias gradient; dot layers
-  /// [expert][n_out][n_in + 1].
+  /// Per layer: an expert after the other, each as order_ says; dot layers [expert][n_out][n_in + 1].
   std::vector<int64_t> layer_offset_;
   int64_t set_size_ = 0;
   std::vector<AlignedBuffer<float>> sets_;

@@ -90,6 +90,30 @@ class PanelPrefetch {
   BlockPrefetch block_;
 };
 
+/// Sums over rows in pairs: X packed [pair][m][2], Z packed [pair][n][2] (see pack_pairs).
+struct GradPairsArgs {
+  const bf16* x = nullptr;
+  int64_t x_stride = 0;  ///< elements between pairs
+  const bf16* z = nullptr;
+  int64_t z_stride = 0;
+  int n_pairs = 0;
+  int m = 0;
+  int n = 0;
+  float* d = nullptr;
+  int64_t d_stride = 0;
+};
+
+/// KernelTable::grad_bf16 by pairs of rows. pack: out[(r / 2)][i][r % 2] = rows[r][i] for i < n.
+template <class Pack, class Grad>
+void grad_rows(const GradRowsArgs& g, Pack pack, Grad grad) {
+  const int m = g.n_in + 1;
+  bf16* const x = g.scratch;
+  bf16* const z = x + int64_t{g.n_rows} * round_up(m, 2 * kPadding);
+  pack(g.x, g.n_rows, m, x, 2 * m);
+  pack(g.z, g.n_rows, g.n, z, 2 * g.n);
+  grad({x, 2 * m, z, 2 * g.n, g.n_rows / 2, m, g.n, g.d + g.column, g.n_padded});
+}
+
 template <class T>
 using GemmBlock = void (*)(const GemmArgs&, const T* const* a_row, const int64_t* c_row, int64_t panel_offset,
                            int column, BlockPrefetch* prefetch);

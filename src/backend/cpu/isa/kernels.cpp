@@ -10,6 +10,7 @@
 // SSSE3 alone (2006 to 2008) is served by the portable table.
 #define HWY_DISABLED_TARGETS (HWY_SSSE3)
 #include "backend/cpu/isa/blocking.h"
+#include "backend/cpu/isa/native_tables.h"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 // After highway.h: compiled once per target like the files below.
@@ -23,6 +24,8 @@
 #include "backend/cpu/isa/vector-inl.h"
 // Needs those before it.
 #include "backend/cpu/isa/narrow-inl.h"
+// After vector-inl.h.
+#include "backend/cpu/isa/pack-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace loe::cpu::HWY_NAMESPACE {
@@ -36,17 +39,17 @@ void gemm_bf16(const GemmArgs& g) {
 void grad_f32(const GradArgs& g) {
   grad(g);
 }
-void grad_bf16(const GradPairsArgs& g) {
-  grad(g);
+void grad_bf16(const GradRowsArgs& g) {
+  grad_rows(g, pack_pairs, grad<GradPairsArgs>);
 }
 
 void fill_table(KernelTable* table) {
-  table->panel = kPanel;
+  table->panels_f32 = {kPanel, 1};
+  table->panels_bf16 = {kPanel, 2};
   table->gemm_f32 = gemm_f32;
   table->gemm_bf16 = gemm_bf16;
   table->grad_f32 = grad_f32;
   table->grad_bf16 = grad_bf16;
-  table->pack_pairs = pack_pairs;
   table->dot_f32 = dot_f32;
   table->dot_bf16 = dot_bf16;
   table->axpy_f32 = axpy_f32;
@@ -62,6 +65,7 @@ void fill_table(KernelTable* table) {
   table->tanh = tanh;
   table->to_bf16 = to_bf16;
   table->adam = adam;
+  table->pack_bf16 = pack_bf16;
   table->transpose = transpose;
   fill_narrow(&table->narrow);
 }
@@ -84,7 +88,7 @@ std::string isa_name(int64_t target) {
   return "portable";
 }
 
-std::vector<KernelTable> make_tables() {
+std::vector<KernelTable> highway_tables() {
   std::vector<KernelTable> tables;
   for (const int64_t target : hwy::SupportedAndGeneratedTargets()) {
     hwy::SetSupportedTargetsForTest(target);
@@ -92,21 +96,37 @@ std::vector<KernelTable> make_tables() {
     KernelTable table;
     HWY_DYNAMIC_DISPATCH(fill_table)(&table);
     table.isa = isa_name(target);
-    table.gemm_f32_name = table.isa + " 6x" + std::to_string(table.panel) + " row-pointer FMA";
-    table.gemm_bf16_name = table.isa + " 6x" + std::to_string(table.panel) + " row-pointer, bf16 widened to f32 FMA";
+    table.reason = "instruction set " + table.isa;
+    const std::string block = " 6x" + std::to_string(table.panels_f32.columns) + " row-pointer";
+    table.gemm_f32_name = table.isa + block + " FMA";
+    table.gemm_bf16_name = table.isa + block + ", bf16 widened to f32 FMA";
     tables.push_back(table);
   }
   hwy::SetSupportedTargetsForTest(0);
-  if (!tables.empty()) {
-    KernelTable native = tables.front();
-    if (add_native_bf16(native)) tables.insert(tables.begin(), native);
-  }
   return tables;
 }
+
 }  // namespace
 
+std::vector<KernelTable> make_kernel_tables() {
+  const std::vector<KernelTable> portable = highway_tables();
+  std::vector<KernelTable> tables;
+  std::vector<KernelTable> after_best;
+  KernelTable best = portable.front();
+  for (const auto make : {make_amx_table, make_avx512bf16_table}) {
+    const NativeTable native = make(portable.front());
+    std::vector<KernelTable>& place = native.is_faster ? tables : after_best;
+    place.insert(place.end(), native.table.begin(), native.table.end());
+    if (!native.reason.empty()) best.reason += "; " + native.reason;
+  }
+  tables.push_back(best);
+  tables.insert(tables.end(), after_best.begin(), after_best.end());
+  tables.insert(tables.end(), portable.begin() + 1, portable.end());
+  return tables;
+}
+
 const std::vector<KernelTable>& kernel_tables() {
-  static const std::vector<KernelTable> tables = make_tables();
+  static const std::vector<KernelTable> tables = make_kernel_tables();
   return tables;
 }
 

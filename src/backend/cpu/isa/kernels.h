@@ -21,6 +21,31 @@ inline constexpr int kPadding = 16;
 /// 83, 128: 90, 192: 97 of 113 for 256 x 256 in f32 on Zen 4).
 inline constexpr int kGradRows = 192;
 
+inline int round_up(int value, int multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+/// How a matrix of weights is packed: panels of `columns` columns, in f32 [depth][column], in bf16 [depth /
+/// 2][column][2]. The depth is padded to depth_multiple with zeros.
+struct PanelLayout {
+  int columns = 0;
+  int depth_multiple = 1;
+};
+
+/// A matrix of weights on its way into panels of bf16: element (k, j) = source[k * k_stride + j * j_stride], one of the
+/// strides 1.
+struct PackArgs {
+  const float* source = nullptr;
+  int64_t k_stride = 1;
+  int64_t j_stride = 1;
+  int n_k = 0;
+  int n_j = 0;
+  int depth = 0;        ///< n_k, padded as the layout says
+  int n = 0;            ///< n_j, padded to kPadding
+  int columns = 0;      ///< of a panel
+  bf16* out = nullptr;  ///< [depth * n]; what stands for k >= n_k or j >= n_j is left as it is
+};
+
 enum class Epilogue : uint8_t {
   Store,      ///< c = sum
   BiasLeaky,  ///< c = max(v, slope v), v = sum + bias; slope 1 is the identity, 0 is ReLU
@@ -36,9 +61,9 @@ inline bool has_bias(Epilogue epilogue) {
 
 /// C[row] = epilogue(sum over segments s, depth k of A[row][s * k_depth + k] * B_s[k][:]).
 ///
-/// Rows are reached through an index list, so the rows of one expert need not be contiguous ("gather for free"):
-/// A is broadcast element by element against packed B.
-/// B_s is packed in panels of KernelTable::panel columns: [panel][depth][column], bf16: [panel][depth / 2][column][2].
+/// Rows are reached through an index list, so the rows of one expert need not be contiguous: most kernels broadcast A
+/// element by element against packed B ("gather for free"), tile instructions copy some rows of A first.
+/// B_s is packed as KernelTable::panels_f32 or panels_bf16 say.
 struct GemmArgs {
   const void* a = nullptr;
   int64_t a_stride = 0;            ///< in elements
@@ -60,6 +85,7 @@ struct GemmArgs {
   const bf16* mask16 = nullptr;
   int64_t mask_stride = 0;
   const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
+  void* scratch = nullptr;       ///< KernelTable::scratch_bytes(n_segments * depth) bytes; bf16 only
 };
 
 /// D[i][j] += sum over rows r, in order, of X[r][i] * Z[r][j]. One chain of fused multiply-adds per element, so that
@@ -74,18 +100,41 @@ struct GradArgs {
   int64_t d_stride = 0;  ///< in elements
 };
 
-/// The same for bf16 operands in row pairs: X packed [pair][m_padded][2], Z packed [pair][n][2] (see pack_pairs).
-struct GradPairsArgs {
-  const bf16* x = nullptr;
-  int64_t x_stride = 0;  ///< elements between pairs
-  const bf16* z = nullptr;
-  int64_t z_stride = 0;
-  int n_pairs = 0;
-  int m = 0;
-  int n = 0;
-  float* d = nullptr;
-  int64_t d_stride = 0;
+/// The same for bf16 rows and one expert's sums, packed as the instruction set likes.
+///
+/// X has a column of ones behind its n_in values: the bias gradient is the row (or column) n_in of the sums. Which rows
+/// share a rounding is fixed: blocks of KernelTable::grad_row_multiple rows from the first on.
+struct GradRowsArgs {
+  const bf16* const* x = nullptr;  ///< [n_rows] pointers to n_in values and a one, readable to a multiple of kPadding
+  const bf16* const* z = nullptr;  ///< [n_rows] pointers to n values
+  int n_rows = 0;                  ///< multiple of KernelTable::grad_row_multiple: the caller adds rows of zeros
+  int n_in = 0;
+  int column = 0;           ///< first output of the call
+  int n = 0;                ///< outputs of the call, multiple of kPadding
+  int n_padded = 0;         ///< outputs of the layer
+  float* d = nullptr;       ///< the expert's sums, see GradOrder
+  bf16* scratch = nullptr;  ///< grad_scratch_size(n_in, n) elements
 };
+
+/// Where an expert's sums of weight gradients lie.
+enum class GradOrder : uint8_t {
+  ByInput,   ///< [n_in + 1][n_padded], the last row the bias gradient
+  ByOutput,  ///< [n_padded][round_up(n_in + 1, kPadding)], input k at grad_place(k, n_in), the bias gradient at k =
+             ///< n_in
+};
+
+/// Elements of GradRowsArgs::scratch: both operands of kGradRows rows.
+inline int64_t grad_scratch_size(int n_in, int n) {
+  return int64_t{kGradRows} * (round_up(n_in + 1, 2 * kPadding) + n);
+}
+
+/// GradOrder::ByOutput: the column of input k. Interleaving two rows of 32 values puts 8q to 8q + 3 of all q before
+/// 8q + 4 to 8q + 7; only a last 16 values alone, and the ones behind full tiles, are in order.
+inline int grad_place(int k, int n_in) {
+  const int first = k / 32 * 32;
+  if (first + 32 > round_up(n_in, kPadding)) return k;
+  return first + k % 8 / 4 * 16 + k % 32 / 8 * 4 + k % 4;
+}
 
 /// y[i] = sin(omega x[i]) and dy[i] = omega cos(omega x[i]), each as f32, bf16, both or (null) not at all.
 ///
@@ -114,17 +163,25 @@ struct TanhArgs {
 };
 
 struct KernelTable {
-  std::string isa;  ///< "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
-  int panel = 0;    ///< columns of a packed panel
+  std::string isa;     ///< "amx", "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
+  std::string reason;  ///< why it is where it is among the tables of this machine
+  PanelLayout panels_f32;
+  PanelLayout panels_bf16;
   std::string gemm_f32_name;
   std::string gemm_bf16_name;
 
   void (*gemm_f32)(const GemmArgs&) = nullptr;
-  void (*gemm_bf16)(const GemmArgs&) = nullptr;
+  void (*gemm_bf16)(const GemmArgs&) = nullptr;  ///< inside a KernelScope, as grad_bf16
   void (*grad_f32)(const GradArgs&) = nullptr;
-  void (*grad_bf16)(const GradPairsArgs&) = nullptr;
-  /// out[(r / 2)][i][r % 2] = rows[r][i] for i < n (multiple of 2); n_rows even.
-  void (*pack_pairs)(const bf16* const* rows, int n_rows, int n, bf16* out, int64_t out_stride) = nullptr;
+  void (*grad_bf16)(const GradRowsArgs&) = nullptr;
+  int grad_row_multiple = 2;  ///< of grad_bf16
+  GradOrder grad_order_bf16 = GradOrder::ByInput;
+  bool has_long_groups = false;  ///< its bf16 products want many rows a call
+  /// Bytes of GemmArgs::scratch for rows of n_segments * depth elements.
+  int64_t (*scratch_bytes)(int64_t depth) = [](int64_t) { return int64_t{0}; };
+  /// Prepare this thread's registers for the products and give them up: see KernelScope.
+  void (*begin)() = nullptr;
+  void (*end)() = nullptr;
 
   /// y[o] += sum_k a[k] w[o * w_stride + k], for few outputs. a is f32 or bf16.
   void (*dot_f32)(const float* a, const float* w, int64_t w_stride, int k, int n_out, float* y) = nullptr;
@@ -148,15 +205,31 @@ struct KernelTable {
   void (*tanh)(const TanhArgs&) = nullptr;
   void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
   void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
+  void (*pack_bf16)(const PackArgs&) = nullptr;
   /// out[c][r] = in[r][c]
   void (*transpose)(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out,
                     int64_t out_stride) = nullptr;
   NarrowKernels narrow;
 };
 
+/// Products of a table may run in this thread while this object lives; scopes do not nest. Code of others must not be
+/// called meanwhile: libraries that use the same registers configure them as they like.
+class KernelScope {
+ public:
+  explicit KernelScope(const KernelTable& table) : table_(&table) {
+    if (table_->begin != nullptr) table_->begin();
+  }
+  ~KernelScope() {
+    if (table_->end != nullptr) table_->end();
+  }
+  KernelScope(const KernelScope&) = delete;
+  KernelScope& operator=(const KernelScope&) = delete;
+
+ private:
+  const KernelTable* table_;
+};
+
 /// Tables of this build that this machine can run, best first. The last is the portable one.
 const std::vector<KernelTable>& kernel_tables();
-/// Replaces the bf16 kernels by native ones (isa/avx512bf16.cpp); false if this CPU or build has none.
-bool add_native_bf16(KernelTable& table);
 
 }  // namespace loe::cpu

@@ -166,6 +166,7 @@ void transpose(const float* in, int64_t in_stride, int n_rows, int n_cols, float
   }
 }
 
+// out[(r / 2)][i][r % 2] = rows[r][i] for i < n; n_rows even.
 void pack_pairs(const bf16* const* rows, int n_rows, int n, bf16* out, int64_t out_stride) {
   const hn::CappedTag<uint16_t, 2 * kPadding> d16;
   constexpr int kLanes16 = static_cast<int>(hn::MaxLanes(d16));
