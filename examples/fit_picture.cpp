@@ -17,7 +17,7 @@ int main(int argc, char** argv) try {
   loe::ImageProblem problem(image, config);
   loe::train(problem, model, config.train, state, {}, nullptr);
 
-  loe::ImageWriter writer(argv[2], image.width(), image.height(), image.n_channels(), image.type(), image.color_space);
+  loe::ImageWriter writer(argv[2], image.width(), image.height(), image.n_channels(), image.type(), image.tags);
   const auto quality = loe::evaluate_image(
       model.main(), image, [&](int, int n_rows, const float* rows, const float*) { writer.write_rows(n_rows, rows); });
   writer.close();

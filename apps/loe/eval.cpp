@@ -63,8 +63,8 @@ void check_match(const ModelSource& source, const FitSignal& signal, const std::
 void print_fidelity(const Fidelity& fidelity, SignalKind kind) {
   const char* mean = kind == SignalKind::Scene ? "  (mean of the views, as SSIM)" : "";
   fmt::print("PSNR            {:.3f} dB{}\n", fidelity.psnr_db, mean);
-  fmt::print("SSIM            {:.5f}  (7x7 uniform window)\n", fidelity.ssim);
-  fmt::print("SSIM Gaussian   {:.5f}  (11x11 Gaussian window)\n", fidelity.ssim_gaussian);
+  fmt::print("SSIM            {}  (7x7 uniform window)\n", format_measure(fidelity.ssim, 5));
+  fmt::print("SSIM Gaussian   {}  (11x11 Gaussian window)\n", format_measure(fidelity.ssim_gaussian, 5));
 }
 
 void print_frames(const Json& more, bool all) {
@@ -76,7 +76,8 @@ void print_frames(const Json& more, bool all) {
   const Json& frames = more["frames"];
   fmt::print("frame      PSNR     SSIM\n");
   for (std::size_t t = 0; t < frames["psnr_db"].size(); ++t) {
-    fmt::print("{:>5}  {:>8.3f}  {:.5f}\n", t, frames["psnr_db"][t].get<double>(), frames["ssim"][t].get<double>());
+    fmt::print("{:>5}  {:>8.3f}  {}\n", t, frames["psnr_db"][t].get<double>(),
+               format_measure(frames["ssim"][t].get<double>(), 5));
   }
 }
 
@@ -90,7 +91,7 @@ void print_views(const Json& views, bool all) {
   if (!all) return;
   fmt::print("    PSNR     SSIM  view\n");
   for (std::size_t i = 0; i < psnr.size(); ++i) {
-    fmt::print("{:>8.3f}  {:.5f}  {}\n", psnr[i], views["ssim"][i].get<double>(), name(i));
+    fmt::print("{:>8.3f}  {}  {}\n", psnr[i], format_measure(views["ssim"][i].get<double>(), 5), name(i));
   }
 }
 

@@ -64,6 +64,7 @@ class FitProblem : public Problem {
   }
   std::string find_non_finite_input(int64_t step) override { return inner_->find_non_finite_input(step); }
   bool has_psnr() const override { return inner_->has_psnr(); }
+  double range_size() const override { return inner_->range_size(); }
 
   std::optional<double> evaluate_psnr(ModelExecutor& model) override {
     try {
@@ -268,7 +269,7 @@ void write_environment(const FitJob& job, const RunFolder& folder, const ModelEx
   environment["threads"] = model.main().n_threads();
   environment["precision"] = to_string(job.config.precision);
   Json& data = environment[job.signal->noun()];
-  data = {{"path", job.run.data}};
+  data = {{"path", path_to_text(job.run.data)}};
   data.update(job.signal->shape());
   data["type"] = job.signal->info().pixel_type;
   environment["config_hash"] = job.config_hash;
@@ -317,15 +318,22 @@ Json result_json(const FitJob& job, const RunFolder& folder, const ModelExecutor
   result["device"] = backend_of_flag(job.run.device).name();
   result["threads"] = model.main().n_threads();
   result["seed"] = job.config.seed;
-  result[job.signal->noun()] = job.run.data;
+  result[job.signal->noun()] = path_to_text(job.run.data);
   result.update(job.signal->shape());
   for (const auto& [key, value] : evaluation.more.items()) result[key] = value;
   result["peak_memory_bytes"] = peak_resident_bytes();
   result["version"] = version();
   result["commit"] = build_commit();
-  result["run"] = folder.path();
+  result["run"] = path_to_text(folder.path());
   result["kernels"] = kernels_to_json(all_kernels(job, model));
   return result;
+}
+
+/// What PSNR was measured against, where it is not [0, 1].
+std::string range_remark(const Json& result) {
+  if (!result.contains("range")) return "";
+  return fmt::format("   of values from {:.6g} to {:.6g}", result["range"][0].get<double>(),
+                     result["range"][1].get<double>());
 }
 
 void print_result(const FitJob& job, const RunFolder& folder, const Json& result, const FitFlags& flags) {
@@ -336,8 +344,8 @@ void print_result(const FitJob& job, const RunFolder& folder, const Json& result
   if (flags.quiet) return;
   const auto number = [&](const char* key) { return result[key].get<double>(); };
   if (result.contains("psnr_db")) {
-    fmt::print("PSNR {:.2f} dB   SSIM {:.4f} (Gaussian window {:.4f})\n", number("psnr_db"), number("ssim"),
-               number("ssim_gaussian"));
+    fmt::print("PSNR {:.2f} dB   SSIM {} (Gaussian window {}){}\n", number("psnr_db"),
+               format_measure(number("ssim"), 4), format_measure(number("ssim_gaussian"), 4), range_remark(result));
   }
   if (result.contains("distances")) print_distances(result);
   if (result.contains("psnr_db_bf16")) {
@@ -416,7 +424,8 @@ int train_and_report(const FitJob& job, const FitFlags& flags, const RunFolder& 
 int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
   ModelExecutor model =
       compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));
-  std::signal(SIGPIPE, SIG_IGN);  // a closed pager must not end a training
+  std::signal(SIGPIPE, SIG_IGN);                            // a closed pager must not end a training
+  const std::string config = config_to_toml(job.resolved);  // nothing is created before all is understood
   const RunFolder folder = open_folder(job, flags);
   LineFile log(folder.file("log.txt"));
   reporter.set_log(&log);
@@ -430,7 +439,7 @@ int run_fit(FitJob& job, const FitFlags& flags, Reporter& reporter) {
       drop_metrics_after(folder.file("metrics.jsonl"), state.step);
       reporter.info(fmt::format("resuming {} at step {}", folder.path(), format_integer(state.step)));
     }
-    write_text_file(folder.file("config.toml"), config_to_toml(job.resolved));
+    write_text_file(folder.file("config.toml"), config);
     if (flags.resume.empty()) write_environment(job, folder, model);
     describe_job(job, folder, model, reporter);
     const int code = train_and_report(job, flags, folder, model, state, reporter);

@@ -11,6 +11,7 @@
 
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
+#include "loe/io/file.h"
 #include "loe/io/run_folder.h"
 #include "loe/nn/network.h"
 #include "machine.h"
@@ -107,7 +108,7 @@ Settings part(const Settings& settings, bool of_run) {
 RunSettings read_run_settings(const Settings& settings) {
   part(settings, true).require_known(kRunKeys);
   RunSettings run;
-  run.data = settings.get_string("run.data", "");
+  run.data = path_from_text(settings.get_string("run.data", ""));
   run.task = settings.get_choice("run.task", "", {"", "image", "video", "scene", "gan"});
   run.name = settings.get_string("run.name", "");
   run.device = settings.get_string("run.device", run.device);
@@ -117,7 +118,7 @@ RunSettings read_run_settings(const Settings& settings) {
 }
 
 void write_run_settings(const RunSettings& run, Settings& settings) {
-  settings.set("run.data", run.data, "run");
+  settings.set("run.data", path_to_text(run.data), "run");
   settings.set("run.task", run.task, "run");
   settings.set("run.name", run.name, "run");
   settings.set("run.device", run.device, "run");
@@ -135,6 +136,8 @@ std::string choose_data(const FitFlags& flags, const RunSettings& run) {
     throw Error(ErrorKind::InvalidArgument,
                 "[flags] expected a picture, video or scene to fit, got none; try `loe fit FILE`");
   }
+  std::error_code error;
+  if (!std::filesystem::exists(data, error)) data = path_from_text(data);
   return std::filesystem::absolute(data).lexically_normal().string();
 }
 
@@ -142,7 +145,7 @@ std::string choose_data(const FitFlags& flags, const RunSettings& run) {
 std::string name_of_data(const std::string& data) {
   std::filesystem::path path(data);
   if (path.filename().empty()) path = path.parent_path();
-  return path.stem().string();
+  return safe_name(path.stem().string());
 }
 
 /// GFLOP/s that real training steps of this network reach on this machine, in a quarter of a second.
@@ -288,6 +291,18 @@ void read_configs(const std::vector<std::string>& paths, Settings& settings) {
   for (const std::string& path : paths) settings.merge(read_config(path));
 }
 
+/// A network gives values of about 0 to 1: the range of a picture that leaves them becomes part of its output_range.
+Settings with_range(Settings task, const FitSignal& signal) {
+  const Image* picture = signal.picture();
+  if (picture == nullptr || picture->tags.range == PictureTags{}.range) return task;
+  const auto [low, high] = picture->tags.range;
+  std::vector<double> outputs = {0, 1};
+  if (task.contains("model.output_range")) outputs = task.get_list("model.output_range", outputs);
+  const double slope = (outputs[1] - outputs[0]) / (high - low);
+  task.set("model.output_range", std::vector<double>{outputs[0] - low * slope, outputs[0] + (1 - low) * slope}, "auto");
+  return task;
+}
+
 /// Resolved task and run settings together, as config.toml holds them.
 Settings resolve(const FitConfig& config, const RunSettings& run) {
   Settings resolved = fit_config_to_settings(config);
@@ -327,9 +342,10 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   };
   Settings task = part(given, false);
   if (!is_resumed) {
+    const bool is_range_given = task.contains("model.output_range");
     Settings merged = preset_settings(flags, task, job.run, *job.signal, reporter);
     merged.merge(task);
-    task = merged;
+    task = is_range_given ? merged : with_range(std::move(merged), *job.signal);
   }
   job.config = config_of(task);
   job.signal->configure(job.config);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loe/base/error.h"
+#include "loe/io/folder_content.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
 #include "loe/io/scene_file.h"
@@ -33,20 +34,21 @@ void check_finite(const Image& image, const std::string& path) {
   }
 }
 
-Image read_picture(const std::string& path, const SignalEdit& edit) {
+Image read_picture(const std::string& path, const SignalEdit& edit,
+                   const std::function<void(const std::string&)>& on_warning) {
   std::error_code error;
   if (std::filesystem::is_directory(path, error)) {
-    throw Error(
-        ErrorKind::InvalidArgument,
-        fmt::format(
-            "[image] {}: expected a picture, a video, a folder of frames or a scene, got a folder without pictures",
-            path));
+    const FolderContent content = folder_content(path);
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[image] {}: expected a picture, a video, a folder of frames or a scene, got {}; {}", path,
+                            content.what, content.remedy));
   }
   if (edit.frames[0] != 0 || edit.frames[1] != 0) {
     throw Error(
         ErrorKind::InvalidArgument,
         fmt::format("[image] {}: expected a video for data.frames, got a picture; leave data.frames out", path));
   }
+  for (const std::string& note : read_image_info(path).notes) on_warning(fmt::format("{}: {}", path, note));
   Image image = read_image(path);
   if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
   if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
@@ -57,14 +59,20 @@ Image read_picture(const std::string& path, const SignalEdit& edit) {
 Video read_clip(const std::string& path, const SignalEdit& edit,
                 const std::function<void(const std::string&)>& on_warning) {
   const VideoFileInfo info = read_video_info(path);
-  if (info.has_alpha) on_warning(fmt::format("{}: transparency is left out, colours are kept", path));
+  for (const std::string& note : info.notes) on_warning(fmt::format("{}: {}", path, note));
   if (info.is_variable_rate) {
     on_warning(
         fmt::format("{}: has a variable frame rate; its frames are taken in order, evenly spaced, at the average "
                     "of {:.4g} a second",
                     path, info.frame_rate.value()));
   }
-  return read_video(path, edit);
+  Video video = read_video(path, edit);
+  if (video.has_transparency) on_warning(fmt::format("{}: transparency is left out, colours are kept", path));
+  if (video.n_skipped > 0) {
+    on_warning(
+        fmt::format("{}: {} damaged frames, or frames that need one of them, are left out", path, video.n_skipped));
+  }
+  return video;
 }
 
 /// Cameras and box in a fitted model's coordinates: both are normalised = (world - centre) scale, each with its own.
@@ -142,7 +150,7 @@ std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::strin
   }
   if (kind == "gan") return gan_signal(path, options.gan, events);
   if (kind == "video") return video_signal(read_clip(path, options.edit, events.on_warning));
-  return picture_signal(read_picture(path, options.edit));
+  return picture_signal(read_picture(path, options.edit, events.on_warning));
 }
 
 }  // namespace loe::app

@@ -15,6 +15,7 @@
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
+#include "loe/io/folder_content.h"
 #include "loe/io/image_file.h"
 #include "loe/io/model_file.h"
 #include "loe/io/run_folder.h"
@@ -81,40 +82,73 @@ Json machine_info() {
   return info;
 }
 
+/// "RGB, straight alpha", "Y", "U, V".
+std::string channel_names(const ImageFileInfo& file) {
+  if (!file.tags.channels.empty()) return fmt::format("{}", fmt::join(file.tags.channels, ", "));
+  const std::string colors = file.n_channels <= 2 ? "grey" : "RGB";
+  if (file.n_channels % 2 != 0) return colors;
+  return fmt::format("{}, {} alpha", colors, to_string(file.tags.alpha));
+}
+
+/// Values of floats must be read to be told; those of integers are 0 to 1 by definition.
+Json range_of(const std::string& path, const ImageFileInfo& file) {
+  const bool is_integer = file.type == PixelType::U8 || file.type == PixelType::U16;
+  if (is_integer) return file.tags.range;
+  try {
+    return read_image(path).tags.range;
+  } catch (const Error& error) {
+    return fmt::format("not known: {}", error.what());  // the header was readable
+  }
+}
+
 Json picture_info(const std::string& path) {
   const ImageFileInfo file = read_image_info(path);
   const int64_t values = int64_t{file.width} * file.height * file.n_channels;
-  return {{"kind", "picture"},
-          {"path", path},
-          {"format", file.format},
-          {"width", file.width},
-          {"height", file.height},
-          {"channels", file.n_channels},
-          {"type", to_string(file.type)},
-          {"color_space", file.color_space},
-          {"orientation", file.orientation},
-          {"memory_bytes", values * bytes_per_value(file.type)}};
+  Json info = {{"kind", "picture"},
+               {"path", path_to_text(path)},
+               {"format", file.format},
+               {"width", file.width},
+               {"height", file.height},
+               {"channels", file.n_channels},
+               {"channel_names", channel_names(file)},
+               {"type", to_string(file.type)},
+               {"source_type", file.source_type},
+               {"range", range_of(path, file)},
+               {"color_space", file.tags.color_space},
+               {"icc_profile_bytes", file.tags.icc_profile.size()},
+               {"orientation", file.orientation},
+               {"pixel_aspect", file.tags.pixel_aspect},
+               {"n_pictures", file.n_pictures},
+               {"memory_bytes", values * bytes_per_value(file.type)}};
+  if (!file.notes.empty()) info["notes"] = file.notes;
+  return info;
 }
 
 Json video_info(const std::string& path) {
   const VideoFileInfo file = read_video_info(path);
   const int64_t frame_bytes = int64_t{file.width} * file.height * file.n_channels * bytes_per_value(file.type);
-  return {{"kind", "video"},
-          {"path", path},
-          {"format", file.format},
-          {"codec", file.codec},
-          {"width", file.width},
-          {"height", file.height},
-          {"n_frames", file.n_frames > 0 ? Json(file.n_frames) : Json("not stated")},
-          {"frame_rate", file.frame_rate.value()},
-          {"variable_rate", file.is_variable_rate},
-          {"channels", file.n_channels},
-          {"type", to_string(file.type)},
-          {"color_matrix", file.color.matrix},
-          {"color_range", file.color.range},
-          {"alpha", file.has_alpha},
-          {"audio", file.has_audio},
-          {"memory_bytes", frame_bytes * file.n_frames}};
+  const double seconds = static_cast<double>(file.n_frames) / file.frame_rate.value();
+  Json info = {{"kind", "video"},
+               {"path", path_to_text(path)},
+               {"format", file.format},
+               {"codec", file.codec},
+               {"width", file.width},
+               {"height", file.height},
+               {"n_frames", file.n_frames > 0 ? Json(file.n_frames) : Json("not stated")},
+               {"frame_rate", file.frame_rate.value()},
+               {"variable_rate", file.is_variable_rate},
+               {"channels", file.n_channels},
+               {"type", to_string(file.type)},
+               {"color_matrix", file.color.matrix},
+               {"color_range", file.color.range},
+               {"alpha", file.has_alpha},
+               {"audio", file.has_audio},
+               {"interlaced", file.is_interlaced},
+               {"pixel_aspect", file.pixel_aspect},
+               {"seconds", file.n_frames > 0 ? Json(seconds) : Json("not stated")},
+               {"memory_bytes", frame_bytes * file.n_frames}};
+  if (!file.notes.empty()) info["notes"] = file.notes;
+  return info;
 }
 
 Json network_info(const NetworkSpec& network) {
@@ -172,7 +206,7 @@ void add_networks(Json& info, const ModelSpec& model) {
 Json model_info(const std::string& path) {
   const Model model = read_model(path);
   Json info = {{"kind", "model"},
-               {"path", path},
+               {"path", path_to_text(path)},
                {"task", model.signal.task},
                {"width", model.signal.width},
                {"height", model.signal.height},
@@ -183,7 +217,7 @@ Json model_info(const std::string& path) {
   } else if (model.signal.task == "scene") {
     info.update(field_json(model.signal.field));
   } else {
-    info["color_space"] = model.signal.color_space;
+    info["color_space"] = model.signal.tags.color_space;
   }
   add_networks(info, model.spec);
   return info;
@@ -193,7 +227,7 @@ Json checkpoint_info(const std::string& path) {
   const ModelSpec model = read_checkpoint_networks(path);
   const RunState state = read_checkpoint(path, model);
   Json info = {{"kind", "checkpoint"},
-               {"path", path},
+               {"path", path_to_text(path)},
                {"step", state.step},
                {"seed", state.seed},
                {"seconds", state.seconds},
@@ -212,7 +246,7 @@ Json safetensors_info(const std::string& path) {
 
 Json run_info(const std::string& path) {
   const Settings settings = read_config(path + "/config.toml");
-  Json info = {{"kind", "run"}, {"path", path}, {"data", settings.get_string("run.data", "")}};
+  Json info = {{"kind", "run"}, {"path", path_to_text(path)}, {"data", settings.get_string("run.data", "")}};
   info["preset"] = settings.get_string("preset", "");
   const std::vector<CheckpointFile> checkpoints = list_checkpoints(path);
   info["checkpoints"] = checkpoints.size();
@@ -245,11 +279,11 @@ Json info_of(const std::string& thing) {
   if (is_scene(thing)) return scene_info(read_scene(thing));
   if (is_video(thing)) return video_info(thing);
   if (fs::is_directory(thing, error)) {
+    const FolderContent content = folder_content(thing);
     throw Error(ErrorKind::NotFound,
-                fmt::format("[info] {}: expected a run folder (with a config.toml), a scene, a folder "
-                            "of frames, a picture, a video, a model or a checkpoint, found another "
-                            "folder",
-                            thing));
+                fmt::format("[info] {}: expected a run folder (with a config.toml), a scene, a folder of frames, a "
+                            "picture, a video, a model or a checkpoint, got {}; {}",
+                            thing, content.what, content.remedy));
   }
   return picture_info(thing);
 }

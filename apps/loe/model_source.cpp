@@ -123,7 +123,8 @@ std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std
   const std::string& task = source.model.signal.task;
   ReadOptions options;
   if (!source.run_path.empty()) options = read_options(read_config(source.run_path + "/config.toml"), task);
-  if (!is_own && !options.edit.is_none() && has_size(data, source.model.signal)) options.edit = {};
+  if (!is_own && !options.edit.is_none() && has_size(data, source.model.signal))
+    options.edit = {.on_damage = options.edit.on_damage};
   if (task == "scene") {
     const FieldInfo& field = source.model.signal.field;
     options.scene.rays = field.rays;

@@ -21,18 +21,25 @@ class PictureSignal : public FitSignal {
   const Image* picture() const override { return &image_; }
 
   std::string describe() const override {
-    return fmt::format("{} x {}, {} channels, {}", image_.width(), image_.height(), n_channels(),
-                       to_string(image_.type()));
+    const PictureTags& tags = image_.tags;
+    std::string text = fmt::format("{} x {}, {} channels, {}", image_.width(), image_.height(), n_channels(),
+                                   to_string(image_.type()));
+    if (tags.range != PictureTags{}.range) {
+      text += fmt::format(", values {:.6g} to {:.6g}", tags.range[0], tags.range[1]);
+    }
+    return text;
   }
   nlohmann::ordered_json shape() const override {
-    return {{"width", image_.width()}, {"height", image_.height()}, {"channels", n_channels()}};
+    nlohmann::ordered_json shape = {{"width", image_.width()}, {"height", image_.height()}, {"channels", n_channels()}};
+    if (image_.tags.range != PictureTags{}.range) shape["range"] = image_.tags.range;
+    return shape;
   }
   SignalInfo info() const override {
     SignalInfo info;
     info.width = image_.width();
     info.height = image_.height();
     info.pixel_type = to_string(image_.type());
-    info.color_space = image_.color_space;
+    info.tags = image_.tags;
     return info;
   }
 
@@ -55,7 +62,9 @@ class PictureSignal : public FitSignal {
     return evaluation(app::write_reconstruction(model.main(), image_, folder + "/" + reconstruction_name(),
                                                 folder + "/" + error_name(), on_share));
   }
-  std::string reconstruction_name() const override { return app::reconstruction_name(image_.type()); }
+  std::string reconstruction_name() const override {
+    return app::reconstruction_name(image_.type(), n_channels() % 2 == 0 && !image_.has_alpha());
+  }
   std::string error_name() const override { return "error.png"; }
 
   int64_t preview_pixels() const override { return app::preview_pixels(image_); }

@@ -19,6 +19,20 @@ constexpr std::array<std::array<float, 3>, 9> kColors = {{{0.00F, 0.00F, 0.02F},
                                                           {0.97F, 0.78F, 0.26F},
                                                           {0.99F, 1.00F, 0.75F}}};
 
+/// values [n_pixels, channels] as a PNG shows them: the range from 0 to 1, the first n_shown channels.
+void show(const Image& image, const float* values, int64_t n_pixels, int n_shown, std::vector<float>& shown) {
+  const auto low = static_cast<float>(image.tags.range[0]);
+  const auto factor = static_cast<float>(1 / image.tags.range_size());
+  const bool is_plain = image.tags.range == PictureTags{}.range;
+  const int n_colors = image.has_alpha() ? n_shown - 1 : n_shown;
+  shown.clear();
+  for (int64_t i = 0; i < n_pixels; ++i, values += image.n_channels()) {
+    for (int c = 0; c < n_shown; ++c) {
+      shown.push_back(is_plain || c >= n_colors ? values[c] : (values[c] - low) * factor);
+    }
+  }
+}
+
 PictureSize preview_size(const Image& image) {
   return fit_into(image.width(), image.height(), kMaxPreviewSide);
 }
@@ -37,14 +51,14 @@ int source_pixel(int j, int out_size, int size) {
 }
 
 void color_errors(const float* predicted, const float* target, int64_t n_pixels, int n_channels, bool clip,
-                  float* colors) {
+                  float* colors, double range_size) {
   for (int64_t i = 0; i < n_pixels; ++i) {
     double sum = 0;
     for (int64_t c = i * n_channels; c < (i + 1) * n_channels; ++c) {
       const float value = clip ? std::clamp(predicted[c], 0.0F, 1.0F) : predicted[c];
       sum += std::abs(static_cast<double>(value) - static_cast<double>(target[c]));
     }
-    const std::array<float, 3> color = error_color(sum / n_channels / kErrorMapScale);
+    const std::array<float, 3> color = error_color(sum / n_channels / kErrorMapScale / range_size);
     std::copy(color.begin(), color.end(), colors + 3 * i);
   }
 }
@@ -65,26 +79,32 @@ bool is_integer_picture(PixelType type) {
   return type == PixelType::U8 || type == PixelType::U16;
 }
 
-ErrorMapWriter::ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip)
-    : width_(width), n_channels_(n_channels), clip_(clip), writer_(path, width, height, 3, PixelType::U8, "sRGB") {}
+ErrorMapWriter::ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip,
+                               double range_size)
+    : width_(width),
+      n_channels_(n_channels),
+      clip_(clip),
+      range_size_(range_size),
+      writer_(path, width, height, 3, PixelType::U8) {}
 
 void ErrorMapWriter::write_rows(int n_rows, const float* predicted, const float* target) {
   const int64_t n_pixels = int64_t{n_rows} * width_;
   colors_.resize(static_cast<std::size_t>(n_pixels) * 3);
-  color_errors(predicted, target, n_pixels, n_channels_, clip_, colors_.data());
+  color_errors(predicted, target, n_pixels, n_channels_, clip_, colors_.data(), range_size_);
   writer_.write_rows(n_rows, colors_.data());
 }
 
-std::string reconstruction_name(PixelType type) {
-  return is_integer_picture(type) ? "reconstruction.png" : "reconstruction.exr";
+std::string reconstruction_name(PixelType type, bool is_data) {
+  if (!is_integer_picture(type)) return "reconstruction.exr";
+  return is_data ? "reconstruction.tif" : "reconstruction.png";
 }
 
 ImageEvaluation write_reconstruction(Executor& executor, const Image& image, const std::string& reconstruction_path,
                                      const std::string& error_path, const std::function<void(double)>& on_progress) {
   const int n_channels = image.n_channels();
-  ImageWriter reconstruction(reconstruction_path, image.width(), image.height(), n_channels, image.type(),
-                             image.color_space);
-  ErrorMapWriter error(error_path, image.width(), image.height(), n_channels, is_integer_picture(image.type()));
+  ImageWriter reconstruction(reconstruction_path, image.width(), image.height(), n_channels, image.type(), image.tags);
+  ErrorMapWriter error(error_path, image.width(), image.height(), n_channels, is_integer_picture(image.type()),
+                       image.tags.range_size());
   const auto on_rows = [&](int first_row, int n_rows, const float* predicted, const float* target) {
     reconstruction.write_rows(n_rows, predicted);
     error.write_rows(n_rows, predicted, target);
@@ -134,12 +154,18 @@ void write_preview(Executor& executor, const Image& image, const std::string& im
   const PictureSize size = preview_size(image);
   const int n_channels = image.n_channels();
   const PixelType type = image.type() == PixelType::U16 ? PixelType::U16 : PixelType::U8;
-  ImageWriter preview(image_path, size.width, size.height, n_channels, type, image.color_space);
-  ErrorMapWriter error(error_path, size.width, size.height, n_channels, is_integer_picture(image.type()));
+  const int n_shown = image.has_alpha() ? n_channels : n_channels / 2 * 2 == n_channels ? n_channels - 1 : n_channels;
+  PictureTags tags = image.tags;
+  tags.channels.clear();
+  ImageWriter preview(image_path, size.width, size.height, n_shown, type, tags);
+  ErrorMapWriter error(error_path, size.width, size.height, n_channels, is_integer_picture(image.type()),
+                       image.tags.range_size());
+  std::vector<float> shown;
   std::vector<float> target(static_cast<std::size_t>(size.width) * n_channels);
   const Region whole{0, 0, image.width(), image.height()};
   const auto on_rows = [&](int first_row, int n_rows, const float* values) {
-    preview.write_rows(n_rows, values);
+    show(image, values, int64_t{n_rows} * size.width, n_shown, shown);
+    preview.write_rows(n_rows, shown.data());
     for (int row = 0; row < n_rows; ++row) {
       const int y = source_pixel(first_row + row, size.height, image.height());
       for (int j = 0; j < size.width; ++j) {

@@ -26,14 +26,15 @@ std::array<float, 3> error_color(double t);
 bool is_integer_picture(PixelType type);
 
 /// Colours of |prediction - target| averaged over the channels: predicted, target [n_pixels, n_channels], colors
-/// [n_pixels, 3]. clip: predictions are clipped to [0, 1] first.
+/// [n_pixels, 3]. clip: predictions are clipped to [0, 1] first. range_size: of the data, whose kErrorMapScale is
+/// brightest.
 void color_errors(const float* predicted, const float* target, int64_t n_pixels, int n_channels, bool clip,
-                  float* colors);
+                  float* colors, double range_size = 1);
 
 /// Streams |prediction - target| averaged over the channels, in colours, to a picture file.
 class ErrorMapWriter {
  public:
-  ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip);
+  ErrorMapWriter(const std::string& path, int width, int height, int n_channels, bool clip, double range_size = 1);
   /// predicted, target [n_rows, width, n_channels], top to bottom.
   void write_rows(int n_rows, const float* predicted, const float* target);
   /// Nothing appears under the final name before.
@@ -43,12 +44,14 @@ class ErrorMapWriter {
   int width_;
   int n_channels_;
   bool clip_;
+  double range_size_;
   ImageWriter writer_;
   std::vector<float> colors_;
 };
 
-/// "reconstruction.png", or ".exr" for half and float pictures, which PNG cannot hold.
-std::string reconstruction_name(PixelType type);
+/// "reconstruction.png", or ".exr" for half and float pictures, which PNG cannot hold, or ".tif" for integers without
+/// alpha whose number of channels is even.
+std::string reconstruction_name(PixelType type, bool is_data = false);
 
 /// Full-size reconstruction and error map in constant memory, and the metrics of the same pass. on_progress(share of
 /// the rows done) may throw to give up: no file appears then.
@@ -66,7 +69,8 @@ int64_t preview_pixels(const Image& image);
 /// Draws frame t of a video as decoded at `size`, and its error map, with their corner at (x, y) of two pictures.
 void draw_frame(Executor& executor, const Video& video, int t, const PictureSize& size, int x, int y, Image& frames,
                 Image& errors);
-/// Small versions of reconstruction and error map for watching a training, as PNG.
+/// Small versions of reconstruction and error map for watching a training, as PNG: the picture's range from black to
+/// white, of channels that are no colours the first three.
 void write_preview(Executor& executor, const Image& image, const std::string& image_path,
                    const std::string& error_path);
 

@@ -195,6 +195,10 @@ std::string progress_line(const Progress& progress, int width) {
   return line.size() + eta.size() <= limit ? line + eta : line;
 }
 
+std::string format_measure(double value, int n_digits) {
+  return std::isnan(value) ? "n/a" : fmt::format("{:.{}f}", value, n_digits);
+}
+
 std::string format_duration(double seconds) {
   if (!std::isfinite(seconds) || seconds < 0) return "?";
   const auto total = static_cast<int64_t>(std::min(std::round(seconds), 1e15));

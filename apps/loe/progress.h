@@ -77,6 +77,8 @@ void add_measures(const Progress& progress, nlohmann::ordered_json& object);
 std::string progress_line(const Progress& progress, int width);
 /// "0:42", "12:03", "3:04:05".
 std::string format_duration(double seconds);
+/// "0.9876"; "n/a" where nothing could be measured (NaN: the SSIM of a picture smaller than its window).
+std::string format_measure(double value, int n_digits);
 /// "1,234,567".
 std::string format_integer(int64_t value);
 /// "12.3M", "950", "1.20k".

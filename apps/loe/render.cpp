@@ -37,10 +37,9 @@ void render_picture(const RenderFlags& flags, const SignalInfo& signal, Executor
   const Region region = chosen_region(flags, signal);
   const PictureSize size = chosen_size(flags, region);
   const PixelType depth = chosen_picture_depth(flags, signal);
-  write_picture(flags, size, executor.spec().n_out(), depth, signal.color_space, reporter,
-                [&](const OnPictureRows& on_rows) {
-                  decode_image(executor, signal.width, signal.height, region, size.width, size.height, on_rows);
-                });
+  write_picture(flags, size, executor.spec().n_out(), depth, signal.tags, reporter, [&](const OnPictureRows& on_rows) {
+    decode_image(executor, signal.width, signal.height, region, size.width, size.height, on_rows);
+  });
   print_picture(flags, size, depth);
 }
 
@@ -77,9 +76,12 @@ int render(const RenderFlags& flags) {
 }  // namespace
 
 void write_picture(const RenderFlags& flags, const PictureSize& size, int n_channels, PixelType depth,
-                   const std::string& color_space, Reporter& reporter,
+                   const PictureTags& tags, Reporter& reporter,
                    const std::function<void(const OnPictureRows& on_rows)>& decode) {
-  ImageWriter writer(flags.out, size.width, size.height, n_channels, depth, color_space);
+  ImageWriter writer(flags.out, size.width, size.height, n_channels, depth, tags);
+  if (const std::string lost = lost_tags(flags.out, tags); !lost.empty()) {
+    reporter.warning(fmt::format("{}: {} of the source cannot be kept in such a file", flags.out, lost));
+  }
   decode([&](int first_row, int n_rows, const float* values) {
     check_not_stopped(flags);
     writer.write_rows(n_rows, values);

@@ -68,7 +68,7 @@ void check_not_stopped(const RenderFlags& flags);
 using OnPictureRows = std::function<void(int first_row, int n_rows, const float* values)>;
 /// Writes --out as `decode` supplies its rows, with progress. No file appears if the user asks to stop.
 void write_picture(const RenderFlags& flags, const PictureSize& size, int n_channels, PixelType depth,
-                   const std::string& color_space, Reporter& reporter,
+                   const PictureTags& tags, Reporter& reporter,
                    const std::function<void(const OnPictureRows& on_rows)>& decode);
 /// "FILE  640 x 480, u8" and the remark, unless --quiet.
 void print_picture(const RenderFlags& flags, const PictureSize& size, PixelType depth, const std::string& remark = "");

@@ -71,7 +71,7 @@ std::vector<float> path_sheet(const Path& path, int n_columns) {
 
 void write_samples(const RenderFlags& flags, Executor& generator, const SampleSheet& sheet, Reporter& reporter) {
   const PixelType depth = flags.depth.empty() ? PixelType::U8 : pixel_type_from_string(flags.depth);
-  ImageWriter writer(flags.out, sheet.width(), sheet.height(), 3, depth, "sRGB");
+  ImageWriter writer(flags.out, sheet.width(), sheet.height(), 3, depth);
   int n_done = 0;
   generate_sheet(generator, sheet, [&](int n_rows, const float* values) {
     check_not_stopped(flags);

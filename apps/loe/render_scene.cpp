@@ -234,7 +234,7 @@ void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, 
   std::vector<float> buffer;
   plan.view.camera_to_world = plan.poses.front();
   const int n_channels = plan.map == Map::Color ? 3 : 1;
-  write_picture(flags, size, n_channels, type, "sRGB", reporter, [&](const OnPictureRows& on_rows) {
+  write_picture(flags, size, n_channels, type, {}, reporter, [&](const OnPictureRows& on_rows) {
     renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
       on_rows(first_row, n_rows, values_of(pixels, plan, is_raw, buffer).data());
     });

@@ -54,16 +54,36 @@ void render_frame(const RenderFlags& flags, const SignalInfo& signal, const Clip
                   Reporter& reporter) {
   const PixelType depth = chosen_picture_depth(flags, signal);
   const PictureSize size{view.width, view.height};
+  PictureTags tags;
+  tags.pixel_aspect = signal.tags.pixel_aspect;
   const VideoShape shape{signal.width, signal.height, signal.n_frames};
-  write_picture(flags, size, executor.spec().n_out(), depth, "sRGB", reporter, [&](const OnPictureRows& on_rows) {
+  write_picture(flags, size, executor.spec().n_out(), depth, tags, reporter, [&](const OnPictureRows& on_rows) {
     decode_video(executor, shape, view,
                  [&](int, int first_row, int n_rows, const float* values) { on_rows(first_row, n_rows, values); });
   });
   print_picture(flags, size, depth);
 }
 
-VideoOptions video_options(const RenderFlags& flags, const SignalInfo& signal, const FrameRate& rate) {
+/// Of the source's own frames, at its own rate: each begins when it did there.
+std::vector<double> times_of(const RenderFlags& flags, const SignalInfo& signal, const ClipView& view) {
+  const bool is_whole = view.first_frame == std::floor(view.first_frame) && view.n_source_frames == view.n_frames;
+  if (!flags.fps.empty() || !is_whole || signal.times.empty()) return {};
+  const auto first = static_cast<std::size_t>(view.first_frame);
+  std::vector<double> times;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(view.n_frames); ++i) {
+    times.push_back(signal.times.at(first + i) - signal.times.at(first));
+  }
+  return times;
+}
+
+VideoOptions video_options(const RenderFlags& flags, const SignalInfo& signal, const FrameRate& rate,
+                           const ClipView& view) {
   VideoOptions options;
+  // A pixel's shape follows from that of the part that is shown.
+  const double stretch =
+      (static_cast<double>(view.region.width) / view.width) * (static_cast<double>(view.height) / view.region.height);
+  options.pixel_aspect = signal.tags.pixel_aspect * (flags.size.empty() ? 1 : stretch);
+  options.times = times_of(flags, signal, view);
   options.rate = rate;
   options.color = signal.color;
   options.type = pixel_type_from_string(flags.depth.empty() ? signal.pixel_type : flags.depth);
@@ -88,7 +108,7 @@ void render_video(const RenderFlags& flags, const SignalInfo& signal, Executor& 
     return render_frame(flags, signal, view, executor, reporter);
   }
   const int n_channels = executor.spec().n_out();
-  VideoWriter writer(flags.out, view.width, view.height, n_channels, video_options(flags, signal, rate));
+  VideoWriter writer(flags.out, view.width, view.height, n_channels, video_options(flags, signal, rate, view));
   std::vector<float> frame(static_cast<std::size_t>(view.width) * view.height * n_channels);
   const std::size_t row_size = static_cast<std::size_t>(view.width) * n_channels;
   double writing_seconds = 0;

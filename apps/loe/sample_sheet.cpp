@@ -51,7 +51,7 @@ void generate_sheet(Executor& generator, const SampleSheet& sheet,
 }
 
 void write_sheet(Executor& generator, const SampleSheet& sheet, const std::string& path) {
-  ImageWriter writer(path, sheet.width(), sheet.height(), 3, PixelType::U8, "sRGB");
+  ImageWriter writer(path, sheet.width(), sheet.height(), 3, PixelType::U8);
   generate_sheet(generator, sheet, [&](int n_rows, const float* values) { writer.write_rows(n_rows, values); });
   writer.close();
 }

@@ -41,8 +41,10 @@ class ViewRecorder {
     if (rows.first_row == 0) {
       const std::string name = fs::path(pictures_.scene.views[rows.view].name).stem().string();
       const bool is_wide = is_wide_range(pictures_);  // 8 bits would cut it
+      PictureTags tags;
+      if (is_wide) tags.color_space = "Linear";
       color_.emplace(folder_ + "/" + name + (is_wide ? ".exr" : ".png"), image.width(), image.height(), 3,
-                     is_wide ? PixelType::F16 : PixelType::U8, is_wide ? "Linear" : "sRGB");
+                     is_wide ? PixelType::F16 : PixelType::U8, tags);
       error_.emplace(errors_ + "/" + name + ".png", image.width(), image.height(), 3, true);
     }
     color_->write_rows(rows.n_rows, rows.pixels->color.data());

@@ -68,6 +68,8 @@ class ClipRecorder {
   static VideoOptions options(const Video& video, bool is_source_like) {
     VideoOptions options;
     options.rate = video.frame_rate;
+    options.pixel_aspect = video.pixel_aspect;
+    options.times = video.times;
     if (is_source_like) {
       options.color = video.color;
       options.type = video.type();
@@ -111,6 +113,8 @@ class VideoSignal : public FitSignal {
     info.n_frames = video_.n_frames();
     info.frame_rate = video_.frame_rate;
     info.color = video_.color;
+    info.tags.pixel_aspect = video_.pixel_aspect;
+    info.times = video_.times;
     info.pixel_type = to_string(video_.type());
     return info;
   }

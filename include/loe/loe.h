@@ -22,6 +22,7 @@
 #include "loe/io/config_file.h"
 #include "loe/io/feature_statistics_file.h"
 #include "loe/io/file.h"
+#include "loe/io/folder_content.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
 #include "loe/io/mesh_file.h"

@@ -1,6 +1,7 @@
 // Videos as folders of numbered pictures.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -25,6 +26,52 @@ std::string picture_shape(const ImageFileInfo& info) {
   return fmt::format("{}x{} with {} channels of {}", info.width, info.height, info.n_channels, to_string(info.type));
 }
 
+/// The number that a name ends with before its extension, and what stands around it; false if there is none.
+bool split_number(const std::string& name, std::string& around, int64_t& number) {
+  const std::string stem = fs::path(name).stem().string();
+  const std::size_t last = stem.find_last_not_of("0123456789");
+  const std::size_t begin = last == std::string::npos ? 0 : last + 1;
+  constexpr std::size_t kMaxDigits = 15;
+  if (begin == stem.size() || stem.size() - begin > kMaxDigits) return false;
+  number = std::stoll(stem.substr(begin));
+  around = stem.substr(0, begin) + fs::path(name).extension().string();
+  return true;
+}
+
+/// "frames 3 to 4 are missing between f0002.png and f0005.png"; "" if names are no series, or one of equal steps.
+std::string missing_numbers(const std::vector<std::string>& names) {
+  std::vector<int64_t> numbers;
+  std::string first;
+  for (const std::string& name : names) {
+    std::string around;
+    int64_t number = 0;
+    if (!split_number(name, around, number) || (!numbers.empty() && around != first)) return "";
+    first = around;
+    numbers.push_back(number);
+  }
+  int64_t step = 0;
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    const int64_t found = numbers[i] - numbers[i - 1];
+    step = step == 0 ? found : std::min(step, found);
+  }
+  if (step <= 0) return "";
+  int64_t n_missing = 0;
+  std::string where;
+  for (std::size_t i = 1; i < numbers.size(); ++i) {
+    const int64_t n = (numbers[i] - numbers[i - 1]) / step - 1;
+    if (n > 0 && where.empty()) {
+      const int64_t from = numbers[i - 1] + step;
+      where = fmt::format(
+          "{} missing between {} and {}",
+          n == 1 ? fmt::format("frame {} is", from) : fmt::format("frames {} to {} are", from, from + (n - 1) * step),
+          printable(names[i - 1]), printable(names[i]));
+    }
+    n_missing += n;
+  }
+  if (where.empty()) return "";
+  return where + (where.starts_with("frame ") && n_missing == 1 ? "" : fmt::format(" ({} in all)", n_missing));
+}
+
 class FolderSource final : public VideoSource {
  public:
   explicit FolderSource(const std::string& path) : path_(path), names_(list_pictures(path)) {
@@ -45,10 +92,17 @@ class FolderSource final : public VideoSource {
     info_.width = first_.width;
     info_.height = first_.height;
     info_.n_channels = first_.n_channels <= 2 ? 1 : 3;
-    info_.has_alpha = first_.n_channels % 2 == 0;
+    info_.has_alpha = first_.n_channels % 2 == 0;  // a second or fourth channel, dropped whatever it is
+    if (first_.n_channels % 2 == 0 && first_.tags.alpha == AlphaKind::None) {
+      info_.notes.emplace_back("the last channel of each picture, which is no alpha, is left out");
+    }
     info_.type = first_.type;
     info_.n_frames = static_cast<int64_t>(names_.size());
     info_.color = {"rgb", "full", "unknown", "unknown"};
+    info_.pixel_aspect = first_.tags.pixel_aspect;
+    if (const std::string gaps = missing_numbers(names_); !gaps.empty()) {
+      info_.notes.push_back(gaps + "; those that are there are taken as evenly spaced");
+    }
   }
 
   bool next(Image* image) override {
@@ -65,7 +119,7 @@ class FolderSource final : public VideoSource {
  private:
   std::string file(std::size_t n) const { return (fs::path(path_) / names_[n]).string(); }
 
-  void read_frame(Image& image) const {
+  void read_frame(Image& image) {
     // The header first: a huge picture among small ones is not decoded.
     const ImageFileInfo info = read_image_info(file(n_frames_));
     if (info.width != first_.width || info.height != first_.height || info.n_channels != first_.n_channels ||
@@ -81,15 +135,19 @@ class FolderSource final : public VideoSource {
     }
   }
 
-  void drop_alpha(Image& image) const {
+  void drop_alpha(Image& image) {
+    const bool is_alpha = image.has_alpha();
     Image opaque(image.width(), image.height(), info_.n_channels, image.type());
-    opaque.color_space = image.color_space;
+    opaque.tags = image.tags;
     const auto value = static_cast<std::size_t>(bytes_per_value(image.type()));
     const std::size_t from = value * static_cast<std::size_t>(image.n_channels());
     const std::size_t to = value * static_cast<std::size_t>(info_.n_channels);
     const auto n_pixels = static_cast<std::size_t>(image.n_pixels());
     for (std::size_t i = 0; i < n_pixels; ++i) {
       std::memcpy(opaque.data() + i * to, image.data() + i * from, to);
+      for (std::size_t k = from - value; is_alpha && k < from; ++k) {  // all ones: opaque
+        has_transparency_ = has_transparency_ || image.data()[i * from + k] != std::byte{255};
+      }
     }
     image = std::move(opaque);
   }

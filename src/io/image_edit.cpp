@@ -41,8 +41,10 @@ std::vector<BoxWeights> box_weights(int side, int size) {
 void read_rgb_row(const Image& image, int x, int y, int count, std::vector<float>& scratch, float* rgb) {
   const int n_channels = image.n_channels();
   image.read_row(x, y, count, scratch.data());
-  const bool has_alpha = n_channels % 2 == 0;
-  const bool multiply = has_alpha && (image.type() == PixelType::U8 || image.type() == PixelType::U16);
+  const bool is_integer = image.type() == PixelType::U8 || image.type() == PixelType::U16;
+  const AlphaKind kind = image.tags.alpha;
+  const bool multiply =
+      image.has_alpha() && (kind == AlphaKind::Straight || (kind == AlphaKind::Unstated && is_integer));
   for (int i = 0; i < count; ++i) {
     const float* pixel = scratch.data() + static_cast<std::ptrdiff_t>(i) * n_channels;
     const float alpha = multiply ? pixel[n_channels - 1] : 1.0F;
@@ -65,7 +67,7 @@ Image crop_image(const Image& image, int x, int y, int width, int height) {
                             image.width(), image.height(), x, y, width, height));
   }
   Image result(width, height, image.n_channels(), image.type());
-  result.color_space = image.color_space;
+  result.tags = image.tags;
   const std::size_t pixel_bytes = static_cast<std::size_t>(image.n_channels()) * bytes_per_value(image.type());
   for (int row = 0; row < height; ++row) {
     std::copy_n(image.row(y + row) + x * pixel_bytes, width * pixel_bytes, result.row(row));
@@ -96,7 +98,7 @@ Image resize_image(const Image& image, int width, int height) {
                                                     image.width(), image.height(), width, height, resized.geterror()));
   }
   Image result(width, height, n_channels, image.type());
-  result.color_space = image.color_space;
+  result.tags = image.tags;
   for (int y = 0; y < height; ++y) {
     resized.get_pixels(OIIO::ROI(0, width, y, y + 1, 0, 1, 0, n_channels), OIIO::TypeDesc::FLOAT, row.data());
     result.write_row(0, y, width, row.data());

@@ -25,14 +25,16 @@ constexpr int kMaxSide = 65536;
 /// Limits of a side: 2^16 is ours, the others are the formats' own.
 const std::vector<ImageFormat>& image_formats() {
   static const std::vector<ImageFormat> formats = {
-      {"png", "PNG", {".png"}, {kU8, kU16}, {1, 2, 3, 4}, kMaxSide},
-      {"jpeg", "JPEG", {".jpg", ".jpeg", ".jpe"}, {kU8}, {1, 3}, 65500},
-      {"tiff", "TIFF", {".tif", ".tiff"}, {kU8, kU16, kF16, kF32}, {1, 2, 3, 4}, kMaxSide},
-      {"openexr", "OpenEXR", {".exr"}, {kF16, kF32}, {1, 2, 3, 4}, kMaxSide},
+      {"png", "PNG", {".png"}, {kU8, kU16}, {1, 2, 3, 4}, kMaxSide, true, true},
+      {"jpeg", "JPEG", {".jpg", ".jpeg", ".jpe"}, {kU8}, {1, 3}, 65500, true, true},
+      {"tiff", "TIFF", {".tif", ".tiff"}, {kU8, kU16, kF16, kF32}, {1, 2, 3, 4}, kMaxSide, true, true},
+      {"openexr", "OpenEXR", {".exr"}, {kF16, kF32}, {1, 2, 3, 4}, kMaxSide, false, true},
       {"hdr", "Radiance HDR", {".hdr"}, {kF32}, {3}, kMaxSide},
       {"webp", "WebP", {".webp"}, {kU8}, {3}, 16383},
       {"bmp", "BMP", {".bmp"}, {}, {}, kMaxSide},
-      {"pnm", "PNM", {".pgm", ".ppm", ".pnm"}, {}, {}, kMaxSide},
+      {"pnm", "PNM", {".pgm", ".ppm", ".pnm", ".pbm", ".pam", ".pfm"}, {}, {}, kMaxSide},
+      {"gif", "GIF", {".gif"}, {}, {}, kMaxSide},
+      {"heif", "HEIF", {".heic", ".heif", ".avif", ".hif"}, {}, {}, kMaxSide},
   };
   return formats;
 }
@@ -280,8 +282,15 @@ void check_png(const ReadHandle& file, const std::string& path, bool whole) {
 }
 
 /// SOFn: precision, height, width, components.
-void check_jpeg_frame(ByteStream& bytes, const ReadHandle& file, const std::string& path) {
-  bytes.next();
+void check_jpeg_frame(int marker, ByteStream& bytes, const ReadHandle& file, const std::string& path) {
+  const int n_bits = bytes.next();
+  const bool is_lossless = marker == 0xC3 || marker == 0xCB;
+  if (n_bits > 8 || is_lossless) {
+    throw Error(ErrorKind::Unsupported,
+                fmt::format("[image] {}: expected a JPEG of 8 bits, got {} of {} bits, which this decoder cannot read; "
+                            "convert it to a PNG or TIFF of 16 bits first",
+                            path, is_lossless ? "a lossless one" : "one", n_bits));
+  }
   const int64_t height = bytes.next_number(2);
   const int64_t width = bytes.next_number(2);
   const int n_components = bytes.next();
@@ -338,7 +347,7 @@ void check_jpeg(const ReadHandle& file, const std::string& path, bool whole) {
     const uint64_t segment = bytes.position();
     const int64_t length = bytes.next_number(2);
     if (marker >= 0xC0 && marker <= 0xCF && marker != 0xC4 && marker != 0xC8 && marker != 0xCC) {
-      check_jpeg_frame(bytes, file, path);
+      check_jpeg_frame(marker, bytes, file, path);
       if (!whole) {
         return;
       }
@@ -348,6 +357,26 @@ void check_jpeg(const ReadHandle& file, const std::string& path, bool whole) {
       refuse_truncated(path, fmt::format("a whole segment at byte {}", segment), file);
     }
   }
+}
+
+/// The length of the second header is one that exists, whatever the first one's reserved bytes hold.
+bool is_bmp_header(std::string_view text) {
+  if (text.size() < 18) {
+    return false;
+  }
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const uint32_t length = byte(14) | uint32_t{byte(15)} << 8 | uint32_t{byte(16)} << 16 | uint32_t{byte(17)} << 24;
+  constexpr uint32_t kLengths[] = {12, 16, 40, 52, 56, 64, 108, 124};
+  return std::find(std::begin(kLengths), std::end(kLengths), length) != std::end(kLengths);
+}
+
+/// A still picture in the container of MP4: the major brand, or the first compatible one of a general brand.
+bool is_heif(std::string_view text) {
+  if (text.size() < 20 || text.substr(4, 4) != "ftyp") {
+    return false;
+  }
+  constexpr std::string_view kBrands[] = {"heic", "heix", "heim", "heis", "avif", "mif1"};
+  return std::find(std::begin(kBrands), std::end(kBrands), text.substr(8, 4)) != std::end(kBrands);
 }
 
 }  // namespace
@@ -374,10 +403,16 @@ const ImageFormat* format_of_content(std::span<const unsigned char> head) {
   if (begins("RIFF"sv) && text.size() >= 12 && text.substr(8, 4) == "WEBP") {
     return format_named("webp");
   }
-  if (begins("BM"sv) && text.size() >= 14 && text.substr(6, 4) == "\0\0\0\0"sv) {
+  if (begins("BM"sv) && is_bmp_header(text)) {
     return format_named("bmp");
   }
-  if (text.size() >= 3 && text[0] == 'P' && text[1] >= '1' && text[1] <= '6' &&
+  if (begins("GIF87a"sv) || begins("GIF89a"sv)) {
+    return format_named("gif");
+  }
+  if (is_heif(text)) {
+    return format_named("heif");
+  }
+  if (text.size() >= 3 && text[0] == 'P' && std::string_view("1234567fF").find(text[1]) != std::string_view::npos &&
       std::isspace(static_cast<unsigned char>(text[2])) != 0) {
     return format_named("pnm");
   }

@@ -18,6 +18,8 @@ struct ImageFormat {
   std::vector<PixelType> types;         ///< depths on output; empty: read only
   std::vector<int> channels;            ///< channel counts on output
   int max_side;                         ///< on output
+  bool keeps_profile = false;           ///< on output
+  bool keeps_aspect = false;            ///< likewise, the shape of pixels
 };
 
 /// The format whose signature `head`, the file's first bytes, begins with; nullptr: none of ours.

@@ -3,14 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
+#include <vector>
 
-#include "io/file_handle.h"
-#include "io/image_formats.h"
+#include "io/image_open.h"
 #include "io/oiio_setup.h"
-#include "io/text.h"
+#include "io/simple_pictures.h"
 #include "loe/base/error.h"
 #include "loe/io/image_file.h"
 
@@ -21,134 +23,19 @@ constexpr int kMaxSide = 65536;
 /// Rows are decoded in strips of about this size: big enough to keep the decoder busy, small beside any picture.
 constexpr int64_t kStripBytes = int64_t{1} << 20;
 
-struct OpenImage {
-  std::string path;
-  const ImageFormat* format = nullptr;
-  std::unique_ptr<OIIO::ImageInput> input;
-  OIIO::ImageSpec spec;
-  ImageFileInfo info;
-  OIIO::TypeDesc read_type;
-  int applied_orientation = 1;  ///< 1 where pixels are wanted as stored
-};
-
-[[noreturn]] void fail(ErrorKind kind, const std::string& path, const std::string& expected, const std::string& found,
-                       const std::string& remedy) {
-  throw Error(kind, fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
-}
-
-const ImageFormat& detect_format(const ReadHandle& file, const std::string& path) {
-  std::vector<unsigned char> head(static_cast<std::size_t>(std::min<uint64_t>(file.size(), 32)));
-  if (head.empty()) {
-    fail(ErrorKind::Format, path, "a picture", "an empty file", "take another copy");
-  }
-  file.read_at(0, head.data(), head.size());
-  const ImageFormat* format = format_of_content(head);
-  if (format == nullptr) {
-    fail(ErrorKind::Format, path, "a PNG, JPEG, TIFF, OpenEXR, HDR, WebP, BMP or PNM picture",
-         fmt::format("content that begins with '{}'",
-                     printable({reinterpret_cast<const char*>(head.data()), std::min<std::size_t>(head.size(), 16)})),
-         "convert it to PNG first");
-  }
-  return *format;
-}
-
-/// The type in memory: the file's own if we have it, else the float that holds its values normalised to [0, 1].
-PixelType choose_type(OIIO::TypeDesc type, OIIO::TypeDesc& read_type) {
-  read_type = type;
-  switch (type.basetype) {
-    case OIIO::TypeDesc::UINT8:
-      return PixelType::U8;
-    case OIIO::TypeDesc::UINT16:
-      return PixelType::U16;
-    case OIIO::TypeDesc::HALF:
-      return PixelType::F16;
-    default:
-      read_type = OIIO::TypeFloat;
-      return PixelType::F32;
-  }
-}
-
-bool is_cmyk(const OIIO::ImageSpec& spec) {
-  constexpr int kTiffSeparated = 5;
-  const std::string color_space = spec.get_string_attribute("jpeg:ColorSpace");
-  return spec.get_int_attribute("tiff:PhotometricInterpretation", -1) == kTiffSeparated || color_space == "CMYK" ||
-         color_space == "YCCK";
-}
-
-void check_spec(const OpenImage& image) {
-  const OIIO::ImageSpec& spec = image.spec;
-  const std::string& path = image.path;
-  if (spec.deep || spec.depth > 1) {
-    fail(ErrorKind::Unsupported, path, "a flat picture", spec.deep ? "deep pixels" : "a volume", "flatten it first");
-  }
-  if (is_cmyk(spec)) {
-    fail(ErrorKind::Unsupported, path, "a grey or RGB picture", "CMYK", "convert it to RGB first");
-  }
-  if (spec.nchannels < 1 || spec.nchannels > 4) {
-    fail(ErrorKind::Unsupported, path, "1..4 channels (grey, grey + alpha, RGB, RGBA)",
-         fmt::format("{}", spec.nchannels), "keep the channels you need");
-  }
-  if (spec.width < 1 || spec.height < 1) {
-    fail(ErrorKind::Format, path, "at least one pixel", fmt::format("{} x {}", spec.width, spec.height),
-         "take another copy");
-  }
-}
-
-/// "sRGB" for integers and "Linear" for floats where the file says nothing.
-std::string color_space_of(const OpenImage& image) {
-  const bool integer = image.info.type == PixelType::U8 || image.info.type == PixelType::U16;
-  return printable(image.spec.get_string_attribute("oiio:ColorSpace", integer ? "sRGB" : "Linear"));
-}
-
-OpenImage open_image(const std::string& path, bool whole, ImageTurn turn) {
-  OpenImage image;
-  image.path = path;
-  {
-    const ReadHandle file(path);
-    image.format = &detect_format(file, path);
-    check_content(*image.format, file, path, whole);
-  }
-  set_up_oiio();
-  image.input = OIIO::ImageInput::create(image.format->name);
-  if (!image.input) {
-    fail(ErrorKind::Unsupported, path, fmt::format("an OpenImageIO that reads {}", image.format->title),
-         oiio_message(OIIO::geterror()), "convert it to PNG first");
-  }
-  // Without this hint OpenImageIO multiplies alpha into 8-bit colours, which cannot be undone exactly.
-  OIIO::ImageSpec hints;
-  hints.attribute("oiio:UnassociatedAlpha", 1);
-  if (!image.input->open(path, image.spec, hints)) {
-    fail(ErrorKind::Format, path, fmt::format("a readable {} picture", image.format->title),
-         oiio_message(image.input->geterror()), "it is damaged or truncated, so take another copy");
-  }
-  check_spec(image);
-  ImageFileInfo& info = image.info;
-  info.format = image.format->name;
-  info.n_channels = image.spec.nchannels;
-  info.type = choose_type(image.spec.format, image.read_type);
-  info.source_type = image.spec.format.c_str();
-  const int orientation = image.spec.get_int_attribute("Orientation", 1);
-  info.orientation = orientation >= 1 && orientation <= 8 ? orientation : 1;
-  image.applied_orientation = turn == ImageTurn::AsShown ? info.orientation : 1;
-  info.width = image.applied_orientation <= 4 ? image.spec.width : image.spec.height;
-  info.height = image.applied_orientation <= 4 ? image.spec.height : image.spec.width;
-  info.color_space = color_space_of(image);
-  return image;
-}
-
 void check_size(const OpenImage& image, int64_t max_bytes) {
   const ImageFileInfo& info = image.info;
   // Up to 2^31 x 2^31 x 4 channels x 4 bytes overflows 64 bits; double is exact enough to compare and to print.
   const double n_bytes = double(info.width) * info.height * info.n_channels * bytes_per_value(info.type);
   if (n_bytes > static_cast<double>(max_bytes)) {
-    fail(ErrorKind::OutOfMemory, image.path, fmt::format("a picture of at most {} bytes", max_bytes),
-         fmt::format("a header that claims {} x {} x {} channels, {:.3g} bytes", info.width, info.height,
-                     info.n_channels, n_bytes),
-         "crop or resize it first");
+    fail_image(ErrorKind::OutOfMemory, image.path, fmt::format("a picture of at most {} bytes", max_bytes),
+               fmt::format("a header that claims {} x {} x {} channels, {:.3g} bytes", info.width, info.height,
+                           info.n_channels, n_bytes),
+               "crop or resize it first");
   }
   if (info.width > kMaxSide || info.height > kMaxSide) {
-    fail(ErrorKind::Unsupported, image.path, fmt::format("sides of at most {} pixels", kMaxSide),
-         fmt::format("{} x {}", info.width, info.height), "crop or resize it first");
+    fail_image(ErrorKind::Unsupported, image.path, fmt::format("sides of at most {} pixels", kMaxSide),
+               fmt::format("{} x {}", info.width, info.height), "crop or resize it first");
   }
 }
 
@@ -156,24 +43,27 @@ void check_size(const OpenImage& image, int64_t max_bytes) {
 void check_decoded(OpenImage& image, bool ok, int y) {
   const bool has_message = image.input->has_error();
   const std::string message = has_message ? image.input->geterror() : "";
-  // libjpeg's word for padding that some cameras write between segments; nothing of the picture is lost.
-  const bool harmless = message.find("extraneous bytes before marker") != std::string::npos;
+  // libjpeg's word for padding that some cameras write between segments, libtiff's for tags of other programs
+  // (OpenImageIO 2.4 keeps it from one file to the next): nothing of the picture is lost.
+  const bool harmless = message.find("extraneous bytes before marker") != std::string::npos ||
+                        message.find("Unknown field with tag") != std::string::npos;
   if (!ok || (has_message && !harmless)) {
-    fail(ErrorKind::Format, image.path, fmt::format("{} pixels down to row {}", image.format->title, image.spec.height),
-         fmt::format("an error near row {} ({})", y, oiio_message(message)),
-         "it is damaged or truncated, so take another copy");
+    fail_image(ErrorKind::Format, image.path,
+               fmt::format("{} pixels down to row {}", image.format->title, image.spec.height),
+               fmt::format("an error near row {} ({})", y, oiio_message(message)),
+               "it is damaged or truncated, so take another copy");
   }
 }
 
 /// OpenImageIO 2.4 multiplies alpha into the colours of a WebP whatever it is asked; only opaque ones are unharmed.
 void require_opaque_webp(const OpenImage& image, const std::byte* strip, int64_t n_pixels) {
-  if (std::strcmp(image.format->name, "webp") != 0 || image.spec.nchannels != 4) {
+  if (!image.is("webp") || image.spec.nchannels != 4) {
     return;
   }
   for (int64_t i = 0; i < n_pixels; ++i) {
     if (strip[i * 4 + 3] != std::byte{255}) {
-      fail(ErrorKind::Unsupported, image.path, "an opaque WebP", "one with transparent pixels",
-           "convert it to PNG first");
+      fail_image(ErrorKind::Unsupported, image.path, "an opaque WebP", "one with transparent pixels",
+                 "convert it to PNG first");
     }
   }
 }
@@ -231,59 +121,206 @@ void place_row(const Orientation& orientation, int y, const std::byte* row, Imag
   }
 }
 
-bool read_strip(OpenImage& image, int y, int n_rows, std::byte* strip) {
+/// The channels that are decoded together: all up to 4, of more those from the first chosen one to the last.
+struct ChannelSpan {
+  int begin = 0;
+  int end = 0;
+  explicit ChannelSpan(const OpenImage& image) : end(image.spec.nchannels) {
+    if (end > 4) {
+      const auto [low, high] = std::minmax_element(image.channels.indices.begin(), image.channels.indices.end());
+      begin = *low;
+      end = *high + 1;
+    }
+  }
+  int size() const { return end - begin; }
+};
+
+bool read_strip(OpenImage& image, const ChannelSpan& span, int y, int n_rows, std::byte* strip) {
   const OIIO::ImageSpec& spec = image.spec;
   const int begin = spec.y + y;
   if (spec.tile_width != 0) {
-    return image.input->read_tiles(0, 0, spec.x, spec.x + spec.width, begin, begin + n_rows, spec.z, spec.z + 1, 0,
-                                   spec.nchannels, image.read_type, strip);
+    return image.input->read_tiles(image.subimage, 0, spec.x, spec.x + spec.width, begin, begin + n_rows, spec.z,
+                                   spec.z + 1, span.begin, span.end, image.read_type, strip);
   }
-  return image.input->read_scanlines(0, 0, begin, begin + n_rows, spec.z, 0, spec.nchannels, image.read_type, strip);
+  return image.input->read_scanlines(image.subimage, 0, begin, begin + n_rows, spec.z, span.begin, span.end,
+                                     image.read_type, strip);
+}
+
+template <typename T>
+float value_of(const std::byte* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return static_cast<float>(value);
+}
+
+/// The float of the same value.
+float value_of(OIIO::TypeDesc type, const std::byte* at) {
+  switch (type.basetype) {
+    case OIIO::TypeDesc::INT8:
+      return value_of<int8_t>(at);
+    case OIIO::TypeDesc::INT16:
+      return value_of<int16_t>(at);
+    case OIIO::TypeDesc::UINT32:
+      return value_of<uint32_t>(at);
+    case OIIO::TypeDesc::INT32:
+      return value_of<int32_t>(at);
+    case OIIO::TypeDesc::UINT64:
+      return value_of<uint64_t>(at);
+    case OIIO::TypeDesc::INT64:
+      return value_of<int64_t>(at);
+    default:
+      return value_of<float>(at);
+  }
+}
+
+/// The chosen channels of a decoded row at the picture's depth.
+class RowPicker {
+ public:
+  explicit RowPicker(const OpenImage& image)
+      : image_(image),
+        span_(image),
+        n_(image.channels.indices.size()),
+        from_(image.read_type.size()),
+        to_(static_cast<std::size_t>(bytes_per_value(image.info.type))),
+        is_same_(image_type_of(image.read_type) != PixelType::F32 || image.read_type == OIIO::TypeFloat) {
+    is_plain_ = is_same_ && span_.size() == static_cast<int>(n_);
+    for (std::size_t c = 0; c < n_; ++c) {
+      is_plain_ = is_plain_ && image.channels.indices[c] - span_.begin == static_cast<int>(c);
+    }
+    row_.resize(is_plain_ ? 0 : static_cast<std::size_t>(image.spec.width) * n_ * to_);
+  }
+  const ChannelSpan& span() const { return span_; }
+  std::size_t row_bytes() const {
+    return static_cast<std::size_t>(image_.spec.width) * static_cast<std::size_t>(span_.size()) * from_;
+  }
+
+  const std::byte* pick(const std::byte* row) {
+    if (is_plain_) {
+      return row;
+    }
+    std::byte* out = row_.data();
+    for (int x = 0; x < image_.spec.width; ++x, row += static_cast<std::size_t>(span_.size()) * from_) {
+      for (std::size_t c = 0; c < n_; ++c, out += to_) {
+        const std::byte* at = row + static_cast<std::size_t>(image_.channels.indices[c] - span_.begin) * from_;
+        if (is_same_) {
+          std::memcpy(out, at, to_);
+        } else {
+          const float value = value_of(image_.read_type, at);
+          std::memcpy(out, &value, sizeof(value));
+        }
+      }
+    }
+    return row_.data();
+  }
+
+ private:
+  const OpenImage& image_;
+  ChannelSpan span_;
+  std::size_t n_;
+  std::size_t from_;  ///< bytes of a value
+  std::size_t to_;
+  bool is_same_;
+  bool is_plain_ = false;
+  std::vector<std::byte> row_;
+};
+
+/// Calls change(values of a row) for every row, in floats.
+template <typename Change>
+void for_each_row(Image& picture, const Change& change) {
+  std::vector<float> row(static_cast<std::size_t>(picture.width()) * static_cast<std::size_t>(picture.n_channels()));
+  for (int y = 0; y < picture.height(); ++y) {
+    picture.read_row(0, y, picture.width(), row.data());
+    change(y, row);
+  }
+}
+
+/// Tags::range of values that are floats; alpha and what counts as no data are left out.
+void find_range(Image& picture, std::optional<double> nodata) {
+  const int n_channels = picture.n_channels();
+  const int n_values = picture.has_alpha() ? n_channels - 1 : n_channels;
+  float low = INFINITY;
+  float high = -INFINITY;
+  const float none = nodata ? static_cast<float>(*nodata) : NAN;
+  for_each_row(picture, [&](int, const std::vector<float>& row) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const float value = row[i];
+      if (static_cast<int>(i % static_cast<std::size_t>(n_channels)) >= n_values || !std::isfinite(value) ||
+          value == none) {
+        continue;
+      }
+      low = std::min(low, value);
+      high = std::max(high, value);
+    }
+  });
+  if (low < high && (low < 0 || high > 1)) {
+    picture.tags.range = {low, high};
+  } else if (low == high && (low < 0 || high > 1)) {
+    picture.tags.range = {std::min(low, 0.0F), std::max(high, 0.0F)};
+  }
 }
 
 Image decode(OpenImage& image, int64_t max_bytes) {
   const OIIO::ImageSpec& spec = image.spec;
   const ImageFileInfo& info = image.info;
-  const int64_t row_bytes = int64_t{spec.width} * spec.nchannels * bytes_per_value(info.type);
+  RowPicker picker(image);
+  const auto row_bytes = static_cast<int64_t>(picker.row_bytes());
   const int strip_rows = spec.tile_width != 0
                              ? spec.tile_height
                              : static_cast<int>(std::clamp<int64_t>(kStripBytes / row_bytes, 1, spec.height));
   if (strip_rows < 1 || row_bytes * std::min(strip_rows, spec.height) > max_bytes) {
-    fail(ErrorKind::Format, image.path, "tiles within the picture", fmt::format("tiles of {} rows", strip_rows),
-         "take another copy");
+    fail_image(ErrorKind::Format, image.path, "tiles within the picture", fmt::format("tiles of {} rows", strip_rows),
+               "take another copy");
   }
   std::vector<std::byte> strip(static_cast<std::size_t>(row_bytes * std::min(strip_rows, spec.height)));
   const Orientation orientation{image.applied_orientation, spec.width, spec.height};
   Image picture;
   for (int y = 0; y < spec.height; y += strip_rows) {
     const int n_rows = std::min(strip_rows, spec.height - y);
-    check_decoded(image, read_strip(image, y, n_rows, strip.data()), y);
+    check_decoded(image, read_strip(image, picker.span(), y, n_rows, strip.data()), y);
     require_opaque_webp(image, strip.data(), int64_t{n_rows} * spec.width);
     if (y == 0) {
       // Not before: most files whose header claims too much fail in their first rows.
       picture = Image(info.width, info.height, info.n_channels, info.type);
     }
     for (int i = 0; i < n_rows; ++i) {
-      place_row(orientation, y + i, strip.data() + i * row_bytes, picture);
+      place_row(orientation, y + i, picker.pick(strip.data() + i * row_bytes), picture);
     }
   }
-  picture.color_space = info.color_space;
+  return picture;
+}
+
+Image read_pixels(OpenImage& image, int64_t max_bytes) {
+  Image picture = image.is("bmp")   ? read_bmp(image.file, image.path, image.info)
+                  : image.is("pnm") ? read_pnm(image.file, image.path, image.info)
+                                    : decode(image, max_bytes);
+  picture.tags = image.info.tags;
+  if (image.facts.exposure != 1) {
+    for_each_row(picture, [&](int y, std::vector<float>& row) {
+      for (float& value : row) {
+        value = static_cast<float>(value / image.facts.exposure);
+      }
+      picture.write_row(0, y, picture.width(), row.data());
+    });
+  }
+  if (picture.type() == PixelType::F16 || picture.type() == PixelType::F32) {
+    find_range(picture, image.tiff ? image.tiff->main().nodata : std::nullopt);
+  }
   return picture;
 }
 
 }  // namespace
 
 ImageFileInfo read_image_info(const std::string& path, ImageTurn turn) {
-  return open_image(path, false, turn).info;
+  return open_image(path, false, turn)->info;
 }
 
 Image read_image(const std::string& path, int64_t max_bytes, ImageTurn turn) {
   try {
-    OpenImage image = open_image(path, true, turn);
-    check_size(image, max_bytes);
-    return decode(image, max_bytes);
+    const std::unique_ptr<OpenImage> image = open_image(path, true, turn);
+    check_size(*image, max_bytes);
+    return read_pixels(*image, max_bytes);
   } catch (const std::bad_alloc&) {
-    fail(ErrorKind::OutOfMemory, path, "memory for the picture", "none", "free some, or crop or resize it first");
+    fail_image(ErrorKind::OutOfMemory, path, "memory for the picture", "none", "free some, or crop or resize it first");
   }
 }
 

@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 #include <filesystem>
+#include <string_view>
+#include <vector>
 
 #include "io/file_handle.h"
 #include "io/image_formats.h"
@@ -62,17 +65,76 @@ OIIO::TypeDesc oiio_type(PixelType type) {
   return OIIO::TypeUnknown;
 }
 
+bool has_alpha(int n_channels, const PictureTags& tags) {
+  return n_channels % 2 == 0 && tags.alpha != AlphaKind::None;
+}
+
+bool is_named(const ImageFormat& format, const char* name) {
+  return std::string_view(format.name) == name;
+}
+
+/// What becomes of colours on their way into a file.
+enum class AlphaChange { None, Multiply, Divide };
+
+AlphaChange alpha_change(const ImageFormat& format, int n_channels, const PictureTags& tags) {
+  if (!has_alpha(n_channels, tags)) {
+    return AlphaChange::None;
+  }
+  if (is_named(format, "openexr")) {
+    return tags.alpha == AlphaKind::Straight ? AlphaChange::Multiply : AlphaChange::None;
+  }
+  return is_named(format, "png") && tags.alpha == AlphaKind::Associated ? AlphaChange::Divide : AlphaChange::None;
+}
+
+/// values [n_pixels, n_channels], alpha last. Colours without any alpha stay: there is nothing to divide by.
+void change_alpha(AlphaChange change, int n_channels, int64_t n_pixels, float* values) {
+  for (int64_t i = 0; i < n_pixels; ++i, values += n_channels) {
+    const float alpha = values[n_channels - 1];
+    const float factor = change == AlphaChange::Multiply ? alpha : alpha > 0 ? 1 / std::min(alpha, 1.0F) : 1.0F;
+    for (int c = 0; c < n_channels - 1; ++c) {
+      values[c] *= factor;
+    }
+  }
+}
+
+void set_channels(const ImageFormat& format, const PictureTags& tags, OIIO::ImageSpec& spec) {
+  const auto n_channels = static_cast<std::size_t>(spec.nchannels);
+  if (tags.channels.size() == n_channels && is_named(format, "openexr")) {
+    spec.channelnames = tags.channels;
+  } else if (n_channels == 2) {
+    spec.channelnames = {"Y", "A"};
+  }
+  spec.alpha_channel = has_alpha(spec.nchannels, tags) ? spec.nchannels - 1 : -1;
+  const bool is_associated = is_named(format, "openexr") || tags.alpha == AlphaKind::Associated;
+  if (spec.alpha_channel >= 0 && (is_named(format, "png") || !is_associated)) {
+    spec.attribute("oiio:UnassociatedAlpha", 1);
+  }
+}
+
+/// Profile or colour space, never both: PNG forbids it.
+void set_color(const ImageFormat& format, const PictureTags& tags, OIIO::ImageSpec& spec) {
+  if (tags.icc_profile.empty() || !format.keeps_profile) {
+    spec.attribute("oiio:ColorSpace", printable(tags.color_space));
+    return;
+  }
+  spec.attribute("oiio:ColorSpace", "");
+  spec.attribute("ICCProfile", OIIO::TypeDesc(OIIO::TypeDesc::UINT8, static_cast<int>(tags.icc_profile.size())),
+                 tags.icc_profile.data());
+}
+
 OIIO::ImageSpec make_spec(const ImageFormat& format, int width, int height, int n_channels, PixelType type,
-                          const std::string& color_space) {
+                          const PictureTags& tags) {
   const std::string name = format.name;
   OIIO::ImageSpec spec(width, height, n_channels, oiio_type(type));
-  if (n_channels == 2) {
-    spec.channelnames = {"Y", "A"};
-    spec.alpha_channel = 1;
-  }
-  spec.attribute("oiio:ColorSpace", color_space);
-  if (spec.alpha_channel >= 0 && name != "openexr") {
-    spec.attribute("oiio:UnassociatedAlpha", 1);
+  set_channels(format, tags, spec);
+  set_color(format, tags, spec);
+  if (tags.pixel_aspect != 1) {
+    // Also as samples per unit, in which a pixel twice as wide has half as many across: what JPEG and TIFF know.
+    constexpr double kPerUnit = 72;
+    spec.attribute("PixelAspectRatio", static_cast<float>(tags.pixel_aspect));
+    spec.attribute("XResolution", static_cast<float>(kPerUnit));
+    spec.attribute("YResolution", static_cast<float>(kPerUnit * tags.pixel_aspect));
+    spec.attribute("ResolutionUnit", "none");
   }
   if (name == "jpeg") {
     spec.attribute("compression", "jpeg:98");
@@ -84,12 +146,30 @@ OIIO::ImageSpec make_spec(const ImageFormat& format, int width, int height, int 
   return spec;
 }
 
+/// Channels that are neither colours nor alpha.
+void require_channels(const std::string& path, const ImageFormat& format, int n_channels, PixelType type,
+                      const PictureTags& tags) {
+  const bool is_data = n_channels % 2 == 0 && !has_alpha(n_channels, tags);
+  if (!is_data || is_named(format, "tiff") || is_named(format, "openexr")) {
+    return;
+  }
+  const bool is_integer = type == PixelType::U8 || type == PixelType::U16;
+  throw Error(
+      ErrorKind::Unsupported,
+      fmt::format("[image] {}: expected grey or RGB, maybe with alpha, for {}, got {} channels without alpha{}; "
+                  "write {}",
+                  path, format.title, n_channels,
+                  tags.channels.empty() ? "" : printable(fmt::format(" ({})", fmt::join(tags.channels, ", "))),
+                  is_integer ? "a .tif" : "a .tif or .exr"));
+}
+
 }  // namespace
 
 struct ImageWriter::Impl {
-  Impl(const std::string& path_, int width_, int height_, int n_channels_, PixelType type_)
+  Impl(const std::string& path_, int width_, int height_, int n_channels_, PixelType type_, const PictureTags& tags)
       : path(path_),
         format(output_format(path_, width_, height_, n_channels_, type_)),
+        change(alpha_change(format, n_channels_, tags)),
         width(width_),
         height(height_),
         n_channels(n_channels_),
@@ -173,6 +253,7 @@ struct ImageWriter::Impl {
 
   std::string path;
   const ImageFormat& format;
+  AlphaChange change;
   int width;
   int height;
   int n_channels;
@@ -185,7 +266,7 @@ struct ImageWriter::Impl {
 };
 
 ImageWriter::ImageWriter(const std::string& path, int width, int height, int n_channels, PixelType type,
-                         const std::string& color_space) {
+                         const PictureTags& tags) {
   // The limits of Image apply: sides of 1..65536, 1..4 channels.
   if (width < 1 || height < 1 || width > 65536 || height > 65536 || n_channels < 1 || n_channels > 4) {
     throw Error(ErrorKind::InvalidArgument,
@@ -194,14 +275,15 @@ ImageWriter::ImageWriter(const std::string& path, int width, int height, int n_c
                             path, width, height, n_channels));
   }
   set_up_oiio();
-  impl_ = std::make_unique<Impl>(path, width, height, n_channels, type);
+  impl_ = std::make_unique<Impl>(path, width, height, n_channels, type, tags);
+  require_channels(path, impl_->format, n_channels, type, tags);
   impl_->output = OIIO::ImageOutput::create(impl_->format.name);
   if (!impl_->output || impl_->output->supports("ioproxy") == 0) {
     throw Error(ErrorKind::Unsupported, fmt::format("[image] {}: expected an OpenImageIO that writes {}, got one that "
                                                     "does not ({}); write a .png",
                                                     path, impl_->format.title, oiio_message(OIIO::geterror())));
   }
-  OIIO::ImageSpec spec = make_spec(impl_->format, width, height, n_channels, type, printable(color_space));
+  OIIO::ImageSpec spec = make_spec(impl_->format, width, height, n_channels, type, tags);
   // Not TIFF: OpenImageIO reads the file back for its EXIF directory, through a proxy it cannot, and the file comes out
   // damaged. libtiff does report a failed write.
   if (!impl_->is_tiff()) {
@@ -221,8 +303,17 @@ ImageWriter::~ImageWriter() = default;
 
 void ImageWriter::write_stored_rows(int n_rows, const std::byte* rows) {
   impl_->require_room(n_rows);
-  if (n_rows > 0) {
+  if (n_rows > 0 && impl_->change == AlphaChange::None) {
     impl_->write_stored(n_rows, rows);
+  } else if (n_rows > 0) {
+    Image strip(impl_->width, n_rows, impl_->n_channels, impl_->type);
+    std::memcpy(strip.data(), rows, strip.n_bytes());
+    std::vector<float> values(static_cast<std::size_t>(strip.n_pixels()) *
+                              static_cast<std::size_t>(strip.n_channels()));
+    for (int i = 0; i < n_rows; ++i) {
+      strip.read_row(0, i, impl_->width, values.data() + int64_t{i} * impl_->width * impl_->n_channels);
+    }
+    write_rows(n_rows, values.data());
   }
 }
 
@@ -231,10 +322,17 @@ void ImageWriter::write_rows(int n_rows, const float* values) {
   const int row_values = impl_->width * impl_->n_channels;
   const int strip_rows = std::min(std::max(kStripValues / row_values, 1), std::max(n_rows, 1));
   Image strip(impl_->width, strip_rows, impl_->n_channels, impl_->type);
+  std::vector<float> changed(impl_->change == AlphaChange::None ? 0 : static_cast<std::size_t>(row_values));
   for (int first = 0; first < n_rows; first += strip_rows) {
     const int n = std::min(strip_rows, n_rows - first);
     for (int i = 0; i < n; ++i) {
-      strip.write_row(0, i, impl_->width, values + int64_t{first + i} * row_values);
+      const float* row = values + int64_t{first + i} * row_values;
+      if (!changed.empty()) {
+        std::copy_n(row, row_values, changed.begin());
+        change_alpha(impl_->change, impl_->n_channels, impl_->width, changed.data());
+        row = changed.data();
+      }
+      strip.write_row(0, i, impl_->width, row);
     }
     impl_->write_stored(n, strip.data());
   }
@@ -254,8 +352,20 @@ void ImageWriter::close() {
   impl_->file.commit();
 }
 
+std::string lost_tags(const std::string& path, const PictureTags& tags) {
+  const ImageFormat* format = format_of_extension(path);
+  if (format == nullptr) {
+    return "";
+  }
+  std::string lost = tags.icc_profile.empty() || format->keeps_profile ? "" : "the colour profile";
+  if (tags.pixel_aspect != 1 && !format->keeps_aspect) {
+    lost += (lost.empty() ? "" : " and ") + fmt::format("the shape of the pixels ({:.4g} : 1)", tags.pixel_aspect);
+  }
+  return lost;
+}
+
 void write_image(const std::string& path, const Image& image) {
-  ImageWriter writer(path, image.width(), image.height(), image.n_channels(), image.type(), image.color_space);
+  ImageWriter writer(path, image.width(), image.height(), image.n_channels(), image.type(), image.tags);
   // In strips: OpenImageIO copies what it is given, and the whole picture would be copied at once.
   const int strip_rows = std::max(kStripValues / (image.width() * image.n_channels()), 1);
   for (int y = 0; y < image.height(); y += strip_rows) {
@@ -268,8 +378,7 @@ std::string encode_png(const Image& image) {
   const std::string name = "memory.png";  // nothing of this name is written: it selects the format, and names errors
   set_up_oiio();
   const ImageFormat& format = output_format(name, image.width(), image.height(), image.n_channels(), image.type());
-  OIIO::ImageSpec spec =
-      make_spec(format, image.width(), image.height(), image.n_channels(), image.type(), printable(image.color_space));
+  OIIO::ImageSpec spec = make_spec(format, image.width(), image.height(), image.n_channels(), image.type(), image.tags);
   constexpr int kMaxCompression = 9;
   spec.attribute("png:compressionLevel", kMaxCompression);
   std::vector<unsigned char> bytes;

@@ -147,6 +147,13 @@ void require_pixel_format(const std::string& path, AVPixelFormat format) {
   }
 }
 
+PaletteColor palette_color(const AVFrame& frame, int index) {
+  uint32_t color = 0;
+  std::memcpy(&color, frame.data[1] + 4 * static_cast<std::ptrdiff_t>(index), sizeof(color));
+  return {static_cast<uint8_t>(color >> 16), static_cast<uint8_t>(color >> 8), static_cast<uint8_t>(color),
+          static_cast<uint8_t>(color >> 24)};
+}
+
 FrameToImage::FrameToImage(std::string path, const VideoFileInfo& info, FrameOrientation orientation)
     : path_(std::move(path)),
       info_(info),
@@ -180,7 +187,7 @@ void FrameToImage::convert(const AVFrame& frame, Image& image) {
       image.type() != info_.type) {
     image = Image(info_.width, info_.height, info_.n_channels, info_.type);
   }
-  image.color_space = "sRGB";
+  image.tags = {};
   place(image);
 }
 
@@ -277,14 +284,25 @@ void FrameToImage::convert_components(const AVFrame& frame) {
   const AVPixFmtDescriptor& description = *av_pix_fmt_desc_get(format);
   const bool palette = (description.flags & AV_PIX_FMT_FLAG_PAL) != 0;
   const int n = info_.n_channels;
+  if (palette) {
+    for (int y = 0; y < height_; ++y) {
+      uint8_t* out = converted_->data[0] + static_cast<std::ptrdiff_t>(y) * converted_->linesize[0];
+      const uint8_t* indices = frame.data[0] + static_cast<std::ptrdiff_t>(y) * frame.linesize[0];
+      for (int x = 0; x < width_; ++x) {
+        const PaletteColor color = palette_color(frame, indices[x]);
+        *out++ = color.red;
+        *out++ = color.green;
+        *out++ = color.blue;
+      }
+    }
+    return;
+  }
   line_.resize(static_cast<std::size_t>(width_));
   const uint8_t* planes[] = {frame.data[0], frame.data[1], frame.data[2], frame.data[3]};
   for (int c = 0; c < n; ++c) {
-    // A palette's colours have 8 bits each, whatever its index has.
-    prepare_table(palette ? 8 : description.comp[c].depth);
+    prepare_table(description.comp[c].depth);
     for (int y = 0; y < height_; ++y) {
-      av_read_image_line2(line_.data(), planes, frame.linesize, &description, 0, y, c, width_, palette ? 1 : 0,
-                          sizeof(uint16_t));
+      av_read_image_line2(line_.data(), planes, frame.linesize, &description, 0, y, c, width_, 0, sizeof(uint16_t));
       uint8_t* row = converted_->data[0] + static_cast<std::ptrdiff_t>(y) * converted_->linesize[0];
       for (int x = 0; x < width_; ++x) {
         const uint16_t value = table_[line_[static_cast<std::size_t>(x)] & (table_.size() - 1)];

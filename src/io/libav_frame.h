@@ -21,6 +21,15 @@ FrameOrientation frame_orientation(const int32_t* matrix);
 /// Error(Unsupported) for pixel formats that we cannot turn into RGB or grey: float, Bayer, XYZ, hardware.
 void require_pixel_format(const std::string& path, AVPixelFormat format);
 
+/// A colour of a palette frame (PAL8), whose second plane holds 256 of them as 32-bit ARGB.
+struct PaletteColor {
+  uint8_t red = 0;
+  uint8_t green = 0;
+  uint8_t blue = 0;
+  uint8_t alpha = 0;
+};
+PaletteColor palette_color(const AVFrame& frame, int index);
+
 /// Decoded frames to pictures of info's size, channels and depth.
 ///
 /// YUV of 8 bits goes through swscale, with the file's matrix, range and place of the chroma samples: within 0.51

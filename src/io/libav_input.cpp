@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "io/image_formats.h"
+#include "io/picture_facts.h"
 #include "io/text.h"
 #include "io/video_source.h"
 
@@ -127,6 +128,25 @@ uint64_t mp4_end(const ReadHandle& file) {
   return 0;
 }
 
+constexpr uint64_t kTransportBytes = 188;
+
+/// One packet of an MPEG transport stream.
+struct TransportPacket {
+  int id = 0;
+  int counter = 0;  ///< modulo 16, of this id
+  bool is_start = false;
+  bool has_payload = false;
+};
+
+/// False if there is none at `at`.
+bool read_transport(const ReadHandle& file, uint64_t at, TransportPacket& packet) {
+  std::array<unsigned char, 4> head{};
+  if (at + kTransportBytes > file.size()) return false;
+  file.read_at(at, head.data(), head.size());
+  packet = {(head[1] & 0x1F) << 8 | head[2], head[3] & 0x0F, (head[1] & 0x40) != 0, (head[3] & 0x10) != 0};
+  return head[0] == 0x47;
+}
+
 uint64_t avi_end(const ReadHandle& file) {
   const std::vector<unsigned char> head = head_of(file, 8);
   if (head.size() < 8) {
@@ -186,7 +206,10 @@ void LibavInput::probe() {
   if (head.empty()) {
     fail_video(ErrorKind::Format, path_, "a video", "an empty file", "take another copy");
   }
-  if (const ImageFormat* picture = format_of_content(head); picture != nullptr) {
+  const ImageFormat* picture = format_of_content(head);
+  const std::string_view name = picture == nullptr ? "" : picture->name;
+  // Both may hold a clip; a still GIF is one of one frame.
+  if (picture != nullptr && name != "gif" && !(name == "heif" && is_heif_sequence(file_))) {
     fail_video(ErrorKind::Format, path_, "a video", fmt::format("a {} picture", picture->title),
                "name a video, or a folder of pictures");
   }
@@ -280,7 +303,14 @@ bool LibavInput::has_audio() const {
   return false;
 }
 
-bool LibavInput::read_packet(AVPacket& packet, int64_t n_before) {
+double LibavInput::pixel_aspect() const {
+  const AVRational ratio = av_guess_sample_aspect_ratio(context_.get(), stream_, nullptr);
+  constexpr double kMaxAspect = 16;
+  const double aspect = ratio.num > 0 && ratio.den > 0 ? av_q2d(ratio) : 1;
+  return aspect >= 1 / kMaxAspect && aspect <= kMaxAspect ? aspect : 1;
+}
+
+bool LibavInput::read_packet(AVPacket& packet, int64_t n_before, OnDamage on_damage) {
   for (;;) {
     av_packet_unref(&packet);
     const int result = av_read_frame(context_.get(), &packet);
@@ -292,16 +322,58 @@ bool LibavInput::read_packet(AVPacket& packet, int64_t n_before) {
       continue;
     }
     const bool ours = result >= 0 && packet.stream_index == stream_->index;
-    if (result < 0 || (ours && (packet.flags & AV_PKT_FLAG_CORRUPT) != 0)) {
+    bool is_damaged = ours && (packet.flags & AV_PKT_FLAG_CORRUPT) != 0;
+    if (is_damaged && format_ == "mpegts" && ends_at_join(file_, packet.pos)) {
+      packet.flags &= ~AV_PKT_FLAG_CORRUPT;
+      is_damaged = false;
+    }
+    if (result < 0 && on_damage == OnDamage::Skip) {
+      return false;
+    }
+    if (result < 0 || (is_damaged && on_damage == OnDamage::Stop)) {
       fail_video(ErrorKind::Format, path_, "readable frames to the end",
                  fmt::format("frame {} damaged or cut off ({})", n_before,
                              libav_message(result < 0 ? result : AVERROR_INVALIDDATA)),
-                 "take another copy, or fewer frames with data.frames");
+                 "take another copy, fewer frames with data.frames, or --set data.on_damage=skip");
     }
     if (ours) {
       return true;
     }
   }
+}
+
+bool ends_at_join(const ReadHandle& file, int64_t position) {
+  constexpr int kMaxPackets = 1 << 16;
+  if (position < 0) return false;
+  TransportPacket packet;
+  // The last table before: it lists the programs, and its counter goes on within one file.
+  int table = -1;
+  uint64_t at = static_cast<uint64_t>(position);
+  for (int i = 0; table < 0 && i < kMaxPackets && at >= kTransportBytes; ++i) {
+    at -= kTransportBytes;
+    if (!read_transport(file, at, packet)) return false;
+    table = packet.id == 0 ? packet.counter : -1;
+  }
+  int stream = -1;
+  int counter = -1;
+  bool has_new_table = false;  // since the stream's last packet
+  at = static_cast<uint64_t>(position);
+  for (int i = 0; table >= 0 && i < kMaxPackets && read_transport(file, at, packet); ++i, at += kTransportBytes) {
+    if (packet.id == 0) {
+      has_new_table = packet.counter != ((table + 1) & 0x0F);
+      table = packet.counter;
+    }
+    stream = stream < 0 ? packet.id : stream;
+    if (packet.id != stream || !packet.has_payload) continue;
+    // A packet may be sent twice, but not with a new table in between.
+    const bool is_next = packet.counter == ((counter + 1) & 0x0F);
+    if (counter >= 0 && !is_next && (packet.counter != counter || has_new_table)) {
+      return packet.is_start && has_new_table;
+    }
+    counter = packet.counter;
+    has_new_table = false;
+  }
+  return false;
 }
 
 void require_whole_container(const std::string& path, const std::string& format, const ReadHandle& file) {

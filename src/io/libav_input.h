@@ -6,6 +6,7 @@
 
 #include "io/file_handle.h"
 #include "io/libav.h"
+#include "loe/signal/signal_edit.h"
 
 namespace loe {
 
@@ -34,7 +35,11 @@ class LibavInput {
   bool has_audio() const;
 
   /// The next packet of the video stream; false at the end. Error(Format) at an unreadable one; `n_before` names it.
-  bool read_packet(AVPacket& packet, int64_t n_before);
+  /// Packets that the container marks as damaged are returned as such if the stream was only joined there; else they
+  /// are an error, or with OnDamage::Skip returned with AV_PKT_FLAG_CORRUPT.
+  bool read_packet(AVPacket& packet, int64_t n_before, OnDamage on_damage = OnDamage::Stop);
+  /// Width / height of the stream's pixels as stored; 1 if unstated.
+  double pixel_aspect() const;
 
  private:
   static int read_callback(void* self, uint8_t* out, int n_bytes);
@@ -56,6 +61,11 @@ class LibavInput {
   InputPtr context_;
   AVStream* stream_ = nullptr;
 };
+
+/// Whether a transport stream that a packet at byte `position` is marked for as damaged was only joined there: where
+/// its counter breaks off next a new payload begins, behind a table whose counter breaks off too. FFmpeg marks one of
+/// the last packets before the break.
+bool ends_at_join(const ReadHandle& file, int64_t position);
 
 /// Error(Format) if the file ends before its container says it does: MP4, Matroska and AVI state their length.
 void require_whole_container(const std::string& path, const std::string& format, const ReadHandle& file);

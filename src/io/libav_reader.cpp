@@ -1,10 +1,16 @@
 // Decoding containers: the VideoSource of include/loe/io/video_file.h for all that FFmpeg's libraries read.
 #include <fmt/format.h>
 
+extern "C" {
+#include <libavutil/display.h>
+}
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +38,7 @@ int64_t count_index(const AVStream& stream) {
 /// Time stamps of frames, in ticks of the stream, in the order of showing.
 struct TimeStamps {
   std::vector<int64_t> ticks;
+  int64_t last_duration = 0;  ///< of the frame shown last; 0: unknown
 
   double step(std::size_t i) const { return static_cast<double>(ticks[i + 1]) - static_cast<double>(ticks[i]); }
   /// Whether steps differ by more than a clock's rounding: 2 ticks or an eighth of their mean.
@@ -62,9 +69,11 @@ TimeStamps index_time_stamps(const AVStream& stream) {
 }
 
 /// Of the first packets of a file, which is opened once more for it. Empty if there are none.
-TimeStamps first_time_stamps(const std::string& path) {
-  constexpr std::size_t kMaxPackets = 120;
+TimeStamps first_time_stamps(const std::string& path, std::size_t n_most) {
   TimeStamps stamps;
+  bool is_cut = true;
+  int64_t last = INT64_MIN;
+  int64_t last_decoded = INT64_MIN;
   try {
     LibavInput input(path);
     input.open();
@@ -73,21 +82,44 @@ TimeStamps first_time_stamps(const std::string& path) {
     if (!input.find_video()) {
       return {};
     }
-    while (stamps.ticks.size() < kMaxPackets && input.read_packet(*packet, static_cast<int64_t>(stamps.ticks.size()))) {
+    while (stamps.ticks.size() < n_most) {
+      is_cut = input.read_packet(*packet, static_cast<int64_t>(stamps.ticks.size()), OnDamage::Skip);
+      // A joined stream begins anew: what comes before tells its rate.
+      if (!is_cut || (packet->dts != AV_NOPTS_VALUE && packet->dts < last_decoded)) break;
+      last_decoded = packet->dts != AV_NOPTS_VALUE ? packet->dts : last_decoded;
       const int64_t time = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
       if (time == AV_NOPTS_VALUE) {
         return {};
       }
       stamps.ticks.push_back(time);
+      if (time > last) {
+        last = time;
+        stamps.last_duration = packet->duration;
+      }
     }
   } catch (const Error&) {
     // Damage is reported when frames are decoded.
   }
   std::sort(stamps.ticks.begin(), stamps.ticks.end());
-  if (stamps.ticks.size() > 8) {
+  if (is_cut && stamps.ticks.size() > 8) {
     stamps.ticks.resize(stamps.ticks.size() - 4);  // frames shown before the last ones may not have been read yet
   }
   return stamps;
+}
+
+/// WebM keeps alpha as a second stream beside each frame, which only libvpx decodes; the header says that it is there.
+bool states_alpha(const AVStream& stream) {
+  const AVDictionaryEntry* mode = av_dict_get(stream.metadata, "alpha_mode", nullptr, 0);
+  return mode != nullptr && std::string_view(mode->value) == "1";
+}
+
+const AVCodec* decoder_of(const AVStream& stream) {
+  const AVCodecID id = stream.codecpar->codec_id;
+  if (states_alpha(stream) && (id == AV_CODEC_ID_VP8 || id == AV_CODEC_ID_VP9)) {
+    const AVCodec* codec = avcodec_find_decoder_by_name(id == AV_CODEC_ID_VP8 ? "libvpx" : "libvpx-vp9");
+    if (codec != nullptr) return codec;
+  }
+  return avcodec_find_decoder(id);
 }
 
 bool is_sensible(AVRational rate) {
@@ -100,9 +132,35 @@ FrameRate reduced(AVRational rate) {
   return {result.num, result.den};
 }
 
+/// Degrees of a display matrix that is no multiple of 90, else 0.
+double odd_rotation(const int32_t* matrix) {
+  const double degrees = av_display_rotation_get(matrix);
+  return std::isfinite(degrees) && std::abs(degrees / 90 - std::round(degrees / 90)) > 1e-3 ? degrees : 0;
+}
+
+/// Whether the format of a frame has alpha, and some pixel is not opaque.
+bool is_transparent(const AVFrame& frame) {
+  const AVPixFmtDescriptor& description = *av_pix_fmt_desc_get(static_cast<AVPixelFormat>(frame.format));
+  if ((description.flags & AV_PIX_FMT_FLAG_ALPHA) == 0) return false;
+  const bool is_palette = (description.flags & AV_PIX_FMT_FLAG_PAL) != 0;
+  const int component = is_palette ? 0 : description.nb_components - 1;
+  const auto opaque = static_cast<uint16_t>((1U << description.comp[component].depth) - 1);
+  const uint8_t* planes[] = {frame.data[0], frame.data[1], frame.data[2], frame.data[3]};
+  std::vector<uint16_t> line(static_cast<std::size_t>(frame.width));
+  for (int y = 0; y < frame.height; ++y) {
+    av_read_image_line2(line.data(), planes, frame.linesize, &description, 0, y, component, frame.width, 0,
+                        sizeof(uint16_t));
+    const bool shows_through = std::any_of(line.begin(), line.end(), [&](uint16_t value) {
+      return is_palette ? palette_color(frame, value).alpha != 255 : value < opaque;
+    });
+    if (shows_through) return true;
+  }
+  return false;
+}
+
 class LibavSource final : public VideoSource {
  public:
-  explicit LibavSource(const std::string& path) : path_(path), input_(path) {
+  LibavSource(const std::string& path, OnDamage on_damage) : path_(path), on_damage_(on_damage), input_(path) {
     input_.open();
     if (!input_.find_video()) {
       fail_video(ErrorKind::Format, path_, "a video stream",
@@ -115,26 +173,38 @@ class LibavSource final : public VideoSource {
     frame_.reset(av_frame_alloc());
     require_allocated(packet_.get());
     require_allocated(frame_.get());
+    look_for_alpha();
   }
 
   bool next(Image* image) override {
-    if (!decode()) {
+    if (!is_pending_ && !decode()) {
       finish();
       return false;
     }
+    is_pending_ = false;
     check_frame();
     if (image != nullptr) {
       to_image_->convert(*frame_, *image);
+      has_transparency_ = has_transparency_ || is_transparent(*frame_);
     }
+    const int64_t ticks = frame_->best_effort_timestamp;
+    time_ = ticks == AV_NOPTS_VALUE ? std::numeric_limits<double>::quiet_NaN()
+                                    : static_cast<double>(ticks) * av_q2d(input_.stream().time_base);
     ++n_frames_;
     return true;
   }
 
  private:
   void read_info();
+  void read_shape();
   void read_rate();
+  void average_rate(const TimeStamps& stamps);
   void open_decoder();
+  void look_for_alpha();
   bool decode();
+  bool decode_one();
+  int next_packet();
+  void begin_skipping();
   void check_frame() const;
   void finish();
   /// A Y4M file's frames, by its length; checks that the last one is whole.
@@ -148,6 +218,7 @@ class LibavSource final : public VideoSource {
   }
 
   std::string path_;
+  OnDamage on_damage_;
   LibavInput input_;
   const AVCodec* codec_ = nullptr;
   CodecPtr decoder_;
@@ -157,6 +228,9 @@ class LibavSource final : public VideoSource {
   int64_t n_packets_ = 0;
   int64_t n_frames_ = 0;
   bool at_end_ = false;
+  bool is_pending_ = false;   ///< frame_ was decoded ahead
+  bool is_skipping_ = false;  ///< up to the next key frame
+  bool is_draining_ = false;  ///< frames before the damage are still inside the decoder
 };
 
 void LibavSource::read_info() {
@@ -165,7 +239,7 @@ void LibavSource::read_info() {
   info_.format = input_.format();
   info_.codec = avcodec_get_name(parameters.codec_id);
   info_.has_audio = input_.has_audio();
-  codec_ = avcodec_find_decoder(parameters.codec_id);
+  codec_ = decoder_of(stream);
   if (codec_ == nullptr) {
     fail_video(ErrorKind::Unsupported, path_, "a codec that this FFmpeg decodes",
                parameters.codec_id == AV_CODEC_ID_NONE ? "an unknown one" : fmt::format("'{}'", info_.codec),
@@ -187,7 +261,7 @@ void LibavSource::read_info() {
   const AVPixFmtDescriptor& description = *av_pix_fmt_desc_get(pixels);
   info_.n_channels = is_grey(description) ? 1 : 3;
   info_.type = description.comp[0].depth > 8 ? PixelType::U16 : PixelType::U8;
-  info_.has_alpha = (description.flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+  info_.has_alpha = (description.flags & AV_PIX_FMT_FLAG_ALPHA) != 0 || states_alpha(stream);
   info_.color = color_of(pixels, parameters.codec_id, parameters.color_space, parameters.color_range,
                          parameters.color_primaries, parameters.color_trc, width, height);
   if (info_.color.matrix.empty()) {
@@ -195,16 +269,34 @@ void LibavSource::read_info() {
     fail_video(ErrorKind::Unsupported, path_, "a colour matrix bt709, bt601, bt2020, smpte240m or fcc",
                fmt::format("'{}'", name == nullptr ? "unknown" : name), "convert it to bt709 first");
   }
+  read_shape();
+  read_rate();
+}
+
+void LibavSource::read_shape() {
+  const AVStream& stream = input_.stream();
+  const AVCodecParameters& parameters = *stream.codecpar;
   FrameOrientation orientation;
   std::size_t n_bytes = 0;
-  const uint8_t* matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &n_bytes);
-  if (matrix != nullptr && n_bytes >= 9 * sizeof(int32_t)) {
-    orientation = frame_orientation(reinterpret_cast<const int32_t*>(matrix));
+  const uint8_t* side_data = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &n_bytes);
+  if (side_data != nullptr && n_bytes >= 9 * sizeof(int32_t)) {
+    const auto* matrix = reinterpret_cast<const int32_t*>(side_data);
+    orientation = frame_orientation(matrix);
+    if (const double degrees = odd_rotation(matrix); degrees != 0) {
+      info_.notes.push_back(fmt::format("asks to be shown turned by {:.4g} degrees, which is left out", -degrees));
+    }
   }
-  info_.width = orientation.transpose ? height : width;
-  info_.height = orientation.transpose ? width : height;
+  info_.width = orientation.transpose ? parameters.height : parameters.width;
+  info_.height = orientation.transpose ? parameters.width : parameters.height;
+  info_.pixel_aspect = orientation.transpose ? 1 / input_.pixel_aspect() : input_.pixel_aspect();
   to_image_.emplace(path_, info_, orientation);
-  read_rate();
+  const AVFieldOrder order = parameters.field_order;
+  info_.is_interlaced = order != AV_FIELD_UNKNOWN && order != AV_FIELD_PROGRESSIVE;
+  if (info_.is_interlaced) {
+    info_.notes.emplace_back(
+        "is interlaced: both fields stay in one frame, with combs where things move; deinterlace it first (ffmpeg -vf "
+        "bwdif)");
+  }
 }
 
 void LibavSource::read_rate() {
@@ -229,13 +321,43 @@ void LibavSource::read_rate() {
     // An AVI may count empty chunks, which stand for frames shown once more.
     info_.n_frames = std::max<int64_t>(stream.nb_frames, 0);
   }
-  const TimeStamps stamps = first_time_stamps(path_);
+  constexpr std::size_t kFirst = 120;
+  constexpr std::size_t kAll = std::size_t{1} << 20;
+  const bool is_gif = info_.format == "gif";
+  TimeStamps stamps = first_time_stamps(path_, is_gif ? kAll : kFirst);
   info_.is_variable_rate = stamps.is_uneven();
+  if (info_.is_variable_rate && !is_gif && !is_avi) {
+    stamps = first_time_stamps(path_, kAll);
+  }
+  if (is_gif || (info_.is_variable_rate && !is_avi)) {
+    average_rate(stamps);
+  }
   if (is_avi && stamps.ticks.size() > 2 && !info_.is_variable_rate) {
     // Every other chunk is empty where the header tells the rate of fields.
     const AVRational rate = {stream.time_base.den, stream.time_base.num};
     const AVRational stepped = av_div_q(rate, {static_cast<int>(std::clamp(stamps.step(0), 1.0, 1e6)), 1});
     info_.frame_rate = is_sensible(stepped) ? reduced(stepped) : info_.frame_rate;
+  }
+}
+
+/// Frames by the time from the first one to the end of the last one.
+void LibavSource::average_rate(const TimeStamps& stamps) {
+  if (stamps.ticks.empty()) return;
+  const auto n = static_cast<int64_t>(stamps.ticks.size());
+  const int64_t span = stamps.ticks.back() - stamps.ticks.front();
+  const AVRational base = input_.stream().time_base;
+  const bool has_end = stamps.last_duration > 0;
+  const int64_t ticks = span + (has_end ? stamps.last_duration : 0);
+  if (ticks <= 0 || ticks > INT32_MAX || base.num <= 0 || base.den <= 0) return;
+  AVRational rate{};
+  av_reduce(&rate.num, &rate.den, (has_end ? n : n - 1) * base.den, ticks * base.num, INT32_MAX);
+  if (is_sensible(rate)) info_.frame_rate = reduced(rate);
+  if (info_.format == "gif") {
+    // The last frame's own time counts too.
+    TimeStamps all = stamps;
+    if (has_end) all.ticks.push_back(stamps.ticks.back() + stamps.last_duration);
+    info_.is_variable_rate = all.is_uneven();
+    info_.n_frames = n;
   }
 }
 
@@ -258,24 +380,85 @@ void LibavSource::open_decoder() {
   }
 }
 
+/// Formats with alpha often hold none: the first frame tells.
+void LibavSource::look_for_alpha() {
+  if (!info_.has_alpha) return;
+  try {
+    is_pending_ = decode();
+    info_.has_alpha = is_pending_ && is_transparent(*frame_);
+  } catch (const Error&) {
+    // A file that begins with damage: next() meets it again, or goes on behind it.
+  }
+}
+
 bool LibavSource::decode() {
+  for (;;) {
+    if (!decode_one()) return false;
+    const bool is_damaged = (frame_->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame_->decode_error_flags != 0;
+    if (on_damage_ == OnDamage::Stop || !is_damaged) return true;
+    ++n_skipped_;
+    begin_skipping();
+  }
+}
+
+bool LibavSource::decode_one() {
   start_libav();
   for (;;) {
     int result = avcodec_receive_frame(decoder_.get(), frame_.get());
     if (result >= 0) {
       return true;
     }
-    if (result == AVERROR_EOF) {
+    if (result == AVERROR_EOF && is_draining_) {
+      avcodec_flush_buffers(decoder_.get());
+      is_draining_ = false;
+      result = at_end_ ? AVERROR_EOF : AVERROR(EAGAIN);
+    }
+    if (result == AVERROR_EOF || (result == AVERROR(EAGAIN) && at_end_)) {
       return false;
     }
     if (result == AVERROR(EAGAIN) && !at_end_) {
-      at_end_ = !input_.read_packet(*packet_, n_packets_);
-      n_packets_ += at_end_ ? 0 : 1;
-      result = avcodec_send_packet(decoder_.get(), at_end_ ? nullptr : packet_.get());
+      result = next_packet();
     }
-    if (result < 0) {
+    if (result < 0 && on_damage_ == OnDamage::Stop) {
       fail_at_frame(result);
     }
+    if (result < 0 && result != AVERROR_EOF) {
+      ++n_skipped_;
+      begin_skipping();
+    }
+  }
+}
+
+/// Sends the next packet, or the end. Damaged ones, and those after them up to a key frame, are counted instead.
+int LibavSource::next_packet() {
+  for (;;) {
+    at_end_ = !input_.read_packet(*packet_, n_packets_, on_damage_);
+    if (at_end_) {
+      return avcodec_send_packet(decoder_.get(), nullptr);
+    }
+    ++n_packets_;
+    const bool is_damaged = (packet_->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    const bool is_key = (packet_->flags & AV_PKT_FLAG_KEY) != 0;
+    if (is_damaged && !is_skipping_) {
+      ++n_skipped_;
+      begin_skipping();
+      return 0;
+    }
+    if (is_skipping_ && (is_damaged || !is_key)) {
+      ++n_skipped_;
+      continue;
+    }
+    is_skipping_ = false;
+    return avcodec_send_packet(decoder_.get(), packet_.get());
+  }
+}
+
+/// Frames before the damage are still given; then the decoder begins anew.
+void LibavSource::begin_skipping() {
+  is_skipping_ = true;
+  if (!is_draining_ && !at_end_) {
+    is_draining_ = true;
+    avcodec_send_packet(decoder_.get(), nullptr);
   }
 }
 
@@ -286,13 +469,15 @@ void LibavSource::check_frame() const {
 }
 
 void LibavSource::finish() {
-  const bool fewer = n_frames_ < info_.n_frames;
+  const bool fewer = n_frames_ < info_.n_frames && on_damage_ == OnDamage::Stop;
   if (n_frames_ == 0 || fewer) {
     fail_video(ErrorKind::Format, path_,
                fewer ? fmt::format("{} frames, as its header says", info_.n_frames) : "at least one frame",
                fmt::format("{}", n_frames_), "it is damaged or truncated, so take another copy");
   }
-  require_whole_container(path_, info_.format, input_.file());
+  if (on_damage_ == OnDamage::Stop) {
+    require_whole_container(path_, info_.format, input_.file());
+  }
 }
 
 int64_t LibavSource::count_y4m_frames() const {
@@ -322,8 +507,20 @@ int64_t LibavSource::count_y4m_frames() const {
 
 }  // namespace
 
-std::unique_ptr<VideoSource> open_libav_source(const std::string& path) {
-  return std::make_unique<LibavSource>(path);
+std::unique_ptr<VideoSource> open_libav_source(const std::string& path, OnDamage on_damage) {
+  return std::make_unique<LibavSource>(path, on_damage);
+}
+
+std::string describe_container(const std::string& path) {
+  try {
+    LibavInput input(path);
+    if (!input.is_certain()) return "";
+    input.open();
+    if (input.find_video()) return "";
+    return fmt::format("{} ({})", input.has_audio() ? "sound only" : "a file without a video stream", input.format());
+  } catch (const Error&) {
+    return "";
+  }
 }
 
 bool has_libav_video(const std::string& path) {
@@ -331,7 +528,9 @@ bool has_libav_video(const std::string& path) {
     LibavInput input(path);
     try {
       input.open();
-      return input.find_video() && input.stream().codecpar->width > 0;
+      // A GIF of one frame is a picture.
+      return input.find_video() && input.stream().codecpar->width > 0 &&
+             (input.format() != "gif" || first_time_stamps(path, 2).ticks.size() > 1);
     } catch (const Error&) {
       return input.is_certain();
     }

@@ -26,6 +26,9 @@ constexpr int kBufferBytes = 64 << 10;
 /// The bits of x264 depend on the number of threads, so it is the same on every machine.
 constexpr int kEncoderThreads = 4;
 
+/// Of frames with times of their own, as MPEG counts.
+constexpr int kTicksPerSecond = 90000;
+
 struct Target {
   const char* extension;
   const char* muxer;
@@ -121,7 +124,7 @@ class LibavSink final : public VideoSink {
 
   void write(const Image& image) override {
     AVFrame* frame = to_frame_->convert(image);
-    frame->pts = n_frames_++;
+    frame->pts = ticks_of(n_frames_++);
     encode(frame);
   }
 
@@ -136,6 +139,24 @@ class LibavSink final : public VideoSink {
   }
 
  private:
+  bool has_times() const { return !options_.times.empty() && !is_y4m(); }
+  /// When frame n begins, in the encoder's ticks.
+  int64_t ticks_of(int64_t n) const {
+    if (!has_times()) return n;
+    if (static_cast<std::size_t>(n) >= options_.times.size()) {
+      fail_video(ErrorKind::InvalidArgument, path_, fmt::format("{} frames, one for each time", options_.times.size()),
+                 "more", "pass a time for each");
+    }
+    return std::llround(options_.times[static_cast<std::size_t>(n)] * kTicksPerSecond);
+  }
+  /// Of the frame that begins at `pts`; the last one lasts as long as the average.
+  int64_t duration_at(int64_t pts) const {
+    const auto next = std::upper_bound(options_.times.begin(), options_.times.end(), pts, [](int64_t at, double time) {
+      return at < std::llround(time * kTicksPerSecond);
+    });
+    return next == options_.times.end() ? std::llround(kTicksPerSecond / options_.rate.value())
+                                        : std::llround(*next * kTicksPerSecond) - pts;
+  }
   bool is_y4m() const { return std::string_view(target_.extension) == ".y4m"; }
 
   void choose_color();
@@ -203,9 +224,10 @@ void LibavSink::open_encoder() {
   encoder_->width = shape_.width;
   encoder_->height = shape_.height;
   encoder_->pix_fmt = format;
-  encoder_->time_base = {static_cast<int>(options_.rate.denominator), static_cast<int>(options_.rate.numerator)};
-  encoder_->framerate = {encoder_->time_base.den, encoder_->time_base.num};
-  encoder_->sample_aspect_ratio = {1, 1};
+  encoder_->framerate = {static_cast<int>(options_.rate.numerator), static_cast<int>(options_.rate.denominator)};
+  encoder_->time_base = has_times() ? AVRational{1, kTicksPerSecond} : av_inv_q(encoder_->framerate);
+  constexpr int kMaxAspect = 1 << 16;
+  encoder_->sample_aspect_ratio = av_d2q(options_.pixel_aspect, kMaxAspect);
   encoder_->thread_count = kEncoderThreads;
   encoder_->flags |= AV_CODEC_FLAG_BITEXACT;
   encoder_->chroma_sample_location = AVCHROMA_LOC_LEFT;
@@ -259,6 +281,7 @@ void LibavSink::open_container() {
   require_allocated(stream_);
   stream_->time_base = encoder_->time_base;
   stream_->avg_frame_rate = encoder_->framerate;
+  stream_->sample_aspect_ratio = encoder_->sample_aspect_ratio;
   require(avcodec_parameters_from_context(stream_->codecpar, encoder_.get()), "start a video");
   require(avformat_write_header(context, nullptr), "start a video");
 }
@@ -272,6 +295,9 @@ void LibavSink::encode(const AVFrame* frame) {
       break;
     }
     require(result, "encode a frame");
+    if (has_times()) {
+      packet_->duration = duration_at(packet_->pts);
+    }
     packet_->duration = packet_->duration > 0 ? packet_->duration : 1;
     packet_->stream_index = stream_->index;
     av_packet_rescale_ts(packet_.get(), encoder_->time_base, stream_->time_base);

@@ -7,12 +7,14 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <span>
 
 #include "io/json_reader.h"
 #include "io/model_parse.h"
 #include "io/signal_json.h"
+#include "io/source_json.h"
 #include "io/text.h"
 #include "loe/base/error.h"
 #include "loe/io/safetensors.h"
@@ -224,6 +226,9 @@ Model model_from_tensors(const TensorFile& file, const std::string& path) {
   Model model;
   model.spec = read_networks(file, path);
   model.signal = signal_from_json(metadata_text(file, path, "signal"), path);
+  if (const auto source = file.metadata.find("source"); source != file.metadata.end()) {
+    source_from_json(source->second, path, model.signal);
+  }
   require_tensor_count(file, model.spec.tensors().size(), path);
   model.params = gather_tensors(file, model.spec, "", path, is_finite);
   return model;
@@ -299,13 +304,12 @@ void write_model(const std::string& path, const Model& model) {
   model.spec.validate();
   const std::string signal = signal_to_json(model.signal);
   signal_from_json(signal, path);
+  std::map<std::string, std::string> metadata = {
+      {"format", "loe-model"}, {"version", version_of(model.spec)}, networks_metadata(model.spec), {"signal", signal}};
+  if (const std::string source = source_to_json(model.signal); !source.empty()) metadata["source"] = source;
   std::vector<TensorView> views;
   append_views(views, path, model.spec, "", model.params, is_finite);
-  write_safetensors(path, views,
-                    {{"format", "loe-model"},
-                     {"version", version_of(model.spec)},
-                     networks_metadata(model.spec),
-                     {"signal", signal}});
+  write_safetensors(path, views, metadata);
 }
 
 Model read_model(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <cctype>
 #include <filesystem>
 #include <functional>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -21,13 +22,18 @@ bool is_digit(char c) {
   return std::isdigit(static_cast<unsigned char>(c)) != 0;
 }
 
+/// A GIF beside frames is a clip made of them.
+bool is_frame_format(const ImageFormat* format) {
+  return format != nullptr && std::string_view(format->name) != "gif";
+}
+
 bool holds_picture(const std::string& path) {
   try {
     const ReadHandle file(path);
     std::array<unsigned char, 32> head{};
     const std::size_t n = static_cast<std::size_t>(std::min<uint64_t>(file.size(), head.size()));
     file.read_at(0, head.data(), n);
-    return format_of_content({head.data(), n}) != nullptr;
+    return is_frame_format(format_of_content({head.data(), n}));
   } catch (const Error&) {
     return false;
   }
@@ -88,7 +94,7 @@ std::vector<std::string> list_pictures(const std::string& folder) {
   std::vector<std::string> names;
   for_each_file(folder, [&](const std::string& name, const std::string& path) {
     // An empty or unreadable .png is a broken frame, not something else.
-    if (format_of_extension(name) != nullptr || holds_picture(path)) {
+    if (is_frame_format(format_of_extension(name)) || holds_picture(path)) {
       names.push_back(name);
     }
     return true;

@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "io/file_handle.h"
 #include "loe/base/error.h"
 #include "loe/io/file.h"
 
@@ -37,14 +38,15 @@ constexpr const char* kRunEntries[] = {"config.toml",
                                        "reconstruction.png",
                                        "error.png",
                                        "reconstruction.exr",
+                                       "reconstruction.tif",
                                        "reconstruction.tiff",
                                        ".lock"};
 /// More folders of one name and second than this mean that something else is wrong.
 constexpr int kMaxCollisions = 1000;
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int error) {
-  throw Error(ErrorKind::Io, fmt::format("[run] {}: cannot {}: {}; free space or choose a folder you may write to",
-                                         path, what, std::strerror(error)));
+  throw Error(ErrorKind::Io,
+              fmt::format("[run] {}: cannot {}: {}; {}", path, what, std::strerror(error), remedy_for(error)));
 }
 
 /// mkdir; false if it is there already.

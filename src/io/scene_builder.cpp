@@ -124,7 +124,7 @@ bool SceneBuilder::add(const StatedView& stated) {
   if (!is_new(stated, *found)) return false;
   const std::string& picture = found->path;
   const ImageFileInfo info = read_image_info(picture, ImageTurn::AsStored);
-  const bool has_alpha = info.n_channels % 2 == 0;
+  const bool has_alpha = info.n_channels % 2 == 0 && info.tags.alpha != AlphaKind::None;
   if (!scene_.views.empty() && has_alpha != scene_.has_alpha) {
     fail_scene(ErrorKind::Unsupported, stated.path, stated.field, "all pictures with alpha, or none",
                fmt::format("{} {} alpha after others {}", printable(picture, 100), has_alpha ? "with" : "without",

@@ -183,7 +183,7 @@ std::string signal_to_json(const SignalInfo& signal) {
   } else if (signal.task == "scene") {
     write_scene(signal.field, json);
   } else {
-    json["color_space"] = signal.color_space;
+    json["color_space"] = signal.tags.color_space;
   }
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -212,7 +212,7 @@ SignalInfo signal_from_json(const std::string& text, const std::string& path) {
   } else if (task == "scene") {
     read_scene(object, signal);
   } else {
-    signal.color_space = printable(object.get_string("color_space"));
+    signal.tags.color_space = printable(object.get_string("color_space"));
   }
   return signal;
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -34,11 +35,11 @@ bool is_npy(const std::string& path) {
   return head == kMagic;
 }
 
-std::unique_ptr<VideoSource> open_source(const std::string& path) {
+std::unique_ptr<VideoSource> open_source(const std::string& path, OnDamage on_damage = OnDamage::Stop) {
   if (is_folder(path)) {
     return open_folder_source(path);
   }
-  return is_npy(path) ? open_npy_source(path) : open_libav_source(path);
+  return is_npy(path) ? open_npy_source(path) : open_libav_source(path, on_damage);
 }
 
 /// The size of frames after `edit`. Error(InvalidArgument) if the rectangle leaves the frame.
@@ -62,16 +63,26 @@ std::array<int, 2> edited_size(const std::string& path, const VideoFileInfo& inf
   return width != 0 ? std::array{width, height} : std::array{info.width, info.height};
 }
 
+/// Pixels this close to square are square: sizes are whole numbers.
+constexpr double kSquare = 0.02;
+
 /// read_video() in pieces.
 class ClipLoader {
  public:
   ClipLoader(const std::string& path, const SignalEdit& edit, int64_t max_bytes)
-      : path_(path), edit_(edit), max_bytes_(max_bytes), reader_(path) {
+      : path_(path), edit_(edit), max_bytes_(max_bytes), reader_(path, edit.on_damage) {
     const VideoFileInfo& info = reader_.info();
     const std::array<int, 2> size = edited_size(path, info, edit);
     video_ = Video(size[0], size[1], info.n_channels, info.type);
     video_.frame_rate = info.frame_rate;
     video_.color = info.color;
+    const double from_width = edit.crop[2] != 0 ? edit.crop[2] : info.width;
+    const double from_height = edit.crop[2] != 0 ? edit.crop[3] : info.height;
+    // A frame keeps its shape when it is resized.
+    video_.pixel_aspect = info.pixel_aspect * (from_width / size[0]) * (size[1] / from_height);
+    if (edit.size[0] == 0 || std::abs(video_.pixel_aspect - 1) < kSquare) {
+      video_.pixel_aspect = edit.size[0] == 0 ? info.pixel_aspect : 1;
+    }
     frame_bytes_ = int64_t{size[0]} * size[1] * info.n_channels * bytes_per_value(info.type);
     check_frames();
     if (n_wanted_ > 0) {
@@ -90,21 +101,38 @@ class ClipLoader {
     while (n_wanted_ == 0 || video_.n_frames() < n_wanted_) {
       Image frame;
       if (!reader_.next(frame)) {
-        if (n_wanted_ > 0 || video_.n_frames() == 0) {
+        const bool may_lack = edit_.on_damage == OnDamage::Skip && video_.n_frames() > 0;
+        if ((n_wanted_ > 0 && !may_lack) || video_.n_frames() == 0) {
           fail_frames(edit_.frames[0] + video_.n_frames());
         }
         break;
       }
       require_room(int64_t{video_.n_frames()} + 1);
       video_.append(edited(std::move(frame)));
+      times_.push_back(reader_.time());
       if (on_frame) {
         on_frame(video_.n_frames());
       }
     }
+    video_.n_skipped = reader_.n_skipped();
+    video_.has_transparency = reader_.has_transparency();
+    keep_times();
     return std::move(video_);
   }
 
  private:
+  /// Of a variable rate, if each frame comes after the one before.
+  void keep_times() {
+    const bool is_growing =
+        std::adjacent_find(times_.begin(), times_.end(), [](double a, double b) { return !(b > a); }) == times_.end();
+    if (!reader_.info().is_variable_rate || !is_growing || times_.size() < 2 || !std::isfinite(times_.front())) {
+      return;
+    }
+    for (const double time : times_) {
+      video_.times.push_back(time - times_.front());
+    }
+  }
+
   void check_frames() {
     const auto [first, n] = edit_.frames;
     if (first < 0 || n < 0) {
@@ -157,6 +185,7 @@ class ClipLoader {
   Video video_;
   int64_t frame_bytes_ = 0;
   int n_wanted_ = 0;
+  std::vector<double> times_;
 };
 
 }  // namespace
@@ -181,7 +210,7 @@ bool is_video(const std::string& path) {
   }
 }
 
-VideoReader::VideoReader(const std::string& path) : source_(open_source(path)) {}
+VideoReader::VideoReader(const std::string& path, OnDamage on_damage) : source_(open_source(path, on_damage)) {}
 VideoReader::~VideoReader() = default;
 VideoReader::VideoReader(VideoReader&&) noexcept = default;
 VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
@@ -196,6 +225,18 @@ bool VideoReader::next(Image& frame) {
 
 bool VideoReader::skip() {
   return source_->next(nullptr);
+}
+
+double VideoReader::time() const {
+  return source_->time();
+}
+
+int64_t VideoReader::n_skipped() const {
+  return source_->n_skipped();
+}
+
+bool VideoReader::has_transparency() const {
+  return source_->has_transparency();
 }
 
 Video read_video(const std::string& path, const SignalEdit& edit, int64_t max_bytes,

@@ -1,6 +1,7 @@
 // The kinds of video behind VideoReader and VideoWriter: libav containers, .npy arrays, folders of pictures.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,9 +18,15 @@ class VideoSource {
   /// Decodes the next frame into *frame, or passes over it if `frame` is null. False at the clean end.
   virtual bool next(Image* frame) = 0;
   const VideoFileInfo& info() const { return info_; }
+  double time() const { return time_; }
+  int64_t n_skipped() const { return n_skipped_; }
+  bool has_transparency() const { return has_transparency_; }
 
  protected:
   VideoFileInfo info_;
+  double time_ = std::numeric_limits<double>::quiet_NaN();
+  int64_t n_skipped_ = 0;
+  bool has_transparency_ = false;
 };
 
 /// Frames going somewhere. Destroyed without close(): nothing is left behind.
@@ -47,9 +54,11 @@ constexpr int kMaxVideoFrames = 65536;
                              const std::string& found, const std::string& remedy);
 
 /// Containers, src/io/libav_*.cpp.
-std::unique_ptr<VideoSource> open_libav_source(const std::string& path);
+std::unique_ptr<VideoSource> open_libav_source(const std::string& path, OnDamage on_damage = OnDamage::Stop);
 /// Whether the file is a container with a video stream, or one that is too damaged to tell.
 bool has_libav_video(const std::string& path);
+/// What the file is if it is a container that holds no video: "sound only (matroska)"; "" for anything else.
+std::string describe_container(const std::string& path);
 /// `extension` is one of ".mp4", ".mov", ".mkv", ".webm", ".y4m".
 std::unique_ptr<VideoSink> open_libav_sink(const std::string& path, const std::string& extension,
                                            const VideoShape& shape, const VideoOptions& options);

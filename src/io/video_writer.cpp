@@ -38,6 +38,16 @@ void check_request(const std::string& path, const VideoShape& shape, const Video
   if (rate.numerator < 1 || rate.denominator < 1 || rate.numerator > INT32_MAX || rate.denominator > INT32_MAX) {
     refuse("a frame rate of two numbers from 1 to 2^31 - 1", fmt::format("{}/{}", rate.numerator, rate.denominator));
   }
+  constexpr double kMaxAspect = 1000;
+  if (!(options.pixel_aspect >= 1 / kMaxAspect && options.pixel_aspect <= kMaxAspect)) {
+    refuse("pixels of 0.001 to 1000 times their height", fmt::format("{}", options.pixel_aspect));
+  }
+  constexpr double kMaxSeconds = 1e7;
+  for (std::size_t i = 0; i < options.times.size(); ++i) {
+    if (!(options.times[i] <= kMaxSeconds && options.times[i] > (i == 0 ? -1e-9 : options.times[i - 1]))) {
+      refuse("times that grow from 0 on", fmt::format("{} as time {}", options.times[i], i));
+    }
+  }
   if (!(options.quality >= 0 && options.quality <= 51)) {
     refuse("quality from 0 (best) to 51", fmt::format("{}", options.quality));
   }
@@ -127,6 +137,8 @@ void write_video(const std::string& path, const Video& video) {
   options.rate = video.frame_rate;
   options.color = video.color;
   options.type = video.type();
+  options.pixel_aspect = video.pixel_aspect;
+  options.times = video.times;
   VideoWriter writer(path, video.width(), video.height(), video.n_channels(), options);
   for (int t = 0; t < video.n_frames(); ++t) {
     writer.write_frame(video.frame(t));

@@ -108,6 +108,20 @@ const char* to_string(PixelType type) {
   return "?";
 }
 
+const char* to_string(AlphaKind kind) {
+  switch (kind) {
+    case AlphaKind::Unstated:
+      return "unstated";
+    case AlphaKind::Straight:
+      return "straight";
+    case AlphaKind::Associated:
+      return "associated";
+    case AlphaKind::None:
+      return "none";
+  }
+  return "?";
+}
+
 PixelType pixel_type_from_string(const std::string& text) {
   for (const PixelType type : {PixelType::U8, PixelType::U16, PixelType::F16, PixelType::F32}) {
     if (text == to_string(type)) {

@@ -54,6 +54,7 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "data.crop",
                                    "data.size",
                                    "data.frames",
+                                   "data.on_damage",
                                    "data.sampling",
                                    "data.batch_size",
                                    "train.seed",
@@ -428,6 +429,8 @@ SignalEdit signal_edit_from_settings(const Settings& settings) {
   }
   std::copy(crop.begin(), crop.end(), edit.crop.begin());
   std::copy(size.begin(), size.end(), edit.size.begin());
+  const std::string on_damage = settings.get_choice("data.on_damage", "stop", {"stop", "skip"});
+  edit.on_damage = on_damage == "skip" ? OnDamage::Skip : OnDamage::Stop;
   return edit;
 }
 
@@ -477,6 +480,11 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   config.edit = signal_edit_from_settings(settings);
   if (kind != SignalKind::Video && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
     refuse(settings, "data.frames", "[]: only videos have frames");
+  }
+  if (kind != SignalKind::Video && config.edit.on_damage != OnDamage::Stop) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[config] data.on_damage ({}): expected stop, as only videos have frames, got skip",
+                            settings.entries().at("data.on_damage").origin));
   }
   config.network = default_network(kind);
   config.network.n_channels = n_channels;
@@ -560,6 +568,7 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
     const bool has_frames = edit.frames[0] != 0 || edit.frames[1] != 0;
     set("data.frames",
         has_frames ? std::vector<double>(edit.frames.begin(), edit.frames.end()) : std::vector<double>());
+    set("data.on_damage", std::string(edit.on_damage == OnDamage::Skip ? "skip" : "stop"));
   }
   set("data.sampling", std::string(to_string(config.sampling)));
   set("data.batch_size", config.batch_size);

@@ -187,6 +187,8 @@ class Session {
     return n_session_steps_ == 1 || seconds_between(last_log_, Clock::now()) >= kSecondsPerLog;
   }
 
+  double psnr_of(double mse) const { return psnr_from_mse(mse / (problem_.range_size() * problem_.range_size())); }
+
   void log() {
     Progress progress;
     progress.step = state_.step;
@@ -194,7 +196,7 @@ class Session {
     progress.loss = loss_;
     progress.terms = terms_;
     if (problem_.has_psnr()) {
-      progress.psnr_db = psnr_from_mse(interval_loss_ / static_cast<double>(n_interval_steps_));
+      progress.psnr_db = psnr_of(interval_loss_ / static_cast<double>(n_interval_steps_));
     }
     progress.learning_rate = learning_rate_;
     progress.samples_per_second = static_cast<double>(n_interval_samples_) / std::max(interval_seconds_, 1e-9);
@@ -221,7 +223,7 @@ class Session {
         seconds_since_evaluation_ < kTrainPerEvaluation * last_evaluation_seconds_) {
       return false;
     }
-    return psnr_from_mse(smoothed_loss_ / smoothing_weight_) >= options_.until_psnr_db - kTargetMarginDb;
+    return psnr_of(smoothed_loss_ / smoothing_weight_) >= options_.until_psnr_db - kTargetMarginDb;
   }
 
   void evaluate() {

@@ -19,7 +19,7 @@ float value(const Image& image, int x, int y, int channel) {
 /// Every value is different, on an odd lattice.
 Image ramp_image(int width, int height, int n_channels, PixelType type) {
   Image image(width, height, n_channels, type);
-  image.color_space = "Linear";
+  image.tags.color_space = "Linear";
   std::vector<float> row(static_cast<std::size_t>(width) * n_channels);
   for (int y = 0; y < height; ++y) {
     for (std::size_t i = 0; i < row.size(); ++i) {
@@ -37,7 +37,7 @@ TEST(CropImage, TakesTheRectangle) {
     ASSERT_EQ(cut.width(), 7);
     ASSERT_EQ(cut.height(), 5);
     EXPECT_EQ(cut.type(), type);
-    EXPECT_EQ(cut.color_space, "Linear");
+    EXPECT_EQ(cut.tags.color_space, "Linear");
     for (int y = 0; y < 5; ++y) {
       for (int x = 0; x < 7; ++x) {
         for (int c = 0; c < 3; ++c) {
@@ -64,7 +64,7 @@ TEST(ResizeImage, WholeFactorsAverageBlocks) {
     const Image image = ramp_image(24, 12, 3, type);
     const Image small = resize_image(image, 8, 3);
     EXPECT_EQ(small.type(), type);
-    EXPECT_EQ(small.color_space, "Linear");
+    EXPECT_EQ(small.tags.color_space, "Linear");
     const double half_step = type == PixelType::U8 ? 0.5 / 255 : type == PixelType::U16 ? 0.5 / 65535 : 0;
     for (int y = 0; y < 3; ++y) {
       for (int x = 0; x < 8; ++x) {

@@ -191,7 +191,7 @@ TEST(ImageFileErrors, DeepPicturesAreRefused) {
 TEST(ImageFileErrors, WriterNamesWhatTheFormatLacks) {
   const TempFolder folder;
   const auto refused = [&](const std::string& name, int n_channels, PixelType type, const std::string& part) {
-    expect_error(ErrorKind::Unsupported, part, [&] { ImageWriter(folder.file(name), 8, 8, n_channels, type, "sRGB"); });
+    expect_error(ErrorKind::Unsupported, part, [&] { ImageWriter(folder.file(name), 8, 8, n_channels, type); });
   };
   refused("p.jpg", 3, PixelType::U16, "choose u8, the nearest it has, or a file of another format (.png, .tif)");
   refused("p.png", 3, PixelType::F32, "choose u16, the nearest");
@@ -204,9 +204,9 @@ TEST(ImageFileErrors, WriterNamesWhatTheFormatLacks) {
   refused("p.bmp", 3, PixelType::U8, "one of the extensions .png, .jpg, .tif, .exr, .hdr, .webp, got '.bmp'");
   refused("p", 3, PixelType::U8, "got none");
   expect_error(ErrorKind::Unsupported, "at most 65500 pixels for JPEG",
-               [&] { ImageWriter(folder.file("p.jpg"), 65501, 8, 3, PixelType::U8, "sRGB"); });
+               [&] { ImageWriter(folder.file("p.jpg"), 65501, 8, 3, PixelType::U8); });
   expect_error(ErrorKind::InvalidArgument, "1..65536",
-               [&] { ImageWriter(folder.file("p.png"), 0, 8, 3, PixelType::U8, "sRGB"); });
+               [&] { ImageWriter(folder.file("p.png"), 0, 8, 3, PixelType::U8); });
   EXPECT_TRUE(folder.names().empty());
 }
 
@@ -250,7 +250,7 @@ TEST(ImageFileErrors, AbandonedWritersLeaveNothingInEveryFormat) {
     const std::vector<float> rows(16 * 3 * 3, 0.5F);
     testing::internal::CaptureStderr();
     {
-      ImageWriter writer(folder.file(sample.name), 16, 8, 3, sample.type, "sRGB");
+      ImageWriter writer(folder.file(sample.name), 16, 8, 3, sample.type);
       writer.write_rows(3, rows.data());
       EXPECT_EQ(folder.names().size(), 1U);
       expect_error(ErrorKind::InvalidArgument, "expected 8 rows before closing, got 3", [&] { writer.close(); });

@@ -69,7 +69,7 @@ Model test_model() {
   model.signal.width = 640;
   model.signal.height = 480;
   model.signal.pixel_type = "u16";
-  model.signal.color_space = "Linear";
+  model.signal.tags.color_space = "Linear";
   return model;
 }
 
@@ -235,6 +235,55 @@ TEST(NetworkJson, RefusesToWriteWhatItCouldNotRead) {
   expect_error(ErrorKind::InvalidArgument, "layer", [] { network_to_json(NetworkSpec{}); });
 }
 
+TEST(ModelFile, WhatTheSourceSaidComesBack) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  write_model(path, test_model());
+  EXPECT_FALSE(read_safetensors(path).metadata.contains("source"));  // all as usual
+  Model model = test_model();
+  PictureTags& tags = model.signal.tags;
+  tags.alpha = AlphaKind::Associated;
+  tags.channels = {"U", "V"};
+  tags.pixel_aspect = 64.0 / 45;
+  tags.range = {-3.5, 1e9};
+  for (int byte = 0; byte < 256; ++byte) {  // each length modulo 3 of base64
+    tags.icc_profile += static_cast<char>(byte);
+    if (byte < 253) continue;
+    write_model(path, model);
+    EXPECT_EQ(read_model(path).signal.tags, tags);
+  }
+  model.signal.task = "video";
+  model.signal.n_frames = 3;
+  model.signal.times = {0, 0.1, 0.75};
+  write_model(path, model);
+  EXPECT_EQ(read_model(path).signal.times, model.signal.times);
+  EXPECT_EQ(read_model(path).signal.tags.pixel_aspect, tags.pixel_aspect);
+}
+
+TEST(ModelFile, RefusesASourceThatMakesNoSense) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  const std::pair<const char*, const char*> sources[] = {
+      {R"({"alpha": "some"})", "source.alpha"},
+      {R"({"pixel_aspect": 0})", "source.pixel_aspect"},
+      {R"({"range": [1, 1]})", "source.range"},
+      {R"({"range": [1]})", "source.range"},
+      {R"({"icc_profile": "?"})", "source.icc_profile"},
+      {R"({"icc_profile": 5})", "source.icc_profile"},
+      {R"({"times": [0, 0]})", "source.times"},
+      {R"({"times": [0, 1]})", "source.times"},  // of a picture, which has no frames
+      {R"({"channels": []})", "source.channels"},
+      {R"({"colour": 1})", "colour"},
+      {"[", "source"},
+  };
+  for (const auto& [source, part] : sources) {
+    SCOPED_TRACE(source);
+    write_model(path, test_model());
+    rewrite(path, [&](TensorFile& file) { file.metadata["source"] = source; });
+    expect_error(ErrorKind::Format, std::string(part) == "source" ? "" : part, [&] { read_model(path); });
+  }
+}
+
 TEST(ModelFile, RoundTripIsExact) {
   const TempFolder folder;
   const Model model = test_model();
@@ -246,7 +295,7 @@ TEST(ModelFile, RoundTripIsExact) {
   EXPECT_EQ(back.signal.width, 640);
   EXPECT_EQ(back.signal.height, 480);
   EXPECT_EQ(back.signal.pixel_type, "u16");
-  EXPECT_EQ(back.signal.color_space, "Linear");
+  EXPECT_EQ(back.signal.tags.color_space, "Linear");
   const TensorFile file = read_safetensors(folder.file("model.safetensors"));
   ASSERT_EQ(file.tensors.size(), 4U);
   EXPECT_EQ(file.tensors[0].name, "levels.0.weight");

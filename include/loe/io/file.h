@@ -16,6 +16,14 @@ void write_text_file(const std::string& path, const std::string& text);
 
 /// A temporary name in the folder of `path`, keeping its extension: "dir/.loe-tmp-<pid>-<n>-name.png".
 std::string temporary_path(const std::string& path);
+/// A path as UTF-8, for TOML and JSON: itself, or, if it is no UTF-8 or begins like one, a file: URI
+/// ("file:///a%E9.png") from which path_from_text gives it back byte by byte. Any other text is its own path.
+std::string path_to_text(const std::string& path);
+std::string path_from_text(const std::string& text);
+/// Start of a name for what is made of a file or folder called `name`: UTF-8 of at most 200 bytes without leading dots,
+/// slashes and control characters; "run" if nothing is left.
+std::string safe_name(const std::string& name);
+
 /// fsyncs and renames `from` to `to`, then fsyncs the folder. Error(Io) removes `from`.
 void commit_file(const std::string& from, const std::string& to);
 

@@ -20,7 +20,7 @@ Image resize_image(const Image& image, int width, int height);
 /// 3]. Pixel (i, j) is the mean over its area, [i, i + 1) side / size by [j, j + 1) side / size, in which source pixels
 /// count by the share of their own area: exact box weights for every ratio side / size >= 1. Means are of the stored
 /// values (floats clipped to [0, 1]), rounded to nearest. Grey becomes R = G = B. Transparency is shown on black:
-/// integer pictures' colours are multiplied by alpha, those of half and float pictures hold it already (OpenEXR).
+/// colours are multiplied by a straight alpha; of an unstated kind those of half and float pictures hold it already.
 /// Error(InvalidArgument) unless the square lies inside the picture and 1 <= size <= side. Sums are
 /// double; a mean within 1e-4 of k + 1/2 rounds up.
 void area_average_to_u8(const Image& image, int x, int y, int side, int size, uint8_t* out);

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "loe/signal/image.h"
 
@@ -16,6 +17,7 @@ enum class ImageTurn {
   AsStored,  ///< as they lie in the file: what tools that know no EXIF have seen
 };
 
+/// What a picture file says about itself, and what is read of it.
 struct ImageFileInfo {
   std::string format;  ///< "png", "jpeg", ...
   int width = 0;       ///< after EXIF rotation, if that was asked for
@@ -24,18 +26,32 @@ struct ImageFileInfo {
   PixelType type = PixelType::U8;
   std::string source_type;  ///< depth in the file as OpenImageIO names it: "uint8", "half", "double", ...
   int orientation = 1;      ///< EXIF orientation in the file, applied or not
-  std::string color_space;
+  PictureTags tags;         ///< its range only where values need not be read for it
+  int n_pictures = 1;       ///< pages of a TIFF, parts of an OpenEXR, frames of an animation, without reduced copies
+  /// What was decided where the file leaves a choice: "page 2 of 2, ...", "channels left out: Z". One line each.
+  std::vector<std::string> notes;
 };
 
 /// Header only: a file that is truncated further on passes. Else the same errors as read_image.
 ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTurn::AsShown);
 
-/// Whole picture at source depth (8-bit, 16-bit, half, float; other depths are widened and stated), EXIF rotation
-/// applied unless it is asked for as stored, palette expanded. Grey, grey + alpha, RGB, RGBA; alpha as the file stores
-/// it (never multiplied in). The content decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR,
-/// WebP, BMP, PNM. Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that
-/// is no picture, Error(Unsupported) for CMYK, deep, volumetric, transparent WebP and other channel counts or sizes,
-/// Error(OutOfMemory) if the header claims more than max_bytes (checked before allocating).
+/// Whole picture at source depth, EXIF rotation applied unless it is asked for as stored, palette expanded. The content
+/// decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR, WebP, GIF, BMP, PNM, and HEIC and AVIF
+/// where OpenImageIO reads them.
+///
+/// u8, u16, half and float are kept; integers of other types (int8, int16, 32 bits, OpenEXR's uint) become floats of
+/// the same value, doubles floats. Tags::range of such pictures holds their least and largest value if they leave
+/// [0, 1].
+///
+/// Which picture: the first page that is no reduced copy, the first part with colours, the first frame. Which
+/// channels: by what the file calls them; grey or RGB and their alpha, of any other file up to 4 as they are
+/// (AlphaKind::None). Alpha is never multiplied in or divided out; its kind is in the tags. ImageFileInfo::notes says
+/// what was decided.
+///
+/// Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that is no picture
+/// (saying what it is where that is known), Error(Unsupported) for CMYK, camera raw, deep, volumetric, transparent WebP
+/// and other channels or sizes, Error(OutOfMemory) if the header claims more than max_bytes (checked before
+/// allocating).
 Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30, ImageTurn turn = ImageTurn::AsShown);
 
 /// Whether ImageWriter writes files of this name, going by its extension in any case.
@@ -43,12 +59,14 @@ bool is_image_name(const std::string& path);
 
 /// Writes rows as they come; nothing appears under the final name before close(). Format by extension: .png .jpg .tif
 /// .exr .hdr .webp. A depth that the format lacks is an Error(Unsupported) that names the nearest it has; Error(Io) for
-/// an unwritable folder or a full disk, naming the cause, from any of the functions.
+/// an unwritable folder or a full disk, naming the cause, from any of the functions. Colours are multiplied by a
+/// straight alpha in OpenEXR and divided by an associated one in PNG; TIFF holds both, and with OpenEXR alone channels
+/// that are no colours. Profiles are kept by PNG, JPEG and TIFF, the shape of pixels by these and OpenEXR.
 /// Lossless except JPEG (quality 98), WebP (quality 100) and HDR (shared exponent).
 class ImageWriter {
  public:
   ImageWriter(const std::string& path, int width, int height, int n_channels, PixelType type,
-              const std::string& color_space);
+              const PictureTags& tags = {});
   ~ImageWriter();  ///< without close(): removes the temporary file
   ImageWriter(const ImageWriter&) = delete;
   ImageWriter& operator=(const ImageWriter&) = delete;
@@ -64,6 +82,9 @@ class ImageWriter {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// What a file of this name cannot hold of the tags, in words ("the colour profile"); empty: nothing is lost.
+std::string lost_tags(const std::string& path, const PictureTags& tags);
 
 /// Convenience over ImageWriter.
 void write_image(const std::string& path, const Image& image);

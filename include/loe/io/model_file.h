@@ -21,12 +21,13 @@ struct SignalInfo {
   std::string task = "image";  ///< "image", "video", "scene" or "gan"
   int width = 0;
   int height = 0;
-  int n_frames = 0;                  ///< "video" only
-  FrameRate frame_rate;              ///< "video" only
-  VideoColor color;                  ///< "video" only
-  std::string pixel_type = "u8";     ///< depth of the source, the default depth of the output
-  std::string color_space = "sRGB";  ///< "image" only
-  FieldInfo field;                   ///< "scene" only; width and height are its views'
+  int n_frames = 0;               ///< "video" only
+  FrameRate frame_rate;           ///< "video" only
+  VideoColor color;               ///< "video" only
+  std::string pixel_type = "u8";  ///< depth of the source, the default depth of the output
+  PictureTags tags;               ///< "image"; of a "video" its pixel_aspect
+  std::vector<double> times;      ///< "video" only: Video::times
+  FieldInfo field;                ///< "scene" only; width and height are its views'
 };
 
 struct Model {
@@ -36,8 +37,8 @@ struct Model {
 };
 
 /// model.safetensors: the tensors of ModelSpec::tensors() and metadata "format" = "loe-model", "version", "network"
-/// (or "networks"), "signal". Error(Numerical) if a parameter is not finite, Error(Io); an existing file then stays as
-/// it was.
+/// (or "networks"), "signal", and "source" for tags and times that are not as usual. Error(Numerical) if a parameter is
+/// not finite, Error(Io); an existing file then stays as it was.
 void write_model(const std::string& path, const Model& model);
 /// Error(NotFound), Error(Io), Error(Format) naming the field or tensor: another version, shapes that disagree with the
 /// network, missing or further tensors, values that are not finite.

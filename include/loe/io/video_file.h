@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "loe/signal/signal_edit.h"
 #include "loe/signal/video.h"
@@ -26,11 +27,15 @@ struct VideoFileInfo {
   int n_channels = 0;              ///< 1 for grey sources, else 3
   PixelType type = PixelType::U8;  ///< U16 for sources of more than 8 bits, scaled to 0..65535
   int64_t n_frames = 0;            ///< 0: not known without reading it all
-  FrameRate frame_rate;            ///< the average; 25 where the file has none
-  bool is_variable_rate = false;   ///< frames are taken as evenly spaced all the same
-  bool has_alpha = false;          ///< dropped
+  FrameRate frame_rate;            ///< the average over the file; 25 where it has none
+  bool is_variable_rate = false;   ///< frames are evenly spaced for the fit; their times are kept for what is written
+  bool has_alpha = false;          ///< some pixel of the first frame is transparent; dropped
   bool has_audio = false;          ///< ignored
+  bool is_interlaced = false;      ///< kept as it is
+  double pixel_aspect = 1;         ///< width / height of a pixel where it is shown, after rotation
   VideoColor color;
+  /// What the user should know: "is interlaced: ...", "frames 3 to 4 are missing, ...". One line each.
+  std::vector<std::string> notes;
 };
 
 /// Header (and for folders the names and the first picture's header) only: a file that is truncated further on passes.
@@ -39,7 +44,8 @@ VideoFileInfo read_video_info(const std::string& path);
 
 /// Whether `path` is a video, by its content: a folder that holds a picture file, an .npy array, a file of a known
 /// container that holds a video stream, or that is too damaged to tell (VideoReader then says what is wrong).
-/// False for still pictures, sound (with or without a cover), anything else and nothing at all. Never throws an Error.
+/// False for still pictures (also a GIF of one frame), sound (with or without a cover), anything else and nothing at
+/// all. Never throws an Error.
 bool is_video(const std::string& path);
 
 /// The frames of a video in order, one at a time: memory does not depend on their number.
@@ -53,18 +59,20 @@ bool is_video(const std::string& path);
 /// Frames are RGB or grey in the full range, of the source's depth (more than 8 bits: scaled to 16). YUV is converted
 /// by the matrix and range that the file states; unstated: limited range, BT.709 from 1280 x 720 up (width >= 1280 or
 /// height > 576), else BT.601. Rotations by multiples of 90 degrees and mirrorings in the container are applied, others
-/// ignored, and so is the sample aspect ratio. Alpha is dropped, interlaced frames stay as they are, frames of a
-/// variable rate are taken in order. Decoding runs on one thread: the result depends on the file alone.
+/// left out (and noted). Alpha is dropped, interlaced frames stay as they are, frames of a variable rate are taken in
+/// order. Decoding runs on one thread: the result depends on the file alone.
 ///
 /// Error(NotFound), Error(Io); Error(Format) for what is no video, damaged or truncated (naming the frame, counted from
 /// 0 in the file's order), has no frames or fewer than it declares; Error(Unsupported) for other codecs, pixel formats
 /// and sizes (sides beyond 65536, frames beyond 2^27 pixels) and frames that differ in size, channels or depth. A file
-/// that declares no number of frames (MPEG-TS, raw streams) and is cut between two frames looks whole.
+/// that declares no number of frames (MPEG-TS, raw streams) and is cut between two frames looks whole. Streams that
+/// were joined (MPEG-TS whose counters and tables begin anew) are not damaged. With OnDamage::Skip a damaged frame and
+/// those up to the next key frame are passed over.
 ///
 /// FFmpeg's own messages are silenced for the whole process; its last one is part of the error's text.
 class VideoReader {
  public:
-  explicit VideoReader(const std::string& path);
+  explicit VideoReader(const std::string& path, OnDamage on_damage = OnDamage::Stop);
   ~VideoReader();
   VideoReader(VideoReader&&) noexcept;
   VideoReader& operator=(VideoReader&&) noexcept;
@@ -74,6 +82,12 @@ class VideoReader {
   bool next(Image& frame);
   /// Passes over a frame; false at the clean end. Cheaper than next().
   bool skip();
+  /// When the last frame begins, in seconds of the file's own clock; NaN if the file has no times.
+  double time() const;
+  /// Damaged frames that were left out so far.
+  int64_t n_skipped() const;
+  /// Whether a frame that next() gave had transparent pixels.
+  bool has_transparency() const;
 
  private:
   std::unique_ptr<VideoSource> source_;
@@ -93,6 +107,8 @@ struct VideoOptions {
   /// it.
   VideoColor color;
   PixelType type = PixelType::U8;  ///< U8 or U16; H.264 and VP9 keep 10 bits of U16, Y4M has U8 only
+  double pixel_aspect = 1;         ///< stated by files of FFmpeg's formats
+  std::vector<double> times;       ///< Video::times; kept by .mp4, .mov, .mkv and .webm. Empty: at the rate
   double quality = 12;  ///< constant rate factor as x264 counts it, 0 (best) to 51; about 12: no visible loss
 };
 

@@ -1,6 +1,7 @@
 // A picture in memory at its source's depth.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -14,6 +15,30 @@ int bytes_per_value(PixelType type);
 const char* to_string(PixelType type);
 /// The reverse; Error(InvalidArgument) listing the choices.
 PixelType pixel_type_from_string(const std::string& text);
+
+/// What the last one of an even number of channels is.
+enum class AlphaKind {
+  Unstated,    ///< alpha, kept as it is in every file
+  Straight,    ///< alpha; colours are not multiplied by it (PNG)
+  Associated,  ///< alpha; colours are multiplied by it (OpenEXR)
+  None,        ///< a channel like the others, such as near infrared
+};
+/// "unstated", "straight", "associated", "none".
+const char* to_string(AlphaKind kind);
+
+/// What a picture says about its values beside them; carried from the file that was read to those that are written.
+struct PictureTags {
+  /// Colour space as the file stated it ("sRGB", "Linear", the name of a profile).
+  std::string color_space = "sRGB";
+  std::string icc_profile;  ///< its bytes; empty: none
+  AlphaKind alpha = AlphaKind::Unstated;
+  std::vector<std::string> channels;  ///< their names where they are neither grey nor RGB, maybe with alpha
+  double pixel_aspect = 1;            ///< width / height of a pixel where it is shown
+  /// Values that quality is measured against: [0, 1], or the least and the largest of values that leave it.
+  std::array<double, 2> range = {0, 1};
+  bool operator==(const PictureTags&) const = default;
+  double range_size() const { return range[1] - range[0]; }
+};
 
 /// Row-major, channels interleaved: value (x, y, c) is element (y * width + x) * n_channels + c. Integers stand for
 /// value / max (255 or 65535); half and float are taken as they are. Never converted to float as a whole
@@ -42,8 +67,10 @@ class Image {
   /// Stores floats, rounding to the type (integers: clipped to [0, 1], round half up). in [count, n_channels].
   void write_row(int x, int y, int count, const float* in);
 
-  /// Colour space as the file stated it ("sRGB", "Linear", ...), carried to the output.
-  std::string color_space = "sRGB";
+  /// Whether the last channel is alpha: an even number of channels, unless the tags say otherwise.
+  bool has_alpha() const { return n_channels_ % 2 == 0 && tags.alpha != AlphaKind::None; }
+
+  PictureTags tags;
 
  private:
   int width_ = 0;

@@ -27,7 +27,7 @@ struct VideoColor {
   bool operator==(const VideoColor&) const = default;
 };
 
-/// Frames of one size and depth, in order, evenly spaced in time: frame t of T lies at coordinate (t + 0.5) / T.
+/// Frames of one size and depth, in order: frame t of T lies at coordinate (t + 0.5) / T whatever its time.
 /// One allocation per frame, so that a clip can grow while it is decoded.
 class Video {
  public:
@@ -47,8 +47,13 @@ class Video {
   /// Error(InvalidArgument) if size, channels or depth differ, or there are 65536 frames already.
   void append(Image frame);
 
-  FrameRate frame_rate;
+  FrameRate frame_rate;  ///< the average
   VideoColor color;
+  double pixel_aspect = 1;    ///< width / height of a pixel where it is shown
+  std::vector<double> times;  ///< seconds at which frames begin, from 0 on; empty: evenly spaced
+  /// What happened while it was read.
+  int64_t n_skipped = 0;          ///< frames left out because they were damaged
+  bool has_transparency = false;  ///< some pixels were transparent; colours were kept
 
  private:
   int width_ = 0;

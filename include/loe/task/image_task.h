@@ -30,6 +30,7 @@ class ImageProblem : public SupervisedProblem {
   ImageProblem(const Image& image, const FitConfig& config);
   ~ImageProblem() override;
   const SampleSource& batch(int64_t step) override;
+  double range_size() const override;
   std::optional<double> evaluate_psnr(ModelExecutor& model) override;
 
  private:
@@ -52,7 +53,8 @@ struct ImageEvaluation {
 };
 
 /// Decodes the whole picture and compares it, streaming. Integer pictures clip the prediction to [0, 1] for the
-/// metrics. on_rows may be empty; it sees the same rows, not clipped. Error(InvalidArgument) if channels disagree.
+/// metrics; both are against the picture's range (PictureTags). on_rows may be empty; it sees the same rows, not
+/// clipped. Error(InvalidArgument) if channels disagree.
 ImageEvaluation evaluate_image(
     Executor& executor, const Image& image,
     const std::function<void(int first_row, int n_rows, const float* predicted, const float* target)>& on_rows);

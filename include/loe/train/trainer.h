@@ -61,6 +61,8 @@ class Problem {
   virtual StepResult step(ModelExecutor& model, const AdamUpdate& update, RunState& state) = 0;
   /// Whether losses are mean squared errors of a signal whose PSNR can be told; a GAN has neither.
   virtual bool has_psnr() const { return true; }
+  /// Largest minus least value of the signal: what PSNR compares errors with.
+  virtual double range_size() const { return 1; }
   /// Evaluates the current parameters on the whole signal: PSNR in dB, or nothing without has_psnr().
   virtual std::optional<double> evaluate_psnr(ModelExecutor& model) = 0;
   /// What is not finite in what update `step` was given (`target of sample 7, output 0 is inf`), or "".
@@ -83,10 +85,11 @@ class SupervisedProblem : public Problem {
 
 struct Progress {
   int64_t step = 0;
-  int64_t max_steps = 0;          ///< or, if the time is up before, about as many as it is worth
-  double loss = 0;                ///< of the last batch, before its update
-  std::optional<double> psnr_db;  ///< -10 log10(loss), smoothed over the logging interval; see Problem::has_psnr
-  std::vector<LossTerm> terms;    ///< of the last step
+  int64_t max_steps = 0;  ///< or, if the time is up before, about as many as it is worth
+  double loss = 0;        ///< of the last batch, before its update
+  /// -10 log10(loss / range_size^2), smoothed over the logging interval; see Problem::has_psnr
+  std::optional<double> psnr_db;
+  std::vector<LossTerm> terms;  ///< of the last step
   double learning_rate = 0;
   double samples_per_second = 0;
   double seconds = 0;      ///< training time, all sessions

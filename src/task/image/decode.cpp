@@ -46,12 +46,24 @@ ImageEvaluation evaluate_image(
   const std::size_t row_size = std::size_t(image.width()) * image.n_channels();
   ImageMetrics metrics(image.width(), image.height(), image.n_channels(), clip);
   std::vector<float> target;
+  // PSNR and SSIM for data of range L are those of the values divided by L.
+  const auto factor = static_cast<float>(1 / image.tags.range_size());
+  std::vector<float> scaled[2];
+  const auto add_row = [&](const float* predicted, const float* truth) {
+    if (factor == 1) return metrics.add_row(predicted, truth);
+    for (auto& row : scaled) row.resize(row_size);
+    for (std::size_t i = 0; i < row_size; ++i) {
+      scaled[0][i] = predicted[i] * factor;
+      scaled[1][i] = truth[i] * factor;
+    }
+    metrics.add_row(scaled[0].data(), scaled[1].data());
+  };
   decode_image(executor, image.width(), image.height(), Region{0, 0, image.width(), image.height()}, image.width(),
                image.height(), [&](int first_row, int n_rows, const float* predicted) {
                  target.resize(n_rows * row_size);
                  for (int i = 0; i < n_rows; ++i) {
                    image.read_row(0, first_row + i, image.width(), target.data() + i * row_size);
-                   metrics.add_row(predicted + i * row_size, target.data() + i * row_size);
+                   add_row(predicted + i * row_size, target.data() + i * row_size);
                  }
                  if (on_rows) {
                    on_rows(first_row, n_rows, predicted, target.data());

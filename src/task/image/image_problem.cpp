@@ -41,6 +41,10 @@ const SampleSource& ImageProblem::batch(int64_t step) {
   return *impl_->batch;
 }
 
+double ImageProblem::range_size() const {
+  return impl_->image.tags.range_size();
+}
+
 /// Squared error only: the two SSIMs of evaluate_image would cost more than decoding a small network.
 std::optional<double> ImageProblem::evaluate_psnr(ModelExecutor& model) {
   const Image& image = impl_->image;
@@ -60,7 +64,8 @@ std::optional<double> ImageProblem::evaluate_psnr(ModelExecutor& model) {
                    }
                  }
                });
-  const double mse = sum / (static_cast<double>(image.n_pixels()) * image.n_channels());
+  const double peak = range_size();
+  const double mse = sum / (static_cast<double>(image.n_pixels()) * image.n_channels() * peak * peak);
   // The trainer names the tensor behind a NaN; psnr_from_mse would only refuse it.
   return mse >= 0 ? psnr_from_mse(mse) : mse;
 }

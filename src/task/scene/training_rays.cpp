@@ -31,11 +31,12 @@ void read_target(const Image& image, int x, int y, const float* background, floa
   float pixel[4];
   image.read_pixel(x, y, pixel);
   const int n = image.n_channels();
-  const bool has_alpha = n == 2 || n == 4;
+  const bool has_alpha = image.has_alpha();
   const float alpha = has_alpha ? pixel[n - 1] : 1.0F;
+  const float share = image.tags.alpha == AlphaKind::Associated ? 1.0F : alpha;  // colours hold it already
   for (int c = 0; c < 3; ++c) {
     const float color = pixel[n < 3 ? 0 : c];
-    out[c] = has_alpha ? color * alpha + background[c] * (1 - alpha) : color;
+    out[c] = has_alpha ? color * share + background[c] * (1 - alpha) : color;
   }
 }
 

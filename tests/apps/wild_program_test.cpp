@@ -1,0 +1,182 @@
+// The program with files as people bring them (tests/io/wild).
+#include "apps/run_loe.h"
+#include "loe/io/file.h"
+#include "loe/io/model_file.h"
+#include "loe/io/video_file.h"
+
+namespace loe::test {
+namespace {
+
+const std::string kWild = std::string(LOE_CONFIGS) + "/../tests/io/wild/";
+
+class Wild : public LoeTest {
+ protected:
+  void take(const std::string& file, const std::string& name) { fs::copy_file(kWild + file, folder_ / name); }
+  Outcome fit(const std::string& input, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> words = {"fit", "--max-steps", "2", "--threads", "1", "--progress", "none"};
+    words.insert(words.end(), more.begin(), more.end());
+    words.insert(words.end(), {"--", input});
+    return run(words);
+  }
+  nlohmann::json result(const std::string& run) const {
+    return nlohmann::json::parse(read_all(folder_ / run / "result.json"));
+  }
+};
+
+TEST_F(Wild, AnyNameOfAFileIsFitted) {
+  struct Case {
+    std::string name;
+    std::string run;  ///< start of the run folder's name
+  };
+  const Case cases[] = {{"latin1-\xE9.png", "latin1-_"},
+                        {std::string(250, 'n') + ".png", std::string(200, 'n')},
+                        {".hidden.png", "hidden"},
+                        {"-dash.png", "-dash"},
+                        {"new\nline.png", "new_line"}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    take("icc-p3.png", c.name);
+    const Outcome outcome = fit(c.name);
+    ASSERT_EQ(outcome.code, 0) << outcome;
+    std::string found;
+    for (const auto& entry : fs::directory_iterator(folder_ / "runs")) found = entry.path().filename().string();
+    EXPECT_TRUE(found.starts_with(c.run + "-20")) << found;
+    // The config leads back to the file, whatever its name.
+    const Outcome again = run({"eval", "runs/" + found, "--threads", "1"});
+    EXPECT_EQ(again.code, 0) << again;
+    fs::remove_all(folder_ / "runs");
+  }
+}
+
+TEST_F(Wild, AFileUriIsAName) {
+  take("icc-p3.png", "a b.png");
+  const Outcome outcome = fit("file://" + path("a%20b.png"), {"--out", "r"});
+  EXPECT_EQ(outcome.code, 0) << outcome;
+}
+
+TEST_F(Wild, WhatCannotBeMeasuredIsNotAvailable) {
+  take("one.png", "one.png");
+  const Outcome outcome = fit("one.png", {"--out", "r"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_NE(outcome.out.find("SSIM n/a (Gaussian window n/a)"), std::string::npos) << outcome;
+  const Outcome eval = run({"eval", "r"});
+  EXPECT_NE(eval.out.find("SSIM            n/a"), std::string::npos) << eval;
+  EXPECT_TRUE(result("r")["ssim"].is_null());
+}
+
+TEST_F(Wild, QualityIsMeasuredAgainstTheRangeOfTheData) {
+  take("uint32.tif", "u.tif");
+  const Outcome outcome = fit("u.tif", {"--out", "r", "--max-steps", "300", "--set", "train.max_steps=300"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_NE(outcome.out.find("of values from 3300 to 22100"), std::string::npos) << outcome;
+  const nlohmann::json found = result("r");
+  EXPECT_EQ(found["range"], (std::vector<double>{3300, 22100}));
+  EXPECT_GT(found["psnr_db"].get<double>(), 15);
+  // Values come back as they were, not as shares of a type's largest.
+  const Image back = read_image(path("r/reconstruction.exr"));
+  const Image truth = read_image(path("u.tif"));
+  double sum = 0;
+  for (int y = 0; y < truth.height(); ++y) {
+    for (int x = 0; x < truth.width(); ++x) {
+      float a = 0;
+      float b = 0;
+      back.read_pixel(x, y, &a);
+      truth.read_pixel(x, y, &b);
+      sum += (double(a) - b) * (double(a) - b);
+    }
+  }
+  const double psnr = 10 * std::log10(18800.0 * 18800.0 * truth.n_pixels() / sum);
+  EXPECT_NEAR(psnr, found["psnr_db"].get<double>(), 1e-3);
+}
+
+TEST_F(Wild, WhatIsWrittenKeepsWhatTheSourceSaid) {
+  take("icc-p3.png", "p3.png");
+  take("assoc-alpha.tif", "assoc.tif");
+  take("rgb-nir.tif", "nir.tif");
+  ASSERT_EQ(fit("p3.png", {"--out", "p3"}).code, 0);
+  ASSERT_EQ(fit("assoc.tif", {"--out", "assoc"}).code, 0);
+  ASSERT_EQ(fit("nir.tif", {"--out", "nir"}).code, 0);
+  const PictureTags p3 = read_image(path("p3.png")).tags;
+  EXPECT_EQ(read_image(path("p3/reconstruction.png")).tags.icc_profile, p3.icc_profile);
+  ASSERT_EQ(run({"render", "p3", "-o", "q.png"}).code, 0);
+  EXPECT_EQ(read_image(path("q.png")).tags.icc_profile, p3.icc_profile);
+  const Outcome webp = run({"render", "p3", "-o", "q.webp"});
+  EXPECT_NE(webp.err.find("the colour profile of the source cannot be kept"), std::string::npos) << webp;
+  EXPECT_EQ(read_model(path("assoc/model.safetensors")).signal.tags.alpha, AlphaKind::Associated);
+  ASSERT_EQ(run({"render", "assoc", "-o", "a.tif"}).code, 0);
+  EXPECT_EQ(read_image(path("a.tif")).tags.alpha, AlphaKind::Associated);
+  EXPECT_EQ(read_image(path("nir/reconstruction.tif")).tags.alpha, AlphaKind::None);
+  expect_failure(run({"render", "nir", "-o", "n.png"}), 1, {"4 channels without alpha", "write a .tif"});
+}
+
+TEST_F(Wild, DecisionsAreSaid) {
+  take("pages3.tif", "pages.tif");
+  const Outcome fitted = fit("pages.tif", {"--out", "r"});
+  EXPECT_NE(fitted.err.find("pages.tif: the first of 3 pages is read"), std::string::npos) << fitted;
+  const auto info = [&](const std::string& file) {
+    const Outcome outcome = run({"info", kWild + file, "--json"});
+    EXPECT_EQ(outcome.code, 0) << outcome;
+    return nlohmann::json::parse(outcome.out);
+  };
+  EXPECT_EQ(info("thumb-first.tif")["notes"][0], "page 2 of 2 is read: those before it are reduced copies or masks");
+  EXPECT_EQ(info("rgb-nir.tif")["channel_names"], "R, G, B, extra 1");
+  EXPECT_EQ(info("assoc-alpha.tif")["channel_names"], "RGB, associated alpha");
+  EXPECT_EQ(info("uint32.tif")["range"], (std::vector<double>{3300, 22100}));
+  EXPECT_EQ(info("uint32.tif")["source_type"], "uint");
+  EXPECT_EQ(info("icc-p3.png")["icc_profile_bytes"], 488);
+  EXPECT_EQ(info("exif6-webp.webp")["orientation"], 6);
+  EXPECT_EQ(info("pixelaspect2.exr")["pixel_aspect"], 2);
+  EXPECT_EQ(info("blink.gif")["frame_rate"], 2);
+  EXPECT_EQ(info("blink.gif")["seconds"], 1);
+  EXPECT_EQ(info("sar2.mp4")["pixel_aspect"], 2);
+  EXPECT_EQ(info("interlaced.mp4")["interlaced"], true);
+  EXPECT_EQ(info("still.gif")["kind"], "picture");
+}
+
+TEST_F(Wild, WhatIsNoSignalIsNamed) {
+  write_all(path("list.m3u8"), "#EXTM3U\n#EXTINF:4,\nclip0.ts\n");
+  const auto refused = [&](const std::string& input, int code, const std::vector<std::string>& parts) {
+    expect_failure(fit(input), code, parts);
+    expect_failure(run({"info", input}), 1, parts);
+    EXPECT_FALSE(fs::exists(folder_ / "runs")) << input;
+  };
+  refused("list.m3u8", 1, {"a playlist (M3U8)", "name the files that it lists"});
+  refused(kWild + "cover.mp3", 1, {"sound (MP3)"});
+  refused(kWild + "none.mp4", 1, {"a file without a video stream (mp4)"});
+  refused(kWild + "bits12.jpg", 1, {"12 bits", "convert it to a PNG"});
+  refused(kWild + "f-sub", 2, {"folders of them (cam0, cam1)", "name one of them"});
+}
+
+TEST_F(Wild, DamageIsSkippedOnRequest) {
+  expect_failure(fit(kWild + "lost-packet.ts"), 1, {"data.on_damage=skip"});
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  const Outcome outcome = fit(kWild + "lost-packet.ts", {"--out", "r", "--set", "data.on_damage=skip"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_NE(outcome.err.find("2 damaged frames, or frames that need one of them, are left out"), std::string::npos)
+      << outcome;
+  expect_failure(fit(kWild + "one.png", {"--set", "data.on_damage=skip"}), 2, {"data.on_damage"});
+}
+
+TEST_F(Wild, ShapeAndTimesOfAClipAreKept) {
+  const Outcome outcome = fit(kWild + "sar2.mp4", {"--out", "r", "--set", "data.frames=[0,2]"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_EQ(read_video_info(path("r/reconstruction.mp4")).pixel_aspect, 2);
+  ASSERT_EQ(run({"render", "r", "-o", "v.mp4"}).code, 0);
+  EXPECT_EQ(read_video_info(path("v.mp4")).pixel_aspect, 2);
+  Video video(16, 16, 3, PixelType::U8);
+  for (int t = 0; t < 4; ++t) video.append(Image(16, 16, 3, PixelType::U8));
+  video.times = {0, 0.1, 0.5, 0.6};
+  write_video(path("vary.mp4"), video);
+  const Outcome varied = fit("vary.mp4", {"--out", "w"});
+  ASSERT_EQ(varied.code, 0) << varied;
+  EXPECT_NE(varied.err.find("has a variable frame rate"), std::string::npos) << varied;
+  ASSERT_EQ(run({"render", "w", "-o", "w.mp4"}).code, 0);
+  for (const char* name : {"w/reconstruction.mp4", "w.mp4"}) {
+    const Video back = read_video(path(name));
+    ASSERT_EQ(back.times.size(), 4U) << name;
+    EXPECT_NEAR(back.times[2], 0.5, 1e-3);
+  }
+}
+
+}  // namespace
+}  // namespace loe::test
