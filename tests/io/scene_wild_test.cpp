@@ -34,8 +34,9 @@ void move_model(const std::string& folder, const std::string& to) {
   fs::rename(folder + "/.model", folder + "/" + to);
 }
 
-void write_transforms_named(const std::string& folder, const std::function<std::string(int)>& name,
-                            const std::function<void(Json&)>& change = [](Json&) {}) {
+void write_transforms_named(
+    const std::string& folder, const std::function<std::string(int)>& name,
+    const std::function<void(Json&)>& change = [](Json&) {}) {
   Json file = transforms_json(folder, 4);
   for (int n = 0; n < 4; ++n) file["frames"][static_cast<std::size_t>(n)]["file_path"] = name(n);
   change(file);
@@ -148,9 +149,10 @@ TEST(SceneWild, OfSeveralModelsTheOneWithMostPictures) {
   const Scene scene = read_scene(folder.path());
   EXPECT_EQ(scene.views.size(), 10U);
   ASSERT_EQ(scene.warnings.size(), 1U);
-  EXPECT_EQ(scene.warnings[0],
-            "2 models, sparse/0 with 2, sparse/1 with 10 pictures: sparse/1 is taken; name the folder of another one to "
-            "fit that");
+  EXPECT_EQ(
+      scene.warnings[0],
+      "2 models, sparse/0 with 2, sparse/1 with 10 pictures: sparse/1 is taken; name the folder of another one to "
+      "fit that");
   const Scene other = read_scene(folder.file("sparse/0"));
   EXPECT_EQ(other.views.size(), 2U);
   EXPECT_TRUE(other.warnings.empty());
@@ -163,8 +165,8 @@ TEST(SceneWild, TextWithoutLinesOfPoints) {
   std::string lines;
   std::string spaced = "# two\n";
   for (int n = 0; n < kSceneViews; ++n) {
-    const std::string line = fmt::format("{} {} 3 {}.png\n", n + 1, fmt::join(colmap_pose(scene_pose(n)), " "),
-                                         picture_name(n));
+    const std::string line =
+        fmt::format("{} {} 3 {}.png\n", n + 1, fmt::join(colmap_pose(scene_pose(n)), " "), picture_name(n));
     lines += line;
     spaced += line + "1.5 2.5 -1 3.5 4.5 12\n" + (n % 2 == 0 ? "# between\n" : "");
   }
@@ -180,9 +182,7 @@ TEST(SceneWild, NamesInTransforms) {
   };
   const auto lying = [](const std::string& into, const std::string& ending, bool has_ending = true) {
     return [=](const std::string& folder) {
-      write_transforms_named(folder, [&](int n) {
-        return has_ending ? in_images(n) : "images/" + picture_name(n);
-      });
+      write_transforms_named(folder, [&](int n) { return has_ending ? in_images(n) : "images/" + picture_name(n); });
       rename_pictures(folder, into, ending);
     };
   };
@@ -190,9 +190,15 @@ TEST(SceneWild, NamesInTransforms) {
       {"./", named([](int n) { return "./" + in_images(n); }), {4, "", ""}, ""},
       {"detour", named([](int n) { return "images/x/../" + picture_name(n) + ".png"; }), {4, "", ""}, ""},
       {"back slashes", named([](int n) { return "images\\" + picture_name(n) + ".png"; }), {4, "", "another way"}, ""},
-      {"drive", named([](int n) { return "C:\\scan\\images\\" + picture_name(n) + ".png"; }), {4, "ends of their", ""}, ""},
+      {"drive",
+       named([](int n) { return "C:\\scan\\images\\" + picture_name(n) + ".png"; }),
+       {4, "ends of their", ""},
+       ""},
       {"absolute", named([](int n) { return "/data/scan/" + in_images(n); }), {4, "ends of their paths", ""}, ""},
-      {"URL", named([](int n) { return "https://host.org/a%20b/" + in_images(n) + "?v=1"; }), {4, "ends of their", ""}, ""},
+      {"URL",
+       named([](int n) { return "https://host.org/a%20b/" + in_images(n) + "?v=1"; }),
+       {4, "ends of their", ""},
+       ""},
       {"file URL", named([](int n) { return "file:///data/" + in_images(n); }), {4, "ends of their paths", ""}, ""},
       {"name alone", named([](int n) { return picture_name(n) + ".png"; }), {4, "ends of their paths", ""}, ""},
       {"parent", named([](int n) { return "../scan/" + in_images(n); }), {4, "ends of their paths", ""}, ""},
@@ -253,13 +259,17 @@ TEST(SceneWild, FramesListedTwiceCountOnce) {
 TEST(SceneWild, SplitsKnowFramesBySpellingAndLastPart) {
   const auto splits = [](const std::function<std::string(int)>& listed) {
     const TempFolder folder;
-    write_transforms_named(folder.path(), [](int n) { return "./" + in_images(n); },
-                           [&](Json& file) {
-                             file["train_filenames"] = {listed(0), listed(1), listed(2)};
-                             file["test_filenames"] = {listed(3), listed(9)};
-                           });
+    write_transforms_named(
+        folder.path(), [](int n) { return "./" + in_images(n); },
+        [&](Json& file) {
+          file["train_filenames"] = {listed(0), listed(1), listed(2)};
+          file["test_filenames"] = {listed(3), listed(9)};
+        });
     std::string found;
-    for (const View& view : read_scene(folder.path()).views) found += to_string(view.split) + std::string(" ");
+    const Scene scene = read_scene(folder.path());
+    EXPECT_NE(joined(scene.notes).find("1 names in train_filenames, val_filenames, test_filenames belong to no frame"),
+              std::string::npos);
+    for (const View& view : scene.views) found += to_string(view.split) + std::string(" ");
     return found;
   };
   EXPECT_EQ(splits(in_images), "train train train test ");
@@ -300,7 +310,8 @@ TEST(SceneWild, LlffsRowsWithoutThePicturesThatColmapLeftOut) {
   EXPECT_EQ(scene.format, "llff");
   EXPECT_EQ(scene.views[3].name, "c_003.png");
   fs::remove_all(folder.file("sparse"));
-  expect_error(ErrorKind::Format, "expected one row for each of the 11 pictures in", [&] { read_scene(folder.path()); });
+  expect_error(ErrorKind::Format, "expected one row for each of the 11 pictures in",
+               [&] { read_scene(folder.path()); });
 }
 
 TEST(SceneWild, CamerasBelongToStoredPixels) {
@@ -469,8 +480,7 @@ TEST(SceneWild, NanIsNamedWithItsFrame) {
     std::string text = file.dump();
     text.replace(text.find("12345.5"), 7, word);
     write_bytes(folder.file("transforms.json"), text);
-    expect_error(ErrorKind::Format,
-                 "frames[2].transform_matrix[1][3]: expected a finite number, got \"" + word + "\"",
+    expect_error(ErrorKind::Format, "frames[2].transform_matrix[1][3]: expected a finite number, got \"" + word + "\"",
                  [&] { read_scene(folder.path()); });
   }
 }
@@ -485,7 +495,8 @@ TEST(SceneWild, WhatIsNotThereIsSaidWithWhatIs) {
   write_colmap(colmap.path(), true);
   fs::rename(colmap.file("images"), colmap.file("elsewhere"));
   for (int n = 0; n < kSceneViews; ++n) {
-    fs::rename(colmap.file("elsewhere/" + picture_name(n) + ".png"), colmap.file("elsewhere/x" + std::to_string(n) + ".png"));
+    fs::rename(colmap.file("elsewhere/" + picture_name(n) + ".png"),
+               colmap.file("elsewhere/x" + std::to_string(n) + ".png"));
   }
   refused(ErrorKind::NotFound,
           "a folder 'images' with the pictures, such as c_009.png, got none; there are 10 pictures in elsewhere/; put "
@@ -493,12 +504,18 @@ TEST(SceneWild, WhatIsNotThereIsSaidWithWhatIs) {
           colmap);
   SceneOptions named;
   named.images = "input";
-  refused(ErrorKind::NotFound, "expected a folder 'input' with the pictures, got none; there are 10 pictures in elsewhere/",
-          colmap, named);
+  refused(ErrorKind::NotFound,
+          "expected a folder 'input' with the pictures, got none; there are 10 pictures in elsewhere/", colmap, named);
   const TempFolder frames;
   write_transforms_named(frames.path(), [](int n) { return "rgb/y" + std::to_string(n) + ".png"; });
   refused(ErrorKind::NotFound,
           "expected at least one picture, got none of 4, such as rgb/y0.png; there are 4 pictures in images/", frames);
+  const TempFolder link;
+  write_transforms(link.path(), transforms_json(link.path(), 2));
+  fs::remove_all(link.file("images"));
+  write_bytes(link.file("images"), "../img");
+  refused(ErrorKind::NotFound, "there are no pictures; images is a file, perhaps a link that was copied as a text; put",
+          link);
   const TempFolder one;
   write_transforms(one.path(), transforms_json(one.path(), 1));
   refused(ErrorKind::Format, "hold out fewer, or none with data.test_every = 0", one);
