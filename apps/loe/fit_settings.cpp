@@ -329,7 +329,8 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   };
   Settings task = part(given, false);
   if (!is_resumed) {
-    Settings merged = preset_settings(flags, task, job.run, *job.signal, reporter);
+    Settings merged = job.signal->needs();
+    merged.merge(preset_settings(flags, task, job.run, *job.signal, reporter));
     merged.merge(task);
     task = merged;
   }
