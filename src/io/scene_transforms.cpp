@@ -484,6 +484,7 @@ Scene read_transforms_scene(const std::string& path, const SceneOptions& options
   }
   builder.require_views();
   const Background background = builder.has_alpha() ? Background::White : Background::None;
+  if (file.box && options.box_half_side == 0) builder.note("box: that of aabb_scale");
   return builder.finish(file.box ? *file.box : builder.camera_box(), background);
 }
 

@@ -439,7 +439,7 @@ TEST_F(SceneProgram, RadianceOutsideTheUnitRangeIsKept) {
   EXPECT_NE(read_all(folder_ / "run/config.toml").find("color = \"sinh\""), std::string::npos);
   const Json result = Json::parse(outcome.out);
   EXPECT_EQ(result["range"], (Json{-0.25, 30.0}));
-  EXPECT_GT(result["psnr_db"].get<double>(), 20) << "white has 4.9 dB";
+  EXPECT_GT(result["psnr_db"].get<double>(), 12) << "the best in [0, 1] has 5.1 dB";
   const Image view = read_image(path("run/views/test_000.exr"));
   const std::array<float, 3> middle = pixel(view, kSize / 2, kSize / 2);
   EXPECT_GT(middle[0], 15);
