@@ -343,7 +343,8 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   Settings task = part(given, false);
   if (!is_resumed) {
     const bool is_range_given = task.contains("model.output_range");
-    Settings merged = preset_settings(flags, task, job.run, *job.signal, reporter);
+    Settings merged = job.signal->needs();
+    merged.merge(preset_settings(flags, task, job.run, *job.signal, reporter));
     merged.merge(task);
     task = is_range_given ? merged : with_range(std::move(merged), *job.signal);
   }

@@ -123,11 +123,17 @@ class SceneSignal : public FitSignal {
     return info;
   }
 
-  Settings preset(const std::string& name) const override { return for_range(scene_preset(name)); }
+  /// A sigmoid cannot hold what is outside [0, 1].
+  Settings needs() const override {
+    Settings settings;
+    if (is_wide_range(pictures_)) {
+      settings.set("rays.color", std::string(to_string(ColorActivation::Sinh)), "the pictures' range");
+    }
+    return settings;
+  }
+  Settings preset(const std::string& name) const override { return scene_preset(name); }
   AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
-    return {
-        for_range(auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops)),
-        ""};
+    return {auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops), ""};
   }
   void configure(const FitConfig& config) override { settings_ = config.scene; }
   const char* sample_noun() const override { return "sample"; }
@@ -158,13 +164,6 @@ class SceneSignal : public FitSignal {
   void write_preview(ModelExecutor& model, const std::string& image_path, const std::string& error_path) const override;
 
  private:
-  /// A sigmoid cannot hold what is outside [0, 1].
-  Settings for_range(Settings settings) const {
-    if (is_wide_range(pictures_)) {
-      settings.set("rays.color", std::string(to_string(ColorActivation::Sinh)), "the pictures' range");
-    }
-    return settings;
-  }
   std::size_t n_held_out() const { return held_out_views(pictures_.scene).size(); }
 
   RaySettings rays() const {

@@ -243,6 +243,7 @@ void SceneBuilder::require_views() {
 WorldBox SceneBuilder::camera_box() {
   int64_t n_far = 0;
   const WorldBox box = box_around_cameras(scene_.views, n_far);
+  if (options_.box_half_side == 0) note("box: chosen from the cameras");
   if (n_far > 0 && options_.box_half_side == 0) {
     warn(
         fmt::format("{} of {} cameras are more than 30 times as far from the others as usual: the box is chosen "

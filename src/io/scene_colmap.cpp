@@ -445,7 +445,7 @@ Scene read_colmap_scene(const std::string& path, const SceneOptions& options) {
   int64_t n_far = 0;
   if (!box_of_points(points, box, n_far)) {
     box = builder.camera_box();
-    builder.note(fmt::format("box: around the cameras, {} points being too few or one", points.size()));
+    builder.note(fmt::format("{} points are too few for a box", points.size()));
   } else if (n_far > 0) {
     builder.note(
         fmt::format("box: without {} points that are more than 30 times as far from the others as usual", n_far));

@@ -272,7 +272,9 @@ std::string PictureFinder::contents() {
     text += fmt::format("{}{} picture{}{}", text.empty() ? "" : ", ", n, n == 1 ? "" : "s", where);
   }
   if (folders.size() > kMost) text += fmt::format(" and {} more folders", folders.size() - kMost);
-  return text.empty() ? "no pictures" : text;
+  text = text.empty() ? "no pictures" : text;
+  if (is_file(join(folder_, "images"))) text += "; images is a file, perhaps a link that was copied as a text";
+  return text;
 }
 
 }  // namespace loe

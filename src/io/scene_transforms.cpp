@@ -326,8 +326,10 @@ class SplitNames {
     for (const auto& [name, split] : file.split_of) {
       take(whole_, normal_name(name), split);
       if (n_of[last_part(name)] == 1) take(last_, last_part(name), split);
+      n_without_frame_ += n_of[last_part(name)] == 0 ? 1 : 0;
     }
   }
+  int64_t n_without_frame() const { return n_without_frame_; }
   /// nullptr: in none.
   const Split* find(const std::string& file_path) const {
     const auto whole = whole_.find(normal_name(file_path));
@@ -346,6 +348,7 @@ class SplitNames {
 
   std::map<std::string, Split> whole_;
   std::map<std::string, Split> last_;
+  int64_t n_without_frame_ = 0;
 };
 
 void set_frame_mask(SceneBuilder& builder, const TransformsFrame& frame, const std::string& path) {
@@ -388,6 +391,10 @@ TransformsFile add_transforms(SceneBuilder& builder, const std::string& path, co
                fmt::format("'{}', where frames are named like '{}'", printable(file.split_of.begin()->first),
                            printable(file.frames.front().file_path)),
                "write the same names in both, or take the lists out");
+  }
+  if (split == nullptr && names.n_without_frame() > 0) {
+    builder.note(fmt::format("{} names in train_filenames, val_filenames, test_filenames belong to no frame",
+                             names.n_without_frame()));
   }
   if (n_unlisted > 0) {
     builder.warn(
@@ -477,6 +484,7 @@ Scene read_transforms_scene(const std::string& path, const SceneOptions& options
   }
   builder.require_views();
   const Background background = builder.has_alpha() ? Background::White : Background::None;
+  if (file.box && options.box_half_side == 0) builder.note("box: that of aabb_scale");
   return builder.finish(file.box ? *file.box : builder.camera_box(), background);
 }
 

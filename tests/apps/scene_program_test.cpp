@@ -418,6 +418,38 @@ TEST_F(SceneProgram, InfoAndPresetsKnowScenes) {
   }
 }
 
+/// A wall in front of all cameras with a radiance of 30, and one below 0 in the blue: no sigmoid holds either.
+TEST_F(SceneProgram, RadianceOutsideTheUnitRangeIsKept) {
+  make_scene();
+  const std::array<float, 3> bright = {30, 0.5F, -0.25F};
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_ / "scene")) {
+    if (entry.path().extension() != ".png") continue;
+    Image photo(kSize, kSize, 3, PixelType::F16);
+    for (int y = 0; y < kSize; ++y) {
+      for (int x = 0; x < kSize; ++x) photo.write_row(x, y, 1, bright.data());
+    }
+    write_image(fs::path(entry.path()).replace_extension(".exr").string(), photo);
+    fs::remove(entry.path());
+  }
+  const Outcome info = run({"info", "scene", "--json"});
+  EXPECT_EQ(Json::parse(info.out)["range"], (Json{-0.25, 30.0})) << info;
+  EXPECT_EQ(Json::parse(info.out)["color"], "sinh");
+  const Outcome outcome = fit("scene", "run", {"--max-steps", "150"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_NE(read_all(folder_ / "run/config.toml").find("color = \"sinh\""), std::string::npos);
+  const Json result = Json::parse(outcome.out);
+  EXPECT_EQ(result["range"], (Json{-0.25, 30.0}));
+  EXPECT_GT(result["psnr_db"].get<double>(), 12) << "the best in [0, 1] has 5.1 dB";
+  const Image view = read_image(path("run/views/test_000.exr"));
+  const std::array<float, 3> middle = pixel(view, kSize / 2, kSize / 2);
+  EXPECT_GT(middle[0], 15);
+  EXPECT_LT(middle[2], 0);
+  render({"-o", "view.exr"});
+  EXPECT_GT(pixel(read_image(path("view.exr")), kSize / 2, kSize / 2)[0], 15);
+  const Json eval = Json::parse(run({"eval", "run", "--json", "-q"}).out);
+  EXPECT_EQ(eval["psnr_db"], result["psnr_db"]);
+}
+
 TEST_F(SceneProgram, BadScenesLeaveNothing) {
   const auto refused = [&](const std::string& name, int code, const Arguments& parts, const Arguments& more = {}) {
     expect_failure(run(Arguments{"fit", name} + tiny() + Arguments{"--max-steps", "2"} + more), code, parts);

@@ -266,7 +266,10 @@ TEST(SceneWild, SplitsKnowFramesBySpellingAndLastPart) {
           file["test_filenames"] = {listed(3), listed(9)};
         });
     std::string found;
-    for (const View& view : read_scene(folder.path()).views) found += to_string(view.split) + std::string(" ");
+    const Scene scene = read_scene(folder.path());
+    EXPECT_NE(joined(scene.notes).find("1 names in train_filenames, val_filenames, test_filenames belong to no frame"),
+              std::string::npos);
+    for (const View& view : scene.views) found += to_string(view.split) + std::string(" ");
     return found;
   };
   EXPECT_EQ(splits(in_images), "train train train test ");
@@ -507,6 +510,12 @@ TEST(SceneWild, WhatIsNotThereIsSaidWithWhatIs) {
   write_transforms_named(frames.path(), [](int n) { return "rgb/y" + std::to_string(n) + ".png"; });
   refused(ErrorKind::NotFound,
           "expected at least one picture, got none of 4, such as rgb/y0.png; there are 4 pictures in images/", frames);
+  const TempFolder link;
+  write_transforms(link.path(), transforms_json(link.path(), 2));
+  fs::remove_all(link.file("images"));
+  write_bytes(link.file("images"), "../img");
+  refused(ErrorKind::NotFound, "there are no pictures; images is a file, perhaps a link that was copied as a text; put",
+          link);
   const TempFolder one;
   write_transforms(one.path(), transforms_json(one.path(), 1));
   refused(ErrorKind::Format, "hold out fewer, or none with data.test_every = 0", one);

@@ -119,8 +119,7 @@ void write_scene_settings(const SceneSettings& scene, const std::string& origin,
   set("rays.importance", std::string(to_string(scene.rays.importance)));
   set("rays.density", std::string(to_string(scene.rays.density)));
   set("rays.density_shift", scene.rays.density_shift);
-  // Left out where it is the default: configs, and runs that go by their hash, stay as they were.
-  if (scene.rays.color != ColorActivation::Sigmoid) set("rays.color", std::string(to_string(scene.rays.color)));
+  set("rays.color", std::string(to_string(scene.rays.color)));
   set("rays.last_interval", std::string(to_string(scene.rays.last)));
   set("rays.background", std::string(to_string(scene.background)));
   set("rays.occupancy", int64_t{scene.occupancy_resolution});
