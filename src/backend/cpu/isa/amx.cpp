@@ -10,7 +10,7 @@
 
 #include <immintrin.h>
 
-#include "hwy/base.h"
+#include <hwy/base.h>
 
 // gcc 12's own intrinsics start from an "undefined" vector and warn about it (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
