@@ -10,7 +10,7 @@
 
 #include <immintrin.h>
 
-#include "hwy/base.h"
+#include <hwy/base.h>
 
 // gcc 12's own intrinsics start from an "undefined" vector and warn about it (GCC bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
@@ -139,6 +139,8 @@ LOE_AMX_INLINE void transpose_32x8(const bf16* const* rows, int at, bf16* to) {
 }  // namespace loe::cpu
 
 #include "backend/cpu/isa/amx-inl.h"
+// After amx-inl.h.
+#include "backend/cpu/isa/amx-gradient-inl.h"
 
 HWY_POP_ATTRIBUTES
 

@@ -192,6 +192,8 @@ void transpose_32x8(const bf16* const* rows, int at, bf16* to) {
 }  // namespace loe::cpu
 
 #include "backend/cpu/isa/amx-inl.h"
+// After amx-inl.h.
+#include "backend/cpu/isa/amx-gradient-inl.h"
 
 namespace loe::cpu {
 
