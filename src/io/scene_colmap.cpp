@@ -95,7 +95,10 @@ class ByteReader {
 /// Lines that are no comments.
 class LineReader {
  public:
-  LineReader(const std::string& content, const std::string& path) : content_(content), path_(path) {}
+  LineReader(const std::string& content, const std::string& path) : content_(content), path_(path) {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";  // editors on Windows put it there
+    if (content.starts_with(kByteOrderMark)) at_ = kByteOrderMark.size();
+  }
 
   /// The next line with words in it. False at the end.
   bool next() {

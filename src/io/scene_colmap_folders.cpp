@@ -138,20 +138,21 @@ std::vector<std::string> folders_above(const std::string& path, const std::strin
   return folders;
 }
 
-std::string find_colmap_pictures(const std::string& path, const std::string& model,
-                                 const std::vector<StatedView>& views, const SceneOptions& options) {
-  if (!options.images.empty()) return named_picture_folder(folders_above(path, model).back(), options.images);
-  if (views.empty()) return (fs::path(path) / "images").string();
-  // A model before the distortion was taken out belongs to the pictures that came in.
-  const bool is_distorted =
-      model.find("distorted") != std::string::npos && model.find("undistorted") == std::string::npos;
-  std::string best;
-  std::size_t most = 0;
-  std::string contents;
-  for (const std::string& root : folders_above(path, model)) {
+namespace {
+
+struct PictureFolder {
+  std::string path;
+  std::size_t n_found = 0;
+};
+
+/// The folder below one of the roots that holds most of the names.
+PictureFolder fullest_folder(const std::vector<std::string>& roots, const std::vector<std::string>& names,
+                             bool input_first) {
+  PictureFolder best;
+  for (const std::string& root : roots) {
     PictureFinder finder(root, "");
     std::vector<std::string> folders = finder.picture_folders();
-    if (is_distorted) {
+    if (input_first) {
       std::stable_partition(folders.begin(), folders.end(), [](const std::string& name) { return name == "input"; });
     }
     // Names may hold folders: the ones that hold those.
@@ -161,22 +162,40 @@ std::string find_colmap_pictures(const std::string& path, const std::string& mod
     }
     for (const std::string& name : folders) {
       const std::string folder = (fs::path(root) / name).lexically_normal().string();
-      const auto n = static_cast<std::size_t>(std::count_if(views.begin(), views.end(), [&](const StatedView& view) {
-        return finder.find_in(folder, view.picture).has_value();
-      }));
-      if (n > most) {
-        best = folder;
-        most = n;
-      }
+      const auto n =
+          static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& picture) {
+            return finder.find_in(folder, picture).has_value();
+          }));
+      if (n > best.n_found) best = {folder, n};
     }
-    contents = finder.contents();
-  }
-  if (best.empty()) {
-    fail_scene(ErrorKind::NotFound, path, "",
-               fmt::format("a folder 'images' with the pictures, such as {}", printable(views.front().picture, 80)),
-               "none; there are " + contents, "put the pictures there, or name their folder with data.images");
   }
   return best;
+}
+
+}  // namespace
+
+std::string find_colmap_pictures(const std::string& path, const std::string& model,
+                                 const std::vector<StatedView>& views, const SceneOptions& options) {
+  const std::vector<std::string> roots = folders_above(path, model);
+  if (!options.images.empty()) return named_picture_folder(roots.back(), options.images);
+  if (views.empty()) return (fs::path(path) / "images").string();
+  std::vector<std::string> names;
+  for (const StatedView& view : views) names.push_back(normal_name(view.picture));
+  // A model before the distortion was taken out belongs to the pictures that came in.
+  const bool is_distorted =
+      model.find("distorted") != std::string::npos && model.find("undistorted") == std::string::npos;
+  PictureFolder best = fullest_folder(roots, names, is_distorted);
+  if (best.n_found == 0) {  // in another folder than the names say
+    for (std::string& name : names) name = fs::path(name).filename().string();
+    best = fullest_folder(roots, names, is_distorted);
+  }
+  if (best.n_found == 0) {
+    fail_scene(ErrorKind::NotFound, path, "",
+               fmt::format("a folder 'images' with the pictures, such as {}", printable(views.front().picture, 80)),
+               "none; there are " + PictureFinder(roots.back(), "").contents(),
+               "put the pictures there, or name their folder with data.images");
+  }
+  return best.path;
 }
 
 }  // namespace loe

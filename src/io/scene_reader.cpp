@@ -160,7 +160,7 @@ Image one_channel(const Image& image, int channel) {
 /// Tools that cut things out leave the mask in alpha, over one colour; else it is the first channel.
 int mask_channel(const Image& mask) {
   const int n = mask.n_channels();
-  if (n % 2 == 1) return 0;
+  if (!mask.has_alpha()) return 0;
   std::array<float, 4> first{};
   std::array<float, 4> pixel{};
   mask.read_pixel(0, 0, first.data());
@@ -249,7 +249,7 @@ void reduce(View& view, Image& image, Image& mask, int max_side) {
 void widen_range(const Image& image, std::array<double, 2>& range) {
   if (image.type() == PixelType::U8 || image.type() == PixelType::U16) return;
   const int n = image.n_channels();
-  const int n_colors = n % 2 == 0 ? n - 1 : n;
+  const int n_colors = n < 3 ? 1 : 3;
   std::vector<float> row(static_cast<std::size_t>(image.width()) * static_cast<std::size_t>(n));
   for (int y = 0; y < image.height(); ++y) {
     image.read_row(0, y, image.width(), row.data());

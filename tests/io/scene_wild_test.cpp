@@ -176,6 +176,39 @@ TEST(SceneWild, TextWithoutLinesOfPoints) {
   }
 }
 
+TEST(SceneWild, NamesInModelsOfOtherSystems) {
+  for (const std::string before : {"images\\", "C:\\scan\\images\\", "/data/scan/", "cam0/"}) {
+    SCOPED_TRACE(before);
+    const TempFolder folder;
+    write_colmap(folder.path(), false);
+    std::string text = "\xEF\xBB\xBF# by an editor\r\n";
+    for (int n = 0; n < kSceneViews; ++n) {
+      text += fmt::format("{} {} 3 {}{}.png\r\n\r\n", n + 1, fmt::join(colmap_pose(scene_pose(n)), " "), before,
+                          picture_name(n));
+    }
+    write_bytes(folder.file("sparse/0/images.txt"), text);
+    EXPECT_EQ(read_scene(folder.path()).views.size(), 10U);
+  }
+}
+
+TEST(SceneWild, PicturesInFoldersByCamera) {
+  const TempFolder folder;
+  Json file = transforms_json(folder.path(), 4);
+  fs::remove_all(folder.file("images"));
+  for (int n = 0; n < 4; ++n) {
+    const std::string name = fmt::format("cam{}/{}.png", n % 2, n / 2);
+    write_picture(folder.file("images/" + name));
+    file["frames"][static_cast<std::size_t>(n)]["file_path"] = "D:\\rig\\images\\" + name;
+  }
+  write_transforms(folder.path(), file);
+  const Scene scene = read_scene(folder.path());
+  ASSERT_EQ(scene.views.size(), 4U);
+  // In order of paths: cam0/0, cam0/1, cam1/0, cam1/1 are frames 0, 2, 1, 3.
+  for (const auto& [view, frame] : {std::pair<std::size_t, int>{1, 2}, {2, 1}}) {
+    EXPECT_NEAR(scene.views[view].camera_to_world.matrix[0][0], scene_pose(frame).matrix[0][0], 1e-9);
+  }
+}
+
 TEST(SceneWild, NamesInTransforms) {
   const auto named = [](const std::function<std::string(int)>& name) {
     return [name](const std::string& folder) { write_transforms_named(folder, name); };
