@@ -99,9 +99,10 @@ void read_masks(const ReadHandle& file, const std::string& path, uint32_t header
   for (std::size_t c = 0; c < bytes.size() / 4; ++c) {
     header.masks[c] = number(bytes.data() + 4 * c, 4);
   }
-  for (const uint32_t mask : header.masks) {
+  for (std::size_t c = 0; c < header.masks.size(); ++c) {
+    const uint32_t mask = header.masks[c];
     const uint32_t low = mask == 0 ? 0 : mask >> std::countr_zero(mask);
-    if ((low & (low + 1)) != 0 || (mask == 0 && &mask != &header.masks[3])) {
+    if ((low & (low + 1)) != 0 || (mask == 0 && c != 3)) {
       fail(ErrorKind::Format, path, "bit fields of neighbouring bits for red, green and blue",
            fmt::format("{:08x}", mask), "take another copy");
     }

@@ -78,6 +78,12 @@ void check_spec(const OpenImage& image) {
     fail_image(ErrorKind::Unsupported, path, "1..4 channels (grey, grey + alpha, RGB, RGBA)",
                fmt::format("{} ({})", spec.nchannels, names), "keep the channels you need");
   }
+  if (image.is("tiff") && spec.format == OIIO::TypeDesc::DOUBLE && (spec.tile_width != 0 || spec.height == 1)) {
+    fail_image(ErrorKind::Unsupported, path, "doubles in strips of several rows",
+               spec.tile_width != 0 ? "doubles in tiles, which OpenImageIO 2.4 reads as zeros"
+                                    : "one row of doubles, which OpenImageIO 2.4 reads as zeros",
+               "convert it to floats of 32 bits first (gdal_translate -ot Float32)");
+  }
   if (spec.width < 1 || spec.height < 1) {
     fail_image(ErrorKind::Format, path, "at least one pixel", fmt::format("{} x {}", spec.width, spec.height),
                "take another copy");

@@ -307,11 +307,15 @@ void LibavSource::read_rate() {
       break;
     }
   }
+  constexpr std::size_t kAll = std::size_t{1} << 20;
   const int64_t n_indexed = count_index(stream);
   const bool is_mp4 = info_.format == "mp4" && stream.nb_frames > 0;
   if (is_mp4) {
     info_.n_frames = std::min(stream.nb_frames, n_indexed);
     info_.is_variable_rate = index_time_stamps(stream).is_uneven();
+    if (info_.is_variable_rate) {
+      average_rate(first_time_stamps(path_, kAll));  // the index has times of decoding, not of showing
+    }
     return;
   }
   const bool is_avi = info_.format == "avi";
@@ -322,7 +326,6 @@ void LibavSource::read_rate() {
     info_.n_frames = std::max<int64_t>(stream.nb_frames, 0);
   }
   constexpr std::size_t kFirst = 120;
-  constexpr std::size_t kAll = std::size_t{1} << 20;
   const bool is_gif = info_.format == "gif";
   TimeStamps stamps = first_time_stamps(path_, is_gif ? kAll : kFirst);
   info_.is_variable_rate = stamps.is_uneven();
@@ -340,13 +343,13 @@ void LibavSource::read_rate() {
   }
 }
 
-/// Frames by the time from the first one to the end of the last one.
+/// Frames by the time from the first one to the last one; of a GIF to the end of the last one, which it states.
 void LibavSource::average_rate(const TimeStamps& stamps) {
   if (stamps.ticks.empty()) return;
   const auto n = static_cast<int64_t>(stamps.ticks.size());
   const int64_t span = stamps.ticks.back() - stamps.ticks.front();
   const AVRational base = input_.stream().time_base;
-  const bool has_end = stamps.last_duration > 0;
+  const bool has_end = info_.format == "gif" && stamps.last_duration > 0;
   const int64_t ticks = span + (has_end ? stamps.last_duration : 0);
   if (ticks <= 0 || ticks > INT32_MAX || base.num <= 0 || base.den <= 0) return;
   AVRational rate{};

@@ -7,7 +7,7 @@
 namespace loe::test {
 namespace {
 
-const std::string kWild = std::string(LOE_CONFIGS) + "/../tests/io/wild/";
+const std::string kWild = std::string(kConfigs) + "/../tests/io/wild/";
 
 class Wild : public LoeTest {
  protected:
