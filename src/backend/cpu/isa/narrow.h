@@ -75,6 +75,7 @@ struct NarrowWeightGrad {
   const AdamScalars* adam = nullptr;
   const float* from = nullptr;  ///< weights, first and second moments, one behind the other, each [n_in][n_out]
   float* to = nullptr;          ///< the same after the update; may be `from`
+  uint32_t* largest = nullptr;  ///< raised to the bits of the largest |weight| after the update
 };
 
 /// The last layer, the squared error and the gradient that the layer before it gets:
