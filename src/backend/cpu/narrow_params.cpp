@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 
 namespace loe::cpu {
 
 NarrowParams::NarrowParams(const NarrowPlan& plan) : plan_(&plan), next_(plan.layers.size()), small_(3 * plan.n_small) {
-  for (const NarrowLayer& layer : plan.layers) current_.emplace_back(3 * layer.matrix_size() * layer.n_experts);
+  // Gradients of features read a whole number of vectors of rows: up to one beyond the last matrix of small inputs.
+  for (const NarrowLayer& layer : plan.layers) {
+    current_.emplace_back(3 * layer.matrix_size() * layer.n_experts + int64_t{kPadding} * layer.width);
+  }
 }
 
 int64_t NarrowParams::n_bytes() const {
@@ -56,11 +58,9 @@ void NarrowParams::prepare_next() {
   is_next_old_ = false;
 }
 
-uint32_t NarrowParams::largest(const std::vector<bool>& layers) const {
+uint32_t NarrowParams::largest(const NarrowKernels& kernels, const std::vector<bool>& layers) const {
   uint32_t bits = 0;
-  const auto scan = [&](const float* values, int64_t n) {
-    for (int64_t i = 0; i < n; ++i) bits = std::max(bits, std::bit_cast<uint32_t>(values[i]) & 0x7fffffffU);
-  };
+  const auto scan = [&](const float* values, int64_t n) { bits = std::max(bits, kernels.largest(values, n)); };
   scan(small(0), plan_->n_small);
   for (std::size_t l = 0; l < current_.size(); ++l) {
     for (int expert = 0; layers[l] && expert < plan_->layers[l].n_experts; ++expert) {

@@ -35,7 +35,7 @@ class NarrowParams {
   /// Someone wrote to current(), or other experts will be without samples.
   void outdate_next() { is_next_old_ = true; }
   /// The largest |parameter| of biases, head and some layers, as bits: more than those of any number if one is NaN.
-  uint32_t largest(const std::vector<bool>& layers) const;
+  uint32_t largest(const NarrowKernels& kernels, const std::vector<bool>& layers) const;
   /// Biases and head: parameters, then both moments, [3][n_small].
   float* small(int which) { return small_.data() + which * plan_->n_small; }
   const float* small(int which) const { return small_.data() + which * plan_->n_small; }

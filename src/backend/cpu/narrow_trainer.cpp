@@ -379,7 +379,7 @@ void NarrowTrainer::take_over(ThreadPool& pool, const ProductChunks& chunks, con
   if (has_params_ && before == drawn_as_) return;
   if (!has_params_) {
     params_.load(pool, state);
-    largest_ = params_.largest(std::vector<bool>(plan_.layers.size(), true));
+    largest_ = params_.largest(kernels_->narrow, std::vector<bool>(plan_.layers.size(), true));
   }
   params_.outdate_next();
   find_idle(chunks);
@@ -421,7 +421,7 @@ void NarrowTrainer::finish(ThreadPool& pool, const Step& step) {
     if (!is_shared.back() && !step.is_in_place) params_.commit(static_cast<int>(l));
   }
   if (step.is_in_place) params_.outdate_next();
-  largest_ = params_.largest(is_shared);
+  largest_ = params_.largest(kernels_->narrow, is_shared);
   for (const Worker& worker : workers_) largest_ = std::max(largest_, worker.largest);
 }
 

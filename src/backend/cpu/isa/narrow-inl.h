@@ -278,8 +278,10 @@ void narrow_input_grad(const NarrowInputGrad& g) {
 }
 
 // Adam on one vector. Square root and division take as long as the gradient of 32 rows: estimates with one step of
-// Newton's method are good to 2^-22. Not where the estimates are coarser (NEON), and not with an epsilon so small that
-// second moments below the smallest normal number could matter.
+// Newton's method are good to 2^-22. Not where the estimates are coarser (NEON, no vectors), and not with an epsilon so
+// small that second moments below the smallest normal number could matter.
+inline constexpr bool kHasEstimates = HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
+
 struct NarrowAdamVectors {
   VF beta1, beta2, rest1, rest2, step, v_scale, epsilon;
   bool is_exact;
@@ -291,7 +293,7 @@ struct NarrowAdamVectors {
         step(hn::Set(DF(), c.step_size)),
         v_scale(hn::Set(DF(), c.inverse_sqrt_correction2)),
         epsilon(hn::Set(DF(), c.epsilon)),
-        is_exact(!HWY_ARCH_X86 || c.epsilon < 1e-16F) {}
+        is_exact(!kHasEstimates || c.epsilon < 1e-16F) {}
 };
 
 // Returns the new weights.
@@ -527,7 +529,22 @@ void narrow_encode(const NarrowEncode& g) {
   }
 }
 
+uint32_t narrow_largest(const float* x, int64_t n) {
+  const DF d;
+  const hn::RebindToUnsigned<DF> du;
+  auto most = hn::Zero(du);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) most = hn::Max(most, hn::BitCast(du, hn::Abs(hn::LoadU(d, x + i))));
+  uint32_t bits = hn::GetLane(hn::MaxOfLanes(du, most));
+  for (; i < n; ++i) {
+    const uint32_t one = hn::GetLane(hn::BitCast(du, hn::Abs(hn::Set(d, x[i]))));
+    bits = one > bits ? one : bits;
+  }
+  return bits;
+}
+
 void fill_narrow(NarrowKernels* kernels) {
+  kernels->largest = narrow_largest;
   kernels->encode = narrow_encode;
   kernels->forward = narrow_forward;
   kernels->head = narrow_head;
