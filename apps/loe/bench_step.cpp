@@ -122,6 +122,7 @@ class StepBench {
         source_(workload, batch_, sample_order_from_string(options.order)),
         ours_(workload.network, options, precision),
         peaks_(options.device, ours_.executor().n_threads()) {
+    batch_ = source_.n_samples();  // whole chunks
     // Without experts there is no plain twin; what a network of sines costs is told by its twin without them.
     const bool has_experts = std::any_of(ours_.spec().layers.begin(), ours_.spec().layers.end(),
                                          [](const LayerSpec& layer) { return layer.n_experts() > 1; });

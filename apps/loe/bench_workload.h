@@ -68,6 +68,7 @@ class LatticeSource : public SampleSource, public ProductSamples {
   const ProductChunks& chunks() const override { return *chunks_; }
   uint64_t seed() const override;
   int64_t step() const override { return step_; }
+  float largest_value() const override { return 8; }  ///< see waves()
   void read(std::span<const PixelPlace> places, float* targets) const override;
 
  private:

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "loe/backend/adam.h"
+#include "loe/backend/product_chunks.h"
 #include "loe/base/error.h"
 
 namespace loe {

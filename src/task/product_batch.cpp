@@ -1,6 +1,7 @@
 #include "task/product_batch.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "signal/unit_of_byte.h"
 
@@ -60,6 +61,12 @@ std::array<int64_t, 3> size_of(const Image& image) {
 }
 std::array<int64_t, 3> size_of(const Video& video) {
   return {video.width(), video.height(), video.n_frames()};
+}
+
+template <class Signal>
+float ProductBatch<Signal>::largest_value() const {
+  const bool is_integer = signal_->type() == PixelType::U8 || signal_->type() == PixelType::U16;
+  return is_integer ? 1.0F : std::numeric_limits<float>::infinity();
 }
 
 template <class Signal>

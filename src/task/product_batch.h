@@ -38,6 +38,7 @@ class ProductBatch final : public PixelSource, public ProductSamples {
   const ProductChunks& chunks() const override { return chunks_; }
   uint64_t seed() const override { return seed_; }
   int64_t step() const override { return step_; }
+  float largest_value() const override;
   void read(std::span<const PixelPlace> places, float* targets) const override;
 
  private:

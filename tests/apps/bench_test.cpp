@@ -57,6 +57,20 @@ TEST_F(BenchTest, StepWithoutRivalsSaysSo) {
   EXPECT_GT(found[0]["bilinear_ratio"].get<double>(), 0);
 }
 
+TEST_F(BenchTest, StepOfANarrowNetworkBesideTheGeneralPath) {
+  const auto found = records({"bench", "step", "--workload", "narrow,narrow-sine", "--precision", "f32", "--batch",
+                              "2048", "--repeats", "1", "--json", "--no-rivals", "--no-plain"});
+  ASSERT_EQ(found.size(), 2U);
+  for (const auto& record : found) {
+    EXPECT_NE(record["kernel"].get<std::string>().find("narrow"), std::string::npos);
+    EXPECT_NEAR(record["speedup_over_general"].get<double>() * record["seconds_per_step"].get<double>(),
+                record["general_seconds_per_step"].get<double>(), 1e-9);
+  }
+  // By hand: MAC = 42 32 + 2 32 32 + 32 3 = 3488, MAC of layer 0 = 42 32.
+  const double flops = 2048.0 * (6 * 3488 - 2 * 42 * 32);
+  EXPECT_NEAR(found[0]["gflops"].get<double>() * found[0]["seconds_per_step"].get<double>() * 1e9, flops, 1e-6 * flops);
+}
+
 TEST_F(BenchTest, StepOfAVideoInEveryOrder) {
   for (const char* order : {"morton", "raster", "random"}) {
     const auto found = records({"bench", "step", "--workload", "video", "--precision", "f32", "--batch", "400",

@@ -197,6 +197,51 @@ TEST(NarrowTrainer, ALossThatIsNotFiniteChangesNothing) {
   expect_same_bits(state, before);
 }
 
+// Integers are known to be in [0, 1], so that experts are updated in place; of floats nothing is known.
+TEST(NarrowTrainer, InPlaceOrNotMakesNoDifference) {
+  const ProductCase recipe = test::product_cases()[1];
+  const NetworkSpec spec = test::nested_network(recipe);
+  const Image bytes = test::image_for(recipe);
+  Image floats(bytes.width(), bytes.height(), bytes.n_channels(), PixelType::F32);
+  std::vector<float> row(static_cast<std::size_t>(bytes.width()) * bytes.n_channels());
+  for (int y = 0; y < bytes.height(); ++y) {
+    bytes.read_row(0, y, bytes.width(), row.data());
+    floats.write_row(0, y, bytes.width(), row.data());
+  }
+  std::vector<ParamState> states;
+  for (const Image* image : {&bytes, static_cast<const Image*>(&floats)}) {
+    ProductBatch<Image> batch(*image, spec, recipe.batch, 1);
+    const std::unique_ptr<Executor> executor = compile_cpu(spec);
+    states.push_back(fresh_state(recipe, spec));
+    executor->set_params(states.back().params);
+    for (int64_t step = 0; step < 3; ++step) {
+      batch.begin_step(step);
+      executor->train_step(batch, {.learning_rate = 0.01, .t = step + 1}, states.back());
+    }
+    executor->download(states.back());
+  }
+  expect_same_bits(states[0], states[1]);
+}
+
+// A rate that blows the network up: the step whose loss overflows leaves the parameters of the step before.
+TEST(NarrowTrainer, ADivergingRunKeepsItsLastGoodStep) {
+  const ProductCase recipe = test::product_cases().front();
+  ProductFixture fixture(recipe);
+  const std::unique_ptr<Executor> executor = compile_cpu(fixture.spec());
+  ParamState state = fresh_state(recipe, fixture.spec());
+  executor->set_params(state.params);
+  ParamState before = state;
+  double loss = 0;
+  for (int64_t step = 0; step < 5 && std::isfinite(loss); ++step) {
+    before = state;
+    fixture.batch().begin_step(step);
+    loss = executor->train_step(fixture.batch(), {.learning_rate = 1e12, .t = step + 1}, state);
+    executor->download(state);
+  }
+  EXPECT_FALSE(std::isfinite(loss));
+  expect_same_bits(state, before);
+}
+
 TEST(NarrowTrainer, SaysWhatItDoesNotTake) {
   const auto reason = [](const ProductCase& recipe, Precision precision = Precision::F32) {
     ExecutorOptions options;

@@ -9,10 +9,11 @@
 
 #include "loe/backend/network_spec.h"
 #include "loe/backend/pixel_samples.h"
-#include "loe/backend/product_chunks.h"
 #include "loe/backend/ray_loss.h"
 
 namespace loe {
+
+class ProductSamples;  // product_chunks.h
 
 /// Arithmetic of the hot path. Parameters, Adam's moments, coordinates, encodings, loss and outputs are always f32
 /// (or wider); sums are always accumulated in f32 or wider.

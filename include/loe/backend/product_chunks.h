@@ -120,6 +120,8 @@ class ProductSamples {
   virtual const ProductChunks& chunks() const = 0;
   virtual uint64_t seed() const = 0;
   virtual int64_t step() const = 0;
+  /// No value of the signal is larger in size; infinity if that is not known, or if some are not numbers.
+  virtual float largest_value() const = 0;
   /// Values of pixels inside the signal as floats; targets [n places, n_channels]. Thread-safe.
   virtual void read(std::span<const PixelPlace> places, float* targets) const = 0;
 };

@@ -5,11 +5,10 @@
 
 namespace loe::cpu {
 
-NarrowParams::NarrowParams(const NarrowPlan& plan) : plan_(&plan), small_(3 * plan.n_small) {
+NarrowParams::NarrowParams(const NarrowPlan& plan) : plan_(&plan), next_(plan.layers.size()), small_(3 * plan.n_small) {
+  // Gradients of features read a whole number of vectors of rows: up to one beyond the last matrix of small inputs.
   for (const NarrowLayer& layer : plan.layers) {
-    const int64_t size = 3 * layer.matrix_size() * layer.n_experts;
-    current_.emplace_back(size);
-    next_.emplace_back(size);
+    current_.emplace_back(3 * layer.matrix_size() * layer.n_experts + int64_t{kPadding} * layer.width);
   }
 }
 
@@ -20,6 +19,7 @@ int64_t NarrowParams::n_bytes() const {
 }
 
 void NarrowParams::load(ThreadPool& pool, const ParamSlice& state) {
+  is_next_old_ = true;
   const std::array<std::span<const float>, 3> parts = {state.params, state.adam_m, state.adam_v};
   const int head = static_cast<int>(plan_->layers.size());
   for (int l = 0; l < head; ++l) {
@@ -33,7 +33,6 @@ void NarrowParams::load(ThreadPool& pool, const ParamSlice& state) {
           for (int o = 0; o < layer.n_out; ++o) to[k * layer.width + o] = from[o * layer.n_in + k];
         }
       }
-      std::copy_n(current(l, static_cast<int>(expert)), 3 * layer.matrix_size(), next(l, static_cast<int>(expert)));
     });
   }
   for (int which = 0; which < 3; ++which) {
@@ -50,10 +49,25 @@ void NarrowParams::load(ThreadPool& pool, const ParamSlice& state) {
   }
 }
 
-void NarrowParams::copy_to_next() {
+void NarrowParams::prepare_next() {
+  if (!is_next_old_) return;
   for (std::size_t l = 0; l < current_.size(); ++l) {
+    next_[l].resize(current_[l].size());
     std::copy_n(current_[l].data(), current_[l].size(), next_[l].data());
   }
+  is_next_old_ = false;
+}
+
+uint32_t NarrowParams::largest(const NarrowKernels& kernels, const std::vector<bool>& layers) const {
+  uint32_t bits = 0;
+  const auto scan = [&](const float* values, int64_t n) { bits = std::max(bits, kernels.largest(values, n)); };
+  scan(small(0), plan_->n_small);
+  for (std::size_t l = 0; l < current_.size(); ++l) {
+    for (int expert = 0; layers[l] && expert < plan_->layers[l].n_experts; ++expert) {
+      scan(current(static_cast<int>(l), expert), plan_->layers[l].matrix_size());
+    }
+  }
+  return bits;
 }
 
 void NarrowParams::store_part(ThreadPool& pool, int which, std::span<float> flat) const {

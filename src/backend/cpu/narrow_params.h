@@ -2,7 +2,9 @@
 // by side, each [depth][width].
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "backend/cpu/narrow_plan.h"
@@ -21,15 +23,19 @@ class NarrowParams {
   /// The parameters alone.
   void store_params(ThreadPool& pool, std::span<float> params) const;
 
-  /// Matrix, first and second moments of an expert, [3][depth][width], as they are and as they will be after commit().
+  /// Matrix, first and second moments of an expert, [3][depth][width].
   const float* current(int layer, int expert) const { return block(current_[layer], layer, expert); }
-  float* next(int layer, int expert) { return block(next_[layer], layer, expert); }
-  /// In place, for layers that are not double-buffered in this step.
   float* current(int layer, int expert) { return block(current_[layer], layer, expert); }
-  /// What next() was given becomes what is: experts of these layers that were not updated must not occur in any sample.
+  /// The same in a second copy, after prepare_next(), for a step that may yet be dropped.
+  float* next(int layer, int expert) { return block(next_[layer], layer, expert); }
+  /// Makes next() equal to current() where a step does not write it: experts without samples.
+  void prepare_next();
+  /// Adopts a layer of the second copy.
   void commit(int layer) { std::swap(current_[layer], next_[layer]); }
-  /// Makes next() equal to current().
-  void copy_to_next();
+  /// Someone wrote to current(), or other experts will be without samples.
+  void outdate_next() { is_next_old_ = true; }
+  /// The largest |parameter| of biases, head and some layers, as bits: more than those of any number if one is NaN.
+  uint32_t largest(const NarrowKernels& kernels, const std::vector<bool>& layers) const;
   /// Biases and head: parameters, then both moments, [3][n_small].
   float* small(int which) { return small_.data() + which * plan_->n_small; }
   const float* small(int which) const { return small_.data() + which * plan_->n_small; }
@@ -47,7 +53,8 @@ class NarrowParams {
 
   const NarrowPlan* plan_;
   std::vector<AlignedBuffer<float>> current_;  ///< [layer]
-  std::vector<AlignedBuffer<float>> next_;
+  std::vector<AlignedBuffer<float>> next_;     ///< empty until it is needed
+  bool is_next_old_ = true;
   AlignedBuffer<float> small_;
 };
 

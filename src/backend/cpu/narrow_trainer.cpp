@@ -1,6 +1,7 @@
 #include "backend/cpu/narrow_trainer.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <numeric>
 
@@ -14,6 +15,9 @@ namespace {
 constexpr int kMaxParts = 64;
 constexpr int kMinParts = 8;
 constexpr int64_t kPartsBytes = int64_t{4} << 20;
+
+/// Far below the largest float: omega of a sine is at most 10^6, and errors are squared in double.
+constexpr double kLargest = 1e30;
 
 int n_waves(const InputSpec& input) {
   return input.kind == InputKind::Constant ? 0 : 2 * input.n_frequencies;
@@ -121,7 +125,8 @@ void NarrowTrainer::prepare(const ProductChunks& chunks) {
 
 NarrowTrainer::Step NarrowTrainer::plan_step(const ProductSamples& samples, const AdamScalars& adam) const {
   const ProductChunks& chunks = samples.chunks();
-  Step step{&samples, &chunks, chunks.draw_round(samples.seed(), samples.step()), {}, {}, plan_.n_small, 1, 0, adam};
+  Step step{&samples, &chunks, chunks.draw_round(samples.seed(), samples.step()), {}, true, {}, plan_.n_small, 1,
+            0,        adam};
   step.level_of_layer.assign(plan_.layers.size(), -1);
   for (int i = 0; i < static_cast<int>(chunks.levels().size()); ++i) step.level_of_layer[chunks.levels()[i].layer] = i;
   for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
@@ -246,7 +251,7 @@ double NarrowTrainer::loss(const Step& step, float* sums, Worker& worker) const 
 }
 
 void NarrowTrainer::weight_grads(const Step& step, int l, int chunk, int group, const float* grads, float* sums,
-                                 const Worker& worker) {
+                                 Worker& worker) {
   const NarrowLayer& layer = plan_.layers[l];
   const ProductChunks::Groups& list = groups(step, l, chunk);
   const int index = index_of(step, l, chunk, group);
@@ -266,7 +271,8 @@ void NarrowTrainer::weight_grads(const Step& step, int l, int chunk, int group, 
     args.sums = sums + step.sums_of[l] + index * layer.matrix_size();
   } else {
     args.from = params_.current(l, expert);
-    args.to = params_.next(l, expert);
+    args.to = step.is_in_place ? params_.current(l, expert) : params_.next(l, expert);
+    args.largest = &worker.largest;
   }
   kernels_->narrow.weight_grad(args);
 }
@@ -332,7 +338,7 @@ void NarrowTrainer::update_shared(ThreadPool& pool, const Step& step) {
   for (const auto& [l, expert] : idle_) {
     const int64_t size = plan_.layers[l].matrix_size();
     float* matrix = params_.current(l, expert);
-    if (step.sums_of[l] < 0) {
+    if (step.sums_of[l] < 0 && !step.is_in_place) {
       std::copy_n(matrix, 3 * size, params_.next(l, expert));
       matrix = params_.next(l, expert);
     }
@@ -351,25 +357,48 @@ void NarrowTrainer::update_shared(ThreadPool& pool, const Step& step) {
   });
 }
 
+bool NarrowTrainer::is_bounded(const ProductSamples& samples) const {
+  const double p = std::bit_cast<float>(largest_);
+  const auto [low, high] = plan_.spec.input.coordinate_range;
+  double value = std::max({1.0, std::abs(low), std::abs(high)});
+  double largest_sum = 0;
+  for (const NarrowLayer& layer : plan_.layers) {
+    const double sum = p * (layer.n_in * value + 1);
+    largest_sum = std::max(largest_sum, sum);
+    value = layer.activation.is_sine ? 1.0 : sum;
+  }
+  const double output = p * (plan_.head_width * value + 1);
+  const double error = std::abs(plan_.spec.output.offset) + std::abs(plan_.spec.output.scale) * output +
+                       static_cast<double>(samples.largest_value());
+  return p < kLargest && largest_sum < kLargest && error < kLargest;  // false if anything is NaN
+}
+
+void NarrowTrainer::take_over(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state) {
+  const std::array<int64_t, 5> before = drawn_as_;
+  prepare(chunks);
+  if (has_params_ && before == drawn_as_) return;
+  if (!has_params_) {
+    params_.load(pool, state);
+    largest_ = params_.largest(kernels_->narrow, std::vector<bool>(plan_.layers.size(), true));
+  }
+  params_.outdate_next();
+  find_idle(chunks);
+  has_params_ = true;
+}
+
 double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, const AdamUpdate& update,
                            const ParamSlice& state) {
   const ProductChunks& chunks = samples.chunks();
-  const std::array<int64_t, 5> before = drawn_as_;
-  prepare(chunks);
-  if (!has_params_) {
-    params_.load(pool, state);
-  } else if (before != drawn_as_) {
-    params_.copy_to_next();
-  }
-  if (!has_params_ || before != drawn_as_) find_idle(chunks);
-  has_params_ = true;
-
+  take_over(pool, chunks, state);
   Step step = plan_step(samples, AdamScalars(update));
   const int64_t n_inside = draw_places(pool, step);
   if (n_inside == 0) return 0;
+  step.is_in_place = is_bounded(samples);
+  if (!step.is_in_place) params_.prepare_next();
   const double n_values = static_cast<double>(n_inside) * plan_.n_outputs;
   step.gradient_scale = static_cast<float>(2 * plan_.spec.output.scale / n_values);
   sums_.resize(step.n_parts * step.n_sums);
+  for (Worker& worker : workers_) worker.largest = 0;
   std::vector<double> squares(step.n_parts);
   pool.parallel_for(step.n_parts, [&](int64_t part, int worker) {
     float* sums = sums_.data() + part * step.n_sums;
@@ -380,12 +409,20 @@ double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, cons
     }
   });
   const double loss = std::accumulate(squares.begin(), squares.end(), 0.0) / n_values;
-  if (!std::isfinite(loss)) return loss;
-  update_shared(pool, step);
-  for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
-    if (step.sums_of[l] < 0) params_.commit(static_cast<int>(l));
-  }
+  if (std::isfinite(loss)) finish(pool, step);
   return loss;
+}
+
+void NarrowTrainer::finish(ThreadPool& pool, const Step& step) {
+  update_shared(pool, step);
+  std::vector<bool> is_shared;
+  for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+    is_shared.push_back(step.sums_of[l] >= 0);
+    if (!is_shared.back() && !step.is_in_place) params_.commit(static_cast<int>(l));
+  }
+  if (step.is_in_place) params_.outdate_next();
+  largest_ = params_.largest(kernels_->narrow, is_shared);
+  for (const Worker& worker : workers_) largest_ = std::max(largest_, worker.largest);
 }
 
 }  // namespace loe::cpu

@@ -20,8 +20,9 @@ namespace loe::cpu {
 ///
 /// Within a step no two chunks share an expert, but for shared levels (ProductChunks). So an expert's gradient is
 /// complete when its chunk is, and Adam runs in the registers that hold it: no gradient is stored, nothing is sorted,
-/// no chunk waits for another. Chunks read the parameters of the step before and write those of the next into a second
-/// copy, which is adopted when the loss of the whole batch turns out finite.
+/// no chunk waits for another. A step whose loss is not finite must change nothing, though the loss of the batch is
+/// known last: while the largest parameter proves that no output can overflow, experts are updated in place; else a
+/// second copy is written, and adopted when the loss turns out finite (at half the speed with small batches).
 ///
 /// What chunks share (biases, head, shared levels) is summed in parts: runs of chunks, cut by network and batch alone,
 /// each with sums of its own, added up in order. So the bits do not depend on the number of threads.
@@ -51,6 +52,7 @@ class NarrowTrainer {
     std::vector<float> targets;
     std::vector<float> weights;
     std::vector<PixelPlace> inside;  ///< places, those outside the signal replaced by a corner
+    uint32_t largest = 0;            ///< bits of the largest |weight| that this thread has written in this step
   };
   /// What is the same for all chunks of a step.
   struct Step {
@@ -58,30 +60,36 @@ class NarrowTrainer {
     const ProductChunks* chunks;
     ProductChunks::Round round;
     std::vector<int> level_of_layer;  ///< index in chunks->levels(), -1: one expert in the whole signal
-    std::vector<int64_t> sums_of;     ///< [layer] where a shared layer's sums start in a part's; -1: not shared
+    bool is_in_place = true;
+    std::vector<int64_t> sums_of;  ///< [layer] where a shared layer's sums start in a part's; -1: not shared
     int64_t n_sums = 0;
     int n_parts = 1;
     float gradient_scale = 0;
     AdamScalars adam;
   };
 
+  /// The state, if it holds none, and a way of drawing, if it is not the one of the step before.
+  void take_over(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state);
   Step plan_step(const ProductSamples& samples, const AdamScalars& adam) const;
-  /// Room, tables and copies for a way of drawing that is not the one of the step before.
+  /// Room and tables.
   void prepare(const ProductChunks& chunks);
   void build_tables(const std::array<int64_t, 3>& size);
   void find_idle(const ProductChunks& chunks);
   /// Draws all chunks; how many samples are inside the signal.
   int64_t draw_places(ThreadPool& pool, const Step& step);
+  /// Whether every output is finite whatever the samples are, given the largest parameter.
+  bool is_bounded(const ProductSamples& samples) const;
   double run_chunk(const Step& step, int chunk, float* sums, Worker& worker);
   void load_chunk(const Step& step, int chunk, Worker& worker) const;
   void forward(const Step& step, int chunk, Worker& worker) const;
   double loss(const Step& step, float* sums, Worker& worker) const;
   void backward(const Step& step, int chunk, float* sums, Worker& worker);
   /// The first layer with rows, the one before with gradients: its experts' gradients, and Adam unless it is shared.
-  void weight_grads(const Step& step, int layer, int chunk, int group, const float* grads, float* sums,
-                    const Worker& worker);
+  void weight_grads(const Step& step, int layer, int chunk, int group, const float* grads, float* sums, Worker& worker);
   /// What chunks share: parts added in order, then Adam in place. And Adam where the signal has no pixel.
   void update_shared(ThreadPool& pool, const Step& step);
+  /// After the chunks of a step whose loss is finite.
+  void finish(ThreadPool& pool, const Step& step);
   /// The groups of a layer's experts in a chunk: all rows in one if the signal meets a single expert.
   const ProductChunks::Groups& groups(const Step& step, int layer, int chunk) const;
   /// A group's expert as an index among those that occur, and in the layer's tile.
@@ -92,6 +100,7 @@ class NarrowTrainer {
   const KernelTable* kernels_;
   NarrowParams params_;
   bool has_params_ = false;
+  uint32_t largest_ = 0;  ///< bits of the largest |parameter| that a sample can meet
   std::vector<Worker> workers_;
   std::array<int64_t, 5> drawn_as_{};  ///< size of the signal, chunks, samples of a chunk: what prepare() was given
   ProductChunks::Groups all_rows_;     ///< of a plain layer

@@ -278,8 +278,10 @@ void narrow_input_grad(const NarrowInputGrad& g) {
 }
 
 // Adam on one vector. Square root and division take as long as the gradient of 32 rows: estimates with one step of
-// Newton's method are good to 2^-22. Not where the estimates are coarser (NEON), and not with an epsilon so small that
-// second moments below the smallest normal number could matter.
+// Newton's method are good to 2^-22. Not where the estimates are coarser (NEON, no vectors), and not with an epsilon so
+// small that second moments below the smallest normal number could matter.
+inline constexpr bool kHasEstimates = HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128;
+
 struct NarrowAdamVectors {
   VF beta1, beta2, rest1, rest2, step, v_scale, epsilon;
   bool is_exact;
@@ -291,10 +293,11 @@ struct NarrowAdamVectors {
         step(hn::Set(DF(), c.step_size)),
         v_scale(hn::Set(DF(), c.inverse_sqrt_correction2)),
         epsilon(hn::Set(DF(), c.epsilon)),
-        is_exact(!HWY_ARCH_X86 || c.epsilon < 1e-16F) {}
+        is_exact(!kHasEstimates || c.epsilon < 1e-16F) {}
 };
 
-HWY_INLINE void narrow_adam(const NarrowAdamVectors& c, VF g, const float* from, float* to, int64_t n) {
+// Returns the new weights.
+HWY_INLINE VF narrow_adam(const NarrowAdamVectors& c, VF g, const float* from, float* to, int64_t n) {
   const DF d;
   const VF m = hn::MulAdd(c.beta1, hn::LoadU(d, from + n), hn::Mul(c.rest1, g));
   const VF v = hn::MulAdd(c.beta2, hn::LoadU(d, from + 2 * n), hn::Mul(c.rest2, hn::Mul(g, g)));
@@ -302,8 +305,9 @@ HWY_INLINE void narrow_adam(const NarrowAdamVectors& c, VF g, const float* from,
   hn::StoreU(m, d, to + n);
   hn::StoreU(v, d, to + 2 * n);
   if (c.is_exact) {
-    hn::StoreU(hn::Sub(w, hn::Div(hn::Mul(c.step, m), hn::MulAdd(hn::Sqrt(v), c.v_scale, c.epsilon))), d, to);
-    return;
+    const VF next = hn::Sub(w, hn::Div(hn::Mul(c.step, m), hn::MulAdd(hn::Sqrt(v), c.v_scale, c.epsilon)));
+    hn::StoreU(next, d, to);
+    return next;
   }
   const VF half_v = hn::Mul(hn::Set(d, 0.5F), v);
   VF r = hn::ApproximateReciprocalSqrt(hn::Max(v, hn::Set(d, 1e-37F)));
@@ -311,7 +315,9 @@ HWY_INLINE void narrow_adam(const NarrowAdamVectors& c, VF g, const float* from,
   const VF denominator = hn::MulAdd(hn::Mul(v, r), c.v_scale, c.epsilon);
   VF q = hn::ApproximateReciprocal(denominator);
   q = hn::Mul(q, hn::NegMulAdd(denominator, q, hn::Set(d, 2.0F)));
-  hn::StoreU(hn::NegMulAdd(hn::Mul(c.step, m), q, w), d, to);
+  const VF next = hn::NegMulAdd(hn::Mul(c.step, m), q, w);
+  hn::StoreU(next, d, to);
+  return next;
 }
 
 template <int K, int NV>
@@ -373,13 +379,19 @@ HWY_NOINLINE void narrow_weight_grad_block(const NarrowWeightGrad& g, int k0, in
     return;
   }
   const NarrowAdamVectors adam(*g.adam);
+  // Sizes are compared as integers: infinities and NaN are the largest.
+  const hn::RebindToUnsigned<DF> du;
+  auto largest = hn::Zero(du);
 #pragma GCC unroll 10
   for (int i = 0; i < K; ++i) {
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) {
-      narrow_adam(adam, acc[i][j], from + i * stride + j * kLanes, to + i * stride + j * kLanes, n);
+      const int64_t here = i * stride + j * kLanes;
+      largest = hn::Max(largest, hn::BitCast(du, hn::Abs(narrow_adam(adam, acc[i][j], from + here, to + here, n))));
     }
   }
+  const uint32_t bits = hn::GetLane(hn::MaxOfLanes(du, largest));
+  if (bits > *g.largest) *g.largest = bits;
 }
 
 template <int NV>
@@ -517,7 +529,22 @@ void narrow_encode(const NarrowEncode& g) {
   }
 }
 
+uint32_t narrow_largest(const float* x, int64_t n) {
+  const DF d;
+  const hn::RebindToUnsigned<DF> du;
+  auto most = hn::Zero(du);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) most = hn::Max(most, hn::BitCast(du, hn::Abs(hn::LoadU(d, x + i))));
+  uint32_t bits = hn::GetLane(hn::MaxOfLanes(du, most));
+  for (; i < n; ++i) {
+    const uint32_t one = hn::GetLane(hn::BitCast(du, hn::Abs(hn::Set(d, x[i]))));
+    bits = one > bits ? one : bits;
+  }
+  return bits;
+}
+
 void fill_narrow(NarrowKernels* kernels) {
+  kernels->largest = narrow_largest;
   kernels->encode = narrow_encode;
   kernels->forward = narrow_forward;
   kernels->head = narrow_head;

@@ -75,6 +75,7 @@ struct NarrowWeightGrad {
   const AdamScalars* adam = nullptr;
   const float* from = nullptr;  ///< weights, first and second moments, one behind the other, each [n_in][n_out]
   float* to = nullptr;          ///< the same after the update; may be `from`
+  uint32_t* largest = nullptr;  ///< raised to the bits of the largest |weight| after the update
 };
 
 /// The last layer, the squared error and the gradient that the layer before it gets:
@@ -120,6 +121,8 @@ struct NarrowKernels {
   double (*head)(const NarrowHead&) = nullptr;
   void (*input_grad)(const NarrowInputGrad&) = nullptr;
   void (*weight_grad)(const NarrowWeightGrad&) = nullptr;
+  /// Bits of the largest |x|: infinities and NaN are larger than any number.
+  uint32_t (*largest)(const float* x, int64_t n) = nullptr;
   /// s = sin(x), c = cos(x): what the forward kernel computes, by itself. n multiple of kPadding.
   void (*sin_cos)(const float* x, int n, float* s, float* c) = nullptr;
 };
