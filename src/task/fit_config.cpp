@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/enum_names.h"
+#include "loe/backend/adam.h"
 #include "loe/base/error.h"
 #include "loe/nn/generator.h"
 #include "loe/nn/radiance_field.h"
@@ -15,6 +16,13 @@
 
 namespace loe {
 namespace {
+
+/// More would leave the tables of a short run where they began.
+constexpr int kMaxUpdatesPerMove = 64;
+
+/// Names of model.input beside those of InputKind.
+const std::string kGridInput = "grid";
+const std::string kGridBehindInput = "encoding_and_grid";
 
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 
@@ -43,6 +51,12 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "model.embedding_resolution",
                                    "model.embedding_channels",
                                    "model.embedding_init",
+                                   "model.grid_levels",
+                                   "model.grid_coarsest",
+                                   "model.grid_finest",
+                                   "model.grid_channels",
+                                   "model.grid_log2_entries",
+                                   "model.grid_init",
                                    "model.interpolation",
                                    "model.node_offset",
                                    "model.activation",
@@ -70,6 +84,11 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "train.beta1",
                                    "train.beta2",
                                    "train.epsilon",
+                                   "train.embedding_rate",
+                                   "train.embedding_beta2",
+                                   "train.embedding_epsilon",
+                                   "train.embedding_every",
+                                   "train.embedding_skips_zeros",
                                    "train.steps_per_log",
                                    "train.steps_per_eval",
                                    "train.steps_per_save"};
@@ -239,9 +258,49 @@ void read_embedding(const Settings& settings, int n_dims, EmbeddingSpec& embeddi
   embedding = found;
 }
 
+/// One number for all axes, or one per axis.
+void read_cells(const Settings& settings, const std::string& key, int n_dims, std::array<double, kMaxDims>& cells) {
+  if (!settings.contains(key)) {
+    return;
+  }
+  if (is_number(settings, key)) {
+    cells.fill(settings.get_double(key, 0, 0, kMaxEmbeddingResolution));
+    return;
+  }
+  const std::vector<double> list = settings.get_list(key, {});
+  if (list.size() != static_cast<std::size_t>(n_dims)) {
+    fail(settings, key, n_dims == 2 ? "a number or two numbers [x, y]" : "a number or three numbers [x, y, t]",
+         static_cast<double>(list.size()));
+  }
+  std::copy(list.begin(), list.end(), cells.begin());
+}
+
+/// model.input, which says of a grid whether it is there, and its keys.
+void read_input(const Settings& settings, NetworkConfig& network) {
+  GridConfig& grid = network.grid;
+  const std::string kind = settings.get_choice("model.input", to_string(network.input.kind),
+                                               {"encoding", "constant", kGridInput, kGridBehindInput});
+  const bool has_grid = kind == kGridInput || kind == kGridBehindInput;
+  network.input.kind = has_grid ? InputKind::Encoding : input_kind_from_string(kind);
+  const int n_levels = get_small_int(settings, "model.grid_levels", 8, 1, kMaxEmbeddingLevels);
+  grid.n_channels = get_small_int(settings, "model.grid_channels", grid.n_channels, 1, kMaxWidth);
+  grid.log2_entries = get_small_int(settings, "model.grid_log2_entries", grid.log2_entries, 1, 30);
+  grid.init_bound = settings.get_double("model.grid_init", grid.init_bound, 0, 1e6);
+  read_cells(settings, "model.grid_coarsest", network.n_dims, grid.coarsest);
+  read_cells(settings, "model.grid_finest", network.n_dims, grid.finest);
+  grid.n_levels = has_grid ? n_levels : 0;
+  grid.is_alone = kind == kGridInput;
+  if (has_grid && settings.get_bool("model.embedding", false)) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[config] model.embedding ({}): expected false with model.input = \"{}\", got true; choose "
+                            "one table of features",
+                            settings.entries().at("model.embedding").origin, kind));
+  }
+}
+
 void read_model(const Settings& settings, NetworkConfig& network) {
   InputSpec& input = network.input;
-  input.kind = get_enum(settings, "model.input", input.kind, {InputKind::Encoding, InputKind::Constant});
+  read_input(settings, network);
   input.n_frequencies = get_small_int(settings, "model.n_frequencies", input.n_frequencies, 0, 24);
   input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
   input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
@@ -295,6 +354,35 @@ void read_training(const Settings& settings, TrainOptions& train) {
   train.adam.beta2 = settings.get_double("train.beta2", train.adam.beta2, 0, below_one);
   // Not 0: an expert that saw no sample yet has m = v = 0.
   train.adam.epsilon = settings.get_double("train.epsilon", train.adam.epsilon, 1e-30, 1);
+  EmbeddingUpdate& embedding = train.adam.embedding;
+  embedding.rate = settings.get_double("train.embedding_rate", embedding.rate, 0, 1e6);
+  embedding.beta2 = settings.get_double("train.embedding_beta2", embedding.beta2, -1, below_one);
+  embedding.epsilon = settings.get_double("train.embedding_epsilon", embedding.epsilon, -1, 1);
+  embedding.every = get_small_int(settings, "train.embedding_every", embedding.every, 1, kMaxUpdatesPerMove);
+  embedding.skips_zeros = settings.get_bool("train.embedding_skips_zeros", embedding.skips_zeros);
+  validate(train.adam);
+}
+
+std::string input_name(const NetworkConfig& network) {
+  if (network.grid.n_levels == 0) {
+    return to_string(network.input.kind);
+  }
+  return network.grid.is_alone ? kGridInput : kGridBehindInput;
+}
+
+void write_grid(const GridConfig& grid, int n_dims, const std::string& origin, Settings& settings) {
+  if (grid.n_levels == 0) {
+    return;  // the keys say nothing
+  }
+  const auto list = [&](const std::array<double, kMaxDims>& cells) {
+    return std::vector<double>(cells.begin(), cells.begin() + n_dims);
+  };
+  settings.set("model.grid_levels", int64_t{grid.n_levels}, origin);
+  settings.set("model.grid_coarsest", list(grid.coarsest), origin);
+  settings.set("model.grid_finest", list(grid.finest), origin);
+  settings.set("model.grid_channels", int64_t{grid.n_channels}, origin);
+  settings.set("model.grid_log2_entries", int64_t{grid.log2_entries}, origin);
+  settings.set("model.grid_init", grid.init_bound, origin);
 }
 
 void write_training(const TrainOptions& train, const std::string& origin, Settings& settings) {
@@ -311,6 +399,11 @@ void write_training(const TrainOptions& train, const std::string& origin, Settin
   set("train.beta1", train.adam.beta1);
   set("train.beta2", train.adam.beta2);
   set("train.epsilon", train.adam.epsilon);
+  set("train.embedding_rate", train.adam.embedding.rate);
+  set("train.embedding_beta2", train.adam.embedding.beta2);
+  set("train.embedding_epsilon", train.adam.embedding.epsilon);
+  set("train.embedding_every", int64_t{train.adam.embedding.every});
+  set("train.embedding_skips_zeros", train.adam.embedding.skips_zeros);
   set("train.steps_per_log", train.steps_per_log);
   set("train.steps_per_eval", train.steps_per_eval);
   set("train.steps_per_save", train.steps_per_save);
@@ -527,7 +620,7 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   if (layout.seed != config.seed) {  // else it follows train.seed, also when a later setting changes that
     set("model.layout_seed", static_cast<int64_t>(layout.seed));
   }
-  set("model.input", std::string(to_string(network.input.kind)));
+  set("model.input", input_name(network));
   set("model.n_frequencies", int64_t{network.input.n_frequencies});
   set("model.frequency_scale", network.input.frequency_scale);
   set("model.include_coordinates", network.input.include_coordinates);
@@ -539,6 +632,7 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
       std::vector<double>(embedding.resolution.begin(), embedding.resolution.begin() + network.n_dims));
   set("model.embedding_channels", int64_t{embedding.n_channels});
   set("model.embedding_init", embedding.init_bound);
+  write_grid(network.grid, network.n_dims, origin, settings);
   set("model.interpolation", std::string(to_string(network.interpolation)));
   set("model.node_offset", network.node_offset);
   set("model.activation", std::string(to_string(network.activation.kind)));

@@ -10,6 +10,7 @@
 #include "backend/cuda/device_rays.h"
 #include "backend/cuda/drawn_batches.h"
 #include "loe/backend/backend.h"
+#include "loe/base/error.h"
 #include "loe/base/thread_pool.h"
 
 namespace loe::cuda {
