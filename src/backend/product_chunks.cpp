@@ -272,8 +272,8 @@ const ProductChunks::Groups& ProductChunks::groups(int level, int chunk) const {
 
 int ProductChunks::expert(const Round& round, int level, int chunk, int group) const {
   const Level& l = levels_[level];
-  const int place = l.is_shared ? (group + chunk) % static_cast<int>(l.experts.size())
-                                : first_place(level, chunk) + group;
+  const int place =
+      l.is_shared ? (group + chunk) % static_cast<int>(l.experts.size()) : first_place(level, chunk) + group;
   return round.order[level][place];
 }
 

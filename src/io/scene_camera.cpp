@@ -61,7 +61,6 @@ Matrix3 nearest_rotation(Matrix3 m) {
   return m;
 }
 
-
 }  // namespace
 
 void require_finite(double value, double limit, const std::string& name, const std::string& path,
@@ -205,9 +204,10 @@ std::vector<CameraDoubt> doubts_of(const Intrinsics& camera) {
   std::vector<CameraDoubt> doubts;
   const double angle = 2 * std::atan(camera.width / 2.0 / camera.fl_x) * kDegrees;
   if (camera.lens.model != LensModel::Fisheye && angle > kWidest) {
-    doubts.push_back({"an angle of view above 140 degrees: is the focal length in pixels, not in millimetres or shares "
-                      "of the width?",
-                      fmt::format("{:.4g} for {} pixels, {:.1f} degrees", camera.fl_x, camera.width, angle)});
+    doubts.push_back(
+        {"an angle of view above 140 degrees: is the focal length in pixels, not in millimetres or shares "
+         "of the width?",
+         fmt::format("{:.4g} for {} pixels, {:.1f} degrees", camera.fl_x, camera.width, angle)});
   }
   const double ratio = std::max(camera.fl_x / camera.fl_y, camera.fl_y / camera.fl_x);
   if (ratio > kLargestRatio) {
@@ -217,8 +217,7 @@ std::vector<CameraDoubt> doubts_of(const Intrinsics& camera) {
   const bool is_inside = camera.cx >= 0 && camera.cy >= 0 && camera.cx <= camera.width && camera.cy <= camera.height;
   constexpr double kShare = 1;  // what a share of the width cannot be above
   constexpr int kSmall = 4;     // pixels: there 1 is near the middle
-  const bool is_share =
-      camera.cx <= kShare && camera.cy <= kShare && camera.width > kSmall && camera.height > kSmall;
+  const bool is_share = camera.cx <= kShare && camera.cy <= kShare && camera.width > kSmall && camera.height > kSmall;
   if (!is_inside || is_share) {
     doubts.push_back({is_inside ? "a principal point within a pixel of the corner: is it in pixels, not in shares of "
                                   "the width?"

@@ -68,8 +68,8 @@ std::vector<fs::path> models_of(const fs::path& folder) {
 std::vector<fs::path> find_models(const fs::path& path) {
   if (is_model(path)) return {path};
   constexpr std::array<const char*, 9> kUsual = {
-      "sparse",      "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse",
-      "colmap_text", "sparse_txt",    "text",             "colmap"};
+      "sparse", "colmap/sparse", "distorted/sparse", "dense/sparse", "undistorted/sparse", "colmap_text", "sparse_txt",
+      "text",   "colmap"};
   for (const char* const name : kUsual) {
     std::vector<fs::path> models = models_of(path / name);
     if (!models.empty()) return models;
@@ -143,7 +143,8 @@ std::string find_colmap_pictures(const std::string& path, const std::string& mod
   if (!options.images.empty()) return named_picture_folder(folders_above(path, model).back(), options.images);
   if (views.empty()) return (fs::path(path) / "images").string();
   // A model before the distortion was taken out belongs to the pictures that came in.
-  const bool is_distorted = model.find("distorted") != std::string::npos && model.find("undistorted") == std::string::npos;
+  const bool is_distorted =
+      model.find("distorted") != std::string::npos && model.find("undistorted") == std::string::npos;
   std::string best;
   std::size_t most = 0;
   std::string contents;
@@ -160,9 +161,9 @@ std::string find_colmap_pictures(const std::string& path, const std::string& mod
     }
     for (const std::string& name : folders) {
       const std::string folder = (fs::path(root) / name).lexically_normal().string();
-      const auto n = static_cast<std::size_t>(
-          std::count_if(views.begin(), views.end(),
-                        [&](const StatedView& view) { return finder.find_in(folder, view.picture).has_value(); }));
+      const auto n = static_cast<std::size_t>(std::count_if(views.begin(), views.end(), [&](const StatedView& view) {
+        return finder.find_in(folder, view.picture).has_value();
+      }));
       if (n > most) {
         best = folder;
         most = n;
@@ -173,8 +174,7 @@ std::string find_colmap_pictures(const std::string& path, const std::string& mod
   if (best.empty()) {
     fail_scene(ErrorKind::NotFound, path, "",
                fmt::format("a folder 'images' with the pictures, such as {}", printable(views.front().picture, 80)),
-               "none; there are " + contents,
-               "put the pictures there, or name their folder with data.images");
+               "none; there are " + contents, "put the pictures there, or name their folder with data.images");
   }
   return best;
 }

@@ -24,7 +24,7 @@ enum class FoundBy {
 struct FoundPicture {
   std::string path;
   FoundBy how = FoundBy::Name;
-  std::string folder;  ///< where LastParts were found: below the scene's folder, "" for itself
+  std::string folder;    ///< where LastParts were found: below the scene's folder, "" for itself
   double reduction = 1;  ///< of the folder's pictures against the name's: images/a.png found as images_4/a.png has 4
 };
 
@@ -50,7 +50,7 @@ class PictureFinder {
 
  private:
   struct Listing {
-    std::map<std::string, std::string> by_lower;        ///< all entries
+    std::map<std::string, std::string> by_lower;              ///< all entries
     std::map<std::string, std::vector<std::string>> by_stem;  ///< files with an ending of a picture; stem in lower case
     int64_t n_pictures = 0;
   };

@@ -34,7 +34,8 @@ GridConfig grid_of(int n_dims, const std::array<int, 3>& size) {
   for (const int n : size) {
     n_pixels *= n;
   }
-  const double budget = std::clamp((n_dims == 2 ? kParamsPerPixel : kParamsPerVideoPixel) * n_pixels, kMinParams, kMaxParams);
+  const double budget =
+      std::clamp((n_dims == 2 ? kParamsPerPixel : kParamsPerVideoPixel) * n_pixels, kMinParams, kMaxParams);
   grid.log2_entries = kMaxLog2Entries;
   while (grid.log2_entries > kMinLog2Entries &&
          static_cast<double>(make_grid_embedding(grid, n_dims).size()) > budget) {

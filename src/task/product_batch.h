@@ -20,8 +20,8 @@ namespace loe {
 std::array<int64_t, 3> size_of(const Image& image);
 std::array<int64_t, 3> size_of(const Video& video);
 
-/// The samples as a plain source, and as chunks for a backend that draws them itself: then nothing is drawn here but for
-/// counting, unless no sample can fall outside the signal.
+/// The samples as a plain source, and as chunks for a backend that draws them itself: then nothing is drawn here but
+/// for counting, unless no sample can fall outside the signal.
 template <class Signal>
 class ProductBatch final : public PixelSource, public ProductSamples {
  public:

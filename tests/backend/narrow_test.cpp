@@ -201,8 +201,7 @@ TEST(NarrowTrainer, SaysWhatItDoesNotTake) {
   const auto reason = [](const ProductCase& recipe, Precision precision = Precision::F32) {
     ExecutorOptions options;
     options.precision = precision;
-    const KernelInfo info =
-        narrow_kernel(cpu_backend().compile(test::nested_network(recipe), options)->kernels());
+    const KernelInfo info = narrow_kernel(cpu_backend().compile(test::nested_network(recipe), options)->kernels());
     EXPECT_EQ(info.kernel, "as other batches");
     return info.reason;
   };

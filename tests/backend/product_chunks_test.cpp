@@ -199,8 +199,7 @@ TEST(ProductChunks, SaysWhyNot) {
   ProductCase recipe = {.name = "", .levels = {{16}}};
   NetworkSpec spec = nested_network(recipe);
   spec.layers[0].grid.a[0][0] *= 1.3;
-  EXPECT_EQ(ProductChunks::why_not(spec, recipe.size),
-            "levels.0: cells along axis 0 are not a whole number of pixels");
+  EXPECT_EQ(ProductChunks::why_not(spec, recipe.size), "levels.0: cells along axis 0 are not a whole number of pixels");
   spec = nested_network(recipe);
   spec.layers[0].grid.a[0][1] = 1;
   EXPECT_EQ(ProductChunks::why_not(spec, recipe.size), "levels.0 has a grid that is not parallel to the axes");

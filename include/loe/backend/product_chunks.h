@@ -41,9 +41,9 @@ struct PixelPlace {
 ///   as a lattice can be.
 /// * Its free digits are word number s of the chunk, to_bounded() by their count: words of random_words(seed, Samples,
 ///   r, lane block), block (c M + s) / 4.
-/// Each digit of each sample is uniform and they are independent, so every pixel is equally likely; samples of one batch
-/// are not independent of each other: every expert has its share. Given that an expert of a level that is not shared
-/// meets all its samples of a step in one chunk, its gradient by the batch is complete when that chunk is.
+/// Each digit of each sample is uniform and they are independent, so every pixel is equally likely; samples of one
+/// batch are not independent of each other: every expert has its share. Given that an expert of a level that is not
+/// shared meets all its samples of a step in one chunk, its gradient by the batch is complete when that chunk is.
 class ProductChunks {
  public:
   /// Experts of one level in one chunk. The rows of group i, exactly first[i + 1] - first[i] of them, are

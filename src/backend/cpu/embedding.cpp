@@ -35,9 +35,8 @@ void EmbeddingTables::for_each_block(ThreadPool& pool, const Body& body) const {
 }
 
 void EmbeddingTables::set_params(ThreadPool& pool, const float* params) {
-  for_each_block(pool, [&](int64_t first, int64_t n) {
-    std::copy_n(params + offset_ + first, n, table_.data() + first);
-  });
+  for_each_block(pool,
+                 [&](int64_t first, int64_t n) { std::copy_n(params + offset_ + first, n, table_.data() + first); });
   is_pending_ = false;
 }
 
@@ -60,9 +59,8 @@ void EmbeddingTables::apply_adam(ThreadPool& pool, const AdamUpdate& update, Par
 }
 
 void EmbeddingTables::write(ThreadPool& pool, float* param_grads) {
-  for_each_block(pool, [&](int64_t first, int64_t n) {
-    std::copy_n(gradient_.data() + first, n, param_grads + offset_ + first);
-  });
+  for_each_block(
+      pool, [&](int64_t first, int64_t n) { std::copy_n(gradient_.data() + first, n, param_grads + offset_ + first); });
 }
 
 }  // namespace loe::cpu

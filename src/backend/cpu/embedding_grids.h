@@ -9,10 +9,10 @@
 namespace loe::cpu {
 
 /// A slot keeps its samples' coordinates. add_tiles(): a task owns some levels and goes through the slots in order, in
-/// each through its levels, in each of them through the samples, and at each through the corners. The order of the terms
-/// of an entry follows from the slots alone, so the bits do not depend on who owns which level. Places are computed again:
-/// a vector of them costs less than reading them back. Pairs of features in 2-D and 3-D have kernels of their own;
-/// everything else goes sample by sample.
+/// each through its levels, in each of them through the samples, and at each through the corners. The order of the
+/// terms of an entry follows from the slots alone, so the bits do not depend on who owns which level. Places are
+/// computed again: a vector of them costs less than reading them back. Pairs of features in 2-D and 3-D have kernels of
+/// their own; everything else goes sample by sample.
 class EmbeddingGrids final : public EmbeddingTables {
  public:
   EmbeddingGrids(const NetworkPlan& plan, const KernelTable& kernels);
@@ -26,7 +26,9 @@ class EmbeddingGrids final : public EmbeddingTables {
   int64_t n_bytes() const override;
 
  private:
-  bool has_kernels() const { return kernels_->grid_features != nullptr && n_channels_ == 2 && (n_dims_ == 2 || n_dims_ == 3); }
+  bool has_kernels() const {
+    return kernels_->grid_features != nullptr && n_channels_ == 2 && (n_dims_ == 2 || n_dims_ == 3);
+  }
   void list_levels(const EmbeddingSpec& embedding);
   float* coords_of(int slot) { return coords_.data() + slot * slot_rows_ * n_dims_; }
   int n_levels() const { return static_cast<int>(grids_.size()); }

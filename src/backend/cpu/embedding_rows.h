@@ -10,10 +10,10 @@
 namespace loe::cpu {
 
 /// A slot keeps its samples' cells and coefficients, sorted by cell once its gradients are there (the samples of a tile
-/// are neighbours, so it meets few cells). add_tiles(): a task owns a band of nodes and goes through the slots in order,
-/// in each of them through the corners, and at each corner through the samples of the cells that have it in the band.
-/// The order of the terms of a node follows from the slots alone, so the bits depend neither on the threads nor on the
-/// bands.
+/// are neighbours, so it meets few cells). add_tiles(): a task owns a band of nodes and goes through the slots in
+/// order, in each of them through the corners, and at each corner through the samples of the cells that have it in the
+/// band. The order of the terms of a node follows from the slots alone, so the bits depend neither on the threads nor
+/// on the bands.
 class EmbeddingRows final : public EmbeddingTables {
  public:
   EmbeddingRows(const NetworkPlan& plan, const KernelTable& kernels);
@@ -37,7 +37,7 @@ class EmbeddingRows final : public EmbeddingTables {
   int64_t band_nodes_;
   int64_t n_bands_;
   AlignedBuffer<float> coefficients_;  ///< [slot][row][corner]
-  AlignedBuffer<uint64_t> keys_;        ///< [slot][row]: first node of the cell << 16 | row, sorted by finish_tile
+  AlignedBuffer<uint64_t> keys_;       ///< [slot][row]: first node of the cell << 16 | row, sorted by finish_tile
 };
 
 }  // namespace loe::cpu

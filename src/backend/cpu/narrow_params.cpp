@@ -46,8 +46,7 @@ void NarrowParams::load(ThreadPool& pool, const ParamSlice& state) {
       std::copy_n(parts[which].data() + plan_->spec.weight_offset(head) + int64_t{o} * n_in, n_in,
                   small(which) + plan_->head_weight + int64_t{o} * plan_->head_width);
     }
-    std::copy_n(parts[which].data() + plan_->spec.bias_offset(head), plan_->n_outputs,
-                small(which) + plan_->head_bias);
+    std::copy_n(parts[which].data() + plan_->spec.bias_offset(head), plan_->n_outputs, small(which) + plan_->head_bias);
   }
 }
 

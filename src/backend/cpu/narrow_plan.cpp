@@ -80,8 +80,8 @@ NarrowPlan::NarrowPlan(const NetworkSpec& network) : spec(network) {
   for (std::size_t i = 0; i + 1 < spec.layers.size(); ++i) {
     const LayerSpec& layer = spec.layers[i];
     const int width = padded(layer.n_out);
-    layers.push_back({layer.n_experts(), layer.n_in, layer.n_out, depth, width, n_small,
-                      narrow_activation(layer.activation)});
+    layers.push_back(
+        {layer.n_experts(), layer.n_in, layer.n_out, depth, width, n_small, narrow_activation(layer.activation)});
     n_small += width;
     depth = width;
     max_width = std::max(max_width, width);

@@ -43,11 +43,11 @@ class NarrowTrainer {
  private:
   /// A thread's room for one chunk.
   struct Worker {
-    AlignedBuffer<float> input;                  ///< [M][input_stride]
-    std::vector<AlignedBuffer<float>> values;    ///< [layer][M][width]
+    AlignedBuffer<float> input;                     ///< [M][input_stride]
+    std::vector<AlignedBuffer<float>> values;       ///< [layer][M][width]
     std::vector<AlignedBuffer<float>> derivatives;  ///< the same, of sines
-    std::array<AlignedBuffer<float>, 2> grads;   ///< [M][max_width]: of a layer's output, in turn
-    AlignedBuffer<float> turned;                 ///< [max_width][max_width]
+    std::array<AlignedBuffer<float>, 2> grads;      ///< [M][max_width]: of a layer's output, in turn
+    AlignedBuffer<float> turned;                    ///< [max_width][max_width]
     std::vector<float> targets;
     std::vector<float> weights;
     std::vector<PixelPlace> inside;  ///< places, those outside the signal replaced by a corner
@@ -96,7 +96,7 @@ class NarrowTrainer {
   std::array<int64_t, 5> drawn_as_{};  ///< size of the signal, chunks, samples of a chunk: what prepare() was given
   ProductChunks::Groups all_rows_;     ///< of a plain layer
   /// Experts that no pixel belongs to, but whose moments are not zero: Adam moves them on without a gradient.
-  std::vector<std::pair<int, int>> idle_;  ///< layer, expert
+  std::vector<std::pair<int, int>> idle_;       ///< layer, expert
   std::array<AlignedBuffer<float>, 3> tables_;  ///< encoding along each axis, see NarrowEncode
   int64_t table_stride_ = 0;
   std::vector<PixelPlace> places_;  ///< [chunk][M]

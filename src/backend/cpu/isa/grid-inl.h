@@ -15,7 +15,7 @@ void (*const grid_gradient_any)(const GridGradientArgs&) = nullptr;
 /// Where `Index` lanes lie: entries of the corners, coefficients of the corners.
 template <class DFloat, int kCorners>
 struct GridPlaces {
-  hn::Vec<hn::RebindToUnsigned<DFloat>> entry[kCorners];
+  hn::Vec<hn::RebindToUnsigned<DFloat> > entry[kCorners];
   hn::Vec<DFloat> coefficient[kCorners];
 };
 

@@ -54,8 +54,7 @@ HWY_INLINE void sin_cos_reduced(DF d, VF x, VF& s, VF& c) {
   cosine = hn::MulAdd(hn::Mul(cosine, z), z, hn::MulAdd(hn::Set(d, -0.5F), z, hn::Set(d, 1.0F)));
   // sin: quadrants 1 and 3 take the cosine, 2 and 3 change sign; cos: 1 and 3 take the sine, 1 and 2 change sign.
   const auto quadrant = hn::ConvertTo(di, q);
-  const auto is_odd = hn::MaskFromVec(
-      hn::BitCast(d, hn::Neg(hn::And(quadrant, hn::Set(di, 1)))));
+  const auto is_odd = hn::MaskFromVec(hn::BitCast(d, hn::Neg(hn::And(quadrant, hn::Set(di, 1)))));
   const auto sine_sign = hn::ShiftLeft<30>(hn::And(quadrant, hn::Set(di, 2)));
   const auto cosine_sign = hn::ShiftLeft<30>(hn::And(hn::Add(quadrant, hn::Set(di, 1)), hn::Set(di, 2)));
   s = hn::Xor(hn::IfThenElse(is_odd, cosine, sine), hn::BitCast(d, sine_sign));
@@ -330,7 +329,8 @@ HWY_NOINLINE void narrow_weight_grad_block(const NarrowWeightGrad& g, int k0, in
   const int64_t z_stride = g.d_stride;
   const uint16_t* const rows = g.rows;
   const int n_rows = g.n_rows;
-  // What Adam will touch was last touched a step ago, in L3 or memory: asked for row by row while the rows are added up.
+  // What Adam will touch was last touched a step ago, in L3 or memory: asked for row by row while the rows are added
+  // up.
   const int64_t at = int64_t{k0} * g.n_out + column;
   const int64_t n = int64_t{g.n_in} * g.n_out;
   const int64_t stride = g.n_out;

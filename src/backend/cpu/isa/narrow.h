@@ -32,8 +32,8 @@ struct NarrowForward {
   int64_t x_stride = 0;
   int n_in = 0;
   int n_out = 0;
-  const float* w = nullptr;     ///< [n_in][n_out]
-  const float* bias = nullptr;  ///< [n_out]
+  const float* w = nullptr;       ///< [n_in][n_out]
+  const float* bias = nullptr;    ///< [n_out]
   const float* next_w = nullptr;  ///< the matrix of the next call, prefetched if given
   NarrowActivation activation;
   float* y = nullptr;
@@ -55,7 +55,7 @@ struct NarrowInputGrad {
   NarrowActivation activation;
   const float* y = nullptr;
   const float* dy = nullptr;
-  float* dx = nullptr;  ///< not d
+  float* dx = nullptr;   ///< not d
   int64_t x_stride = 0;  ///< of y, dy and dx
 };
 
