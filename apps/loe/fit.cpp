@@ -22,7 +22,9 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
   command.add_option("--config", flags.config, "settings as TOML, a run's config.toml works too; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  command.add_option("--preset", flags.preset, "auto (default), toy, pluto, video, nerf, gan: see `loe presets`")
+  command
+      .add_option("--preset", flags.preset,
+                  "auto (default), toy, pluto, video, hash_grid, nerf, gan: see `loe presets`")
       ->type_name("NAME");
   command.add_option("--set", flags.set, "one setting, key=value; may be repeated")
       ->type_name("KEY=VALUE")

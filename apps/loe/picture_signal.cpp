@@ -43,7 +43,9 @@ class PictureSignal : public FitSignal {
     return info;
   }
 
-  Settings preset(const std::string& name) const override { return image_preset(name); }
+  Settings preset(const std::string& name) const override {
+    return image_preset(name, image_.width(), image_.height());
+  }
   AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
     return auto_plan(image_.width(), image_.height(), n_channels(), max_seconds, n_params, precision, gflops);
   }

@@ -25,7 +25,7 @@ int print_presets(bool json) {
         list.push_back(
             {{"name", preset.name}, {"task", task}, {"summary", preset.summary}, {"expected", preset.expected}});
       } else {
-        fmt::print("{:<8} {:<6} {}\n                {}\n", preset.name, task, preset.summary, preset.expected);
+        fmt::print("{:<10} {:<6} {}\n                  {}\n", preset.name, task, preset.summary, preset.expected);
       }
     }
   };
@@ -43,7 +43,8 @@ int print_preset(const std::string& name) {
     return name != "auto" &&
            std::any_of(presets.begin(), presets.end(), [&](const PresetInfo& preset) { return preset.name == name; });
   };
-  const Settings preset = is_one_of(video_presets())   ? video_preset(name)
+  const Settings preset = is_one_of(image_presets())   ? image_preset(name)
+                          : is_one_of(video_presets()) ? video_preset(name)
                           : is_one_of(scene_presets()) ? scene_preset(name)
                           : is_one_of(gan_presets())   ? gan_preset(name)
                                                        : image_preset(name);

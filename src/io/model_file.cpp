@@ -30,6 +30,7 @@ constexpr const char* kRangeVersion = "3";     ///< with a range of the coordina
 constexpr const char* kBranchVersion = "4";    ///< a layer that is no link of a chain
 constexpr const char* kPartsVersion = "5";     ///< several networks
 constexpr const char* kResidualVersion = "6";  ///< a layer that adds another's output, or has no bias
+constexpr const char* kGridVersion = "7";      ///< an embedding with levels
 
 [[noreturn]] void fail(const std::string& path, const std::string& thing, const std::string& expected,
                        const std::string& found, const std::string& remedy = "take another copy") {
@@ -68,15 +69,17 @@ void require_format(const TensorFile& file, const std::string& path, const std::
          remedy);
   }
   const std::string& version = metadata_text(file, path, "version");
-  const std::string_view known[] = {kPlainVersion,  kExtendedVersion, kRangeVersion,
-                                    kBranchVersion, kPartsVersion,    kResidualVersion};
+  const std::string_view known[] = {kPlainVersion, kExtendedVersion, kRangeVersion, kBranchVersion,
+                                    kPartsVersion, kResidualVersion, kGridVersion};
   if (std::find(std::begin(known), std::end(known), version) == std::end(known)) {
-    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kResidualVersion),
+    fail(path, "metadata 'version'", fmt::format("{} to {}", kPlainVersion, kGridVersion),
          fmt::format("'{}'", printable(version)), "read it with the version of loe that wrote it, or a newer one");
   }
 }
 
 const char* version_of(const ModelSpec& model) {
+  const auto has_levels = [](const ModelSpec::Part& part) { return !part.network.input.embedding.levels.empty(); };
+  if (std::any_of(model.parts.begin(), model.parts.end(), has_levels)) return kGridVersion;
   const auto is_residual = [](const ModelSpec::Part& part) {
     return std::any_of(part.network.layers.begin(), part.network.layers.end(),
                        [](const LayerSpec& layer) { return layer.residual != kNoResidual || !layer.has_bias; });

@@ -1,6 +1,8 @@
 // NetworkSpec as JSON text (docs/formats.md).
 #include <fmt/format.h>
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "io/json_reader.h"
@@ -65,6 +67,21 @@ auto read_enum(const JsonObject& object, const std::string& key, const Parse& pa
   }
 }
 
+/// One table has a "resolution", a grid "levels".
+Json embedding_to_json(const EmbeddingSpec& embedding, int n_dims) {
+  Json json;
+  if (embedding.levels.empty()) {
+    json["resolution"] = std::vector<int>(embedding.resolution.begin(), embedding.resolution.begin() + n_dims);
+  }
+  json["n_channels"] = embedding.n_channels;
+  json["init_bound"] = embedding.init_bound;
+  for (const GridLevel& level : embedding.levels) {
+    json["levels"].push_back(Json{{"cells", std::vector<double>(level.cells.begin(), level.cells.begin() + n_dims)},
+                                  {"n_entries", level.n_entries}});
+  }
+  return json;
+}
+
 /// Embedding and range of the coordinates are only in the file if they say something: a network without them reads as
 /// it always did.
 Json input_to_json(const InputSpec& input, int n_dims) {
@@ -74,13 +91,7 @@ Json input_to_json(const InputSpec& input, int n_dims) {
             {"include_coordinates", input.include_coordinates},
             {"n_features", input.n_features}};
   if (input.has_embedding()) {
-    Json resolution = Json::array();
-    for (int d = 0; d < n_dims; ++d) {
-      resolution.push_back(input.embedding.resolution[d]);
-    }
-    json["embedding"] = Json{{"resolution", std::move(resolution)},
-                             {"n_channels", input.embedding.n_channels},
-                             {"init_bound", input.embedding.init_bound}};
+    json["embedding"] = embedding_to_json(input.embedding, n_dims);
   }
   if (input.coordinate_range != InputSpec{}.coordinate_range) {
     json["coordinate_range"] = input.coordinate_range;
@@ -88,15 +99,43 @@ Json input_to_json(const InputSpec& input, int n_dims) {
   return json;
 }
 
+std::vector<GridLevel> read_grid_levels(const JsonObject& object, int n_dims) {
+  const nlohmann::json& list = object.at("levels");
+  if (!list.is_array() || list.empty() || list.size() > static_cast<std::size_t>(kMaxEmbeddingLevels)) {
+    throw_json_error(object.origin(), object.path_of("levels"),
+                     fmt::format("a list of 1..{} levels", kMaxEmbeddingLevels), "something else");
+  }
+  std::vector<GridLevel> levels;
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const JsonObject level(list[i], object.origin(), fmt::format("{}[{}]", object.path_of("levels"), i),
+                           {"cells", "n_entries"});
+    const nlohmann::json& cells = level.get_list("cells", static_cast<std::size_t>(n_dims));
+    GridLevel grid;
+    for (std::size_t axis = 0; axis < cells.size(); ++axis) {
+      grid.cells[axis] = json_to_double(cells[axis], level.origin(), level.path_of("cells"));
+    }
+    grid.n_entries = level.get_int("n_entries", 1, std::numeric_limits<int>::max());
+    levels.push_back(grid);
+  }
+  return levels;
+}
+
 EmbeddingSpec read_embedding(const JsonObject& object, int n_dims) {
   EmbeddingSpec embedding;
+  embedding.n_channels = object.get_int("n_channels", 1, kMaxWidth);
+  embedding.init_bound = object.get_double("init_bound");
+  if (object.has("levels")) {
+    if (object.has("resolution")) {
+      throw_json_error(object.origin(), object.path_of("resolution"), "none beside levels", "one");
+    }
+    embedding.levels = read_grid_levels(object, n_dims);
+    return embedding;
+  }
   const nlohmann::json& resolution = object.get_list("resolution", static_cast<std::size_t>(n_dims));
   for (std::size_t axis = 0; axis < resolution.size(); ++axis) {
     embedding.resolution[axis] =
         json_to_int(resolution[axis], 1, kMaxEmbeddingResolution, object.origin(), object.path_of("resolution"));
   }
-  embedding.n_channels = object.get_int("n_channels", 1, kMaxWidth);
-  embedding.init_bound = object.get_double("init_bound");
   return embedding;
 }
 
@@ -109,7 +148,7 @@ InputSpec read_input(const JsonObject& object, int n_dims) {
   input.n_features = object.get_int("n_features", 0, kMaxWidth);
   if (object.has("embedding")) {
     input.embedding =
-        read_embedding(object.get_object("embedding", {"resolution", "n_channels", "init_bound"}), n_dims);
+        read_embedding(object.get_object("embedding", {"resolution", "n_channels", "init_bound", "levels"}), n_dims);
   }
   if (object.has("coordinate_range")) {
     const nlohmann::json& range = object.get_list("coordinate_range", 2);

@@ -38,7 +38,7 @@ void check_span(const std::string& name, const std::array<double, 2>& range) {
   }
 }
 
-void check_input(const InputSpec& input) {
+void check_input(const InputSpec& input, bool has_grid) {
   check_range("embedding.n_channels", input.embedding.n_channels, 0, kMaxWidth);  // validate() does the rest
   if (input.kind == InputKind::Features) {
     check_range("n_features", input.n_features, 1, kMaxWidth);
@@ -52,7 +52,7 @@ void check_input(const InputSpec& input) {
                      input.frequency_scale));
   }
   check_span("coordinate_range", input.coordinate_range);
-  if (input.n_frequencies == 0 && !input.include_coordinates) {
+  if (input.n_frequencies == 0 && !input.include_coordinates && !input.has_embedding() && !has_grid) {
     fail("input: expected frequencies or coordinates, got neither; raise n_frequencies or include the coordinates");
   }
 }
@@ -86,7 +86,7 @@ void check_activation(const Activation& activation) {
 void check_config(const NetworkConfig& config) {
   check_range("n_dims", config.n_dims, 1, kMaxDims);
   check_range("n_channels", config.n_channels, 1, kMaxWidth);
-  check_input(config.input);
+  check_input(config.input, config.grid.n_levels > 0);
   check_range("number of widths (levels)", static_cast<int64_t>(config.widths.size()), 1, kMaxLayers - 1);
   if (config.tiles.size() != config.widths.size()) {
     fail(fmt::format("tiles: expected {} (one per level, as there are {} widths), got {}; give every level one",
@@ -130,6 +130,32 @@ bool decides_init(ActivationKind kind) {
 
 }  // namespace
 
+EmbeddingSpec make_grid_embedding(const GridConfig& grid, int n_dims) {
+  check_range("grid.n_levels", grid.n_levels, 1, kMaxEmbeddingLevels);
+  check_range("grid.n_channels", grid.n_channels, 1, kMaxWidth);
+  check_range("grid.log2_entries", grid.log2_entries, 1, 30);
+  EmbeddingSpec embedding;
+  embedding.n_channels = grid.n_channels;
+  embedding.init_bound = grid.init_bound;
+  for (int l = 0; l < grid.n_levels; ++l) {
+    GridLevel& level = embedding.levels.emplace_back();
+    for (int d = 0; d < n_dims; ++d) {
+      const double coarsest = grid.coarsest[static_cast<std::size_t>(d)];
+      const double finest = grid.finest[static_cast<std::size_t>(d)];
+      if (!(coarsest > 0 && finest >= coarsest && finest < kMaxEmbeddingResolution)) {
+        fail(fmt::format("grid: expected 0 < coarsest <= finest < {} along every axis, got {} and {}; correct them",
+                         kMaxEmbeddingResolution, coarsest, finest));
+      }
+      const double place = grid.n_levels == 1 ? 1.0 : static_cast<double>(l) / (grid.n_levels - 1);
+      // As float, so that the last bits of pow(), which differ between machines, are gone.
+      level.cells[static_cast<std::size_t>(d)] =
+          static_cast<double>(static_cast<float>(coarsest * std::pow(finest / coarsest, place)));
+    }
+    level.n_entries = std::min(level.n_nodes(), int64_t{1} << grid.log2_entries);
+  }
+  return embedding;
+}
+
 NetworkSpec build_network(const NetworkConfig& config) {
   check_config(config);
   const std::vector<Grid> grids = make_grids(config.layout, config.n_dims, config.tiles);
@@ -137,6 +163,13 @@ NetworkSpec build_network(const NetworkConfig& config) {
   NetworkSpec spec;
   spec.n_dims = config.n_dims;
   spec.input = config.input;
+  if (config.grid.n_levels > 0) {
+    spec.input.embedding = make_grid_embedding(config.grid, config.n_dims);
+    if (config.grid.is_alone) {
+      spec.input.n_frequencies = 0;
+      spec.input.include_coordinates = false;
+    }
+  }
   int n_in = spec.n_in();
   for (std::size_t level = 0; level < config.widths.size(); ++level) {
     LayerSpec layer;

@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/enum_names.h"
+#include "loe/backend/adam.h"
 #include "loe/base/error.h"
 #include "loe/nn/generator.h"
 #include "loe/nn/radiance_field.h"
@@ -15,6 +16,9 @@
 
 namespace loe {
 namespace {
+
+/// More would leave the tables of a short run where they began.
+constexpr int kMaxUpdatesPerMove = 64;
 
 constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 
@@ -43,6 +47,12 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "model.embedding_resolution",
                                    "model.embedding_channels",
                                    "model.embedding_init",
+                                   "model.grid_levels",
+                                   "model.grid_coarsest",
+                                   "model.grid_finest",
+                                   "model.grid_channels",
+                                   "model.grid_log2_entries",
+                                   "model.grid_init",
                                    "model.interpolation",
                                    "model.node_offset",
                                    "model.activation",
@@ -71,6 +81,11 @@ std::vector<std::string> known_keys(SignalKind kind) {
                                    "train.beta1",
                                    "train.beta2",
                                    "train.epsilon",
+                                   "train.embedding_rate",
+                                   "train.embedding_beta2",
+                                   "train.embedding_epsilon",
+                                   "train.embedding_every",
+                                   "train.embedding_skips_zeros",
                                    "train.steps_per_log",
                                    "train.steps_per_eval",
                                    "train.steps_per_save"};
@@ -81,11 +96,6 @@ std::vector<std::string> known_keys(SignalKind kind) {
     keys.insert(keys.end(), gan_keys().begin(), gan_keys().end());
   }
   return keys;
-}
-
-[[noreturn]] void fail(const Settings& settings, const std::string& key, const std::string& expected, double found) {
-  throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key,
-                                                      settings.entries().at(key).origin, expected, found));
 }
 
 /// A setting as its user would write it.
@@ -106,18 +116,11 @@ struct WrittenValue {
   }
 };
 
-/// As fail(), for a value that is good in itself, but not here.
+/// As fail_setting(), for a value that is good in itself, but not here.
 [[noreturn]] void refuse(const Settings& settings, const std::string& key, const std::string& expected) {
   const Settings::Entry& entry = settings.entries().at(key);
   throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key, entry.origin,
                                                       expected, std::visit(WrittenValue{}, entry.value)));
-}
-
-int to_int(const Settings& settings, const std::string& key, double value, int min, int max) {
-  if (!(value >= min && value <= max) || value != std::floor(value)) {
-    fail(settings, key, fmt::format("whole numbers in {}..{}", min, max), value);
-  }
-  return static_cast<int>(value);
 }
 
 std::vector<int> get_int_list(const Settings& settings, const std::string& key, const std::vector<int>& fallback,
@@ -127,14 +130,9 @@ std::vector<int> get_int_list(const Settings& settings, const std::string& key, 
   }
   std::vector<int> list;
   for (const double value : settings.get_list(key, {})) {
-    list.push_back(to_int(settings, key, value, min, max));
+    list.push_back(setting_to_int(settings, key, value, min, max));
   }
   return list;
-}
-
-bool is_number(const Settings& settings, const std::string& key) {
-  const SettingValue& value = settings.entries().at(key).value;
-  return std::holds_alternative<int64_t>(value) || std::holds_alternative<double>(value);
 }
 
 /// One [x, y] or [x, y, t] per level, written so or as one number per level that stands for all axes. Axes beyond
@@ -156,8 +154,8 @@ std::vector<std::array<double, kMaxDims>> get_axis_list(const Settings& settings
   }
   for (const std::vector<double>& values : settings.get_nested_list(key, {})) {
     if (values.size() != static_cast<std::size_t>(n_dims)) {
-      fail(settings, key, n_dims == 2 ? "lists of two numbers [x, y]" : "lists of three numbers [x, y, t]",
-           static_cast<double>(values.size()));
+      fail_setting(settings, key, n_dims == 2 ? "lists of two numbers [x, y]" : "lists of three numbers [x, y, t]",
+                   static_cast<double>(values.size()));
     }
     add([&](int axis) { return values[axis]; });
   }
@@ -179,9 +177,9 @@ void read_layout(const Settings& settings, FitConfig& config) {
   NetworkConfig& network = config.network;
   LayoutConfig& layout = network.layout;
   network.widths = get_int_list(settings, "model.widths", network.widths, 1, kMaxWidth);
-  if (settings.contains("model.tiles") && is_number(settings, "model.tiles")) {
+  if (settings.contains("model.tiles") && is_number_setting(settings, "model.tiles")) {
     const int n =
-        to_int(settings, "model.tiles", settings.get_double("model.tiles", 1, 1, kMaxExperts), 1, kMaxExperts);
+        setting_to_int(settings, "model.tiles", settings.get_double("model.tiles", 1, 1, kMaxExperts), 1, kMaxExperts);
     Tile tile;
     std::fill_n(tile.n.begin(), network.n_dims, n);
     network.tiles.assign(network.widths.size(), tile);
@@ -190,7 +188,7 @@ void read_layout(const Settings& settings, FitConfig& config) {
     for (const std::array<double, kMaxDims>& n : get_axis_list(settings, "model.tiles", network.n_dims)) {
       Tile tile;
       for (int axis = 0; axis < network.n_dims; ++axis) {
-        tile.n[axis] = to_int(settings, "model.tiles", n[axis], 1, kMaxExperts);
+        tile.n[axis] = setting_to_int(settings, "model.tiles", n[axis], 1, kMaxExperts);
       }
       network.tiles.push_back(tile);
     }
@@ -210,48 +208,8 @@ void read_layout(const Settings& settings, FitConfig& config) {
       static_cast<uint64_t>(settings.get_int("model.layout_seed", static_cast<int64_t>(config.seed), 0, kMaxInt));
 }
 
-void read_embedding(const Settings& settings, int n_dims, EmbeddingSpec& embedding) {
-  const std::string resolution_key = "model.embedding_resolution";
-  const std::vector<double> resolution = settings.get_list(resolution_key, std::vector<double>(n_dims, 0));
-  if (resolution.size() != static_cast<std::size_t>(n_dims)) {
-    fail(settings, resolution_key, n_dims == 2 ? "a list of two numbers [x, y]" : "a list of three numbers [x, y, t]",
-         static_cast<double>(resolution.size()));
-  }
-  EmbeddingSpec found;
-  for (std::size_t axis = 0; axis < resolution.size(); ++axis) {
-    found.resolution[axis] = settings.contains(resolution_key)
-                                 ? to_int(settings, resolution_key, resolution[axis], 0, kMaxEmbeddingResolution)
-                                 : 0;
-  }
-  found.n_channels = get_small_int(settings, "model.embedding_channels", 0, 0, kMaxWidth);
-  found.init_bound = settings.get_double("model.embedding_init", found.init_bound, 0, 1e6);
-  if (!settings.get_bool("model.embedding", false)) {
-    return;  // the other keys are checked all the same
-  }
-  const auto end = found.resolution.begin() + n_dims;
-  if (std::find(found.resolution.begin(), end, 0) != end || found.n_channels == 0) {
-    throw Error(
-        ErrorKind::InvalidArgument,
-        fmt::format("[config] model.embedding ({}): expected model.embedding_resolution and "
-                    "model.embedding_channels above 0, got [{}] and {}; set them, for example {} and {}",
-                    settings.entries().at("model.embedding").origin, fmt::join(found.resolution.begin(), end, ", "),
-                    found.n_channels, n_dims == 2 ? "[256, 256]" : "[64, 64, 64]", n_dims == 2 ? 128 : 64));
-  }
-  embedding = found;
-}
-
 void read_model(const Settings& settings, NetworkConfig& network) {
-  InputSpec& input = network.input;
-  input.kind = get_enum(settings, "model.input", input.kind, {InputKind::Encoding, InputKind::Constant});
-  input.n_frequencies = get_small_int(settings, "model.n_frequencies", input.n_frequencies, 0, 24);
-  input.frequency_scale = settings.get_double("model.frequency_scale", input.frequency_scale, 0, 1e6);
-  input.include_coordinates = settings.get_bool("model.include_coordinates", input.include_coordinates);
-  const std::vector<double> coordinates = settings.get_list("model.coordinate_range", {0, 1});
-  if (coordinates.size() != 2) {
-    fail(settings, "model.coordinate_range", "two numbers [low, high]", static_cast<double>(coordinates.size()));
-  }
-  input.coordinate_range = {coordinates[0], coordinates[1]};
-  read_embedding(settings, network.n_dims, input.embedding);
+  read_input(settings, network);
   network.interpolation =
       get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
   network.node_offset = settings.get_double("model.node_offset", network.node_offset, 0, 1);
@@ -269,7 +227,7 @@ void read_model(const Settings& settings, NetworkConfig& network) {
   const std::vector<double> range =
       settings.get_list("model.output_range", {network.output_range[0], network.output_range[1]});
   if (range.size() != 2) {
-    fail(settings, "model.output_range", "two numbers [low, high]", static_cast<double>(range.size()));
+    fail_setting(settings, "model.output_range", "two numbers [low, high]", static_cast<double>(range.size()));
   }
   network.output_range = {range[0], range[1]};
 }
@@ -296,6 +254,13 @@ void read_training(const Settings& settings, TrainOptions& train) {
   train.adam.beta2 = settings.get_double("train.beta2", train.adam.beta2, 0, below_one);
   // Not 0: an expert that saw no sample yet has m = v = 0.
   train.adam.epsilon = settings.get_double("train.epsilon", train.adam.epsilon, 1e-30, 1);
+  EmbeddingUpdate& embedding = train.adam.embedding;
+  embedding.rate = settings.get_double("train.embedding_rate", embedding.rate, 0, 1e6);
+  embedding.beta2 = settings.get_double("train.embedding_beta2", embedding.beta2, -1, below_one);
+  embedding.epsilon = settings.get_double("train.embedding_epsilon", embedding.epsilon, -1, 1);
+  embedding.every = get_small_int(settings, "train.embedding_every", embedding.every, 1, kMaxUpdatesPerMove);
+  embedding.skips_zeros = settings.get_bool("train.embedding_skips_zeros", embedding.skips_zeros);
+  validate(train.adam);
 }
 
 void write_training(const TrainOptions& train, const std::string& origin, Settings& settings) {
@@ -312,6 +277,11 @@ void write_training(const TrainOptions& train, const std::string& origin, Settin
   set("train.beta1", train.adam.beta1);
   set("train.beta2", train.adam.beta2);
   set("train.epsilon", train.adam.epsilon);
+  set("train.embedding_rate", train.adam.embedding.rate);
+  set("train.embedding_beta2", train.adam.embedding.beta2);
+  set("train.embedding_epsilon", train.adam.embedding.epsilon);
+  set("train.embedding_every", int64_t{train.adam.embedding.every});
+  set("train.embedding_skips_zeros", train.adam.embedding.skips_zeros);
   set("train.steps_per_log", train.steps_per_log);
   set("train.steps_per_eval", train.steps_per_eval);
   set("train.steps_per_save", train.steps_per_save);
@@ -415,17 +385,17 @@ SignalEdit signal_edit_from_settings(const Settings& settings) {
   const std::vector<int> crop = get_int_list(settings, "data.crop", {}, 0, kMaxSide);
   const std::vector<int> size = get_int_list(settings, "data.size", {}, 1, kMaxSide);
   if (!crop.empty() && (crop.size() != 4 || crop[2] < 1 || crop[3] < 1)) {
-    fail(settings, "data.crop", "four numbers [x, y, width, height] with a pixel inside, or []",
-         static_cast<double>(crop.size()));
+    fail_setting(settings, "data.crop", "four numbers [x, y, width, height] with a pixel inside, or []",
+                 static_cast<double>(crop.size()));
   }
   const std::vector<int> frames = get_int_list(settings, "data.frames", {}, 0, kMaxSide);
   if (!frames.empty() && frames.size() != 2) {
-    fail(settings, "data.frames", "two numbers [first, count] (count 0: to the end), or []",
-         static_cast<double>(frames.size()));
+    fail_setting(settings, "data.frames", "two numbers [first, count] (count 0: to the end), or []",
+                 static_cast<double>(frames.size()));
   }
   std::copy(frames.begin(), frames.end(), edit.frames.begin());
   if (!size.empty() && size.size() != 2) {
-    fail(settings, "data.size", "two numbers [width, height], or []", static_cast<double>(size.size()));
+    fail_setting(settings, "data.size", "two numbers [width, height], or []", static_cast<double>(size.size()));
   }
   std::copy(crop.begin(), crop.end(), edit.crop.begin());
   std::copy(size.begin(), size.end(), edit.size.begin());
@@ -535,18 +505,7 @@ Settings config_to_settings(const FitConfig& config, const std::string& origin) 
   if (layout.seed != config.seed) {  // else it follows train.seed, also when a later setting changes that
     set("model.layout_seed", static_cast<int64_t>(layout.seed));
   }
-  set("model.input", std::string(to_string(network.input.kind)));
-  set("model.n_frequencies", int64_t{network.input.n_frequencies});
-  set("model.frequency_scale", network.input.frequency_scale);
-  set("model.include_coordinates", network.input.include_coordinates);
-  set("model.coordinate_range",
-      std::vector<double>(network.input.coordinate_range.begin(), network.input.coordinate_range.end()));
-  const EmbeddingSpec& embedding = network.input.embedding;
-  set("model.embedding", network.input.has_embedding());
-  set("model.embedding_resolution",
-      std::vector<double>(embedding.resolution.begin(), embedding.resolution.begin() + network.n_dims));
-  set("model.embedding_channels", int64_t{embedding.n_channels});
-  set("model.embedding_init", embedding.init_bound);
+  write_input(network, origin, settings);
   set("model.interpolation", std::string(to_string(network.interpolation)));
   set("model.node_offset", network.node_offset);
   set("model.activation", std::string(to_string(network.activation.kind)));

@@ -12,6 +12,18 @@ namespace loe {
 /// fit_config_to_settings with every entry's origin set to `origin` ("preset toy").
 Settings config_to_settings(const FitConfig& config, const std::string& origin);
 
+/// Error(InvalidArgument) naming the key and where it was set.
+[[noreturn]] void fail_setting(const Settings& settings, const std::string& key, const std::string& expected,
+                               double found);
+/// A whole number in min..max, else fail_setting.
+int setting_to_int(const Settings& settings, const std::string& key, double value, int min, int max);
+/// Whether the key, which is there, holds a number and not a list.
+bool is_number_setting(const Settings& settings, const std::string& key);
+
+/// What the first level reads: model.input and the keys of encoding, embedding and grid.
+void read_input(const Settings& settings, NetworkConfig& network);
+void write_input(const NetworkConfig& network, const std::string& origin, Settings& settings);
+
 /// settings.get_int for a range of ints.
 inline int get_small_int(const Settings& settings, const std::string& key, int fallback, int min, int max) {
   return static_cast<int>(settings.get_int(key, fallback, min, max));

@@ -122,7 +122,16 @@ class Session {
     return *reason;
   }
 
+  /// Between two updates that move an embedding's tables their gradient is in the executor alone: a state is whole only
+  /// where none is pending, or where the run ends whatever was pending.
+  bool is_whole() const {
+    return is_multiple(state_.step, options_.adam.embedding.every) || state_.step >= options_.max_steps;
+  }
+
   std::optional<StopReason> stop_reason() const {
+    if (!is_whole()) {
+      return std::nullopt;
+    }
     if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
       return StopReason::Cancelled;
     }
@@ -248,6 +257,9 @@ class Session {
   }
 
   bool save_due() const {
+    if (!is_whole()) {
+      return false;
+    }
     if (options_.steps_per_save > 0) {
       return is_multiple(state_.step, options_.steps_per_save);
     }

@@ -218,6 +218,39 @@ inline void add_embedding_cases(CaseList& list) {
   list.add("embedding_outside_the_unit_square", {.input = input({{8, 8}, 6, 1})}, 100, Outside);
 }
 
+/// Grids of features, dense and hashed, with and without kernels of their own, alone and behind the encoding.
+inline void add_grid_cases(CaseList& list) {
+  using enum Interpolation;
+  using enum Placement;
+  const std::vector<double> cells = {3, 4.5, 7, 10, 15.25, 20, 31, 40, 60.5};
+  const InputSpec plane = grid_input(grid_of(2, cells, 256));
+  list.add("grid", {.input = plane, .widths = {32, 17}, .tile = {}}, 300);
+  list.add("grid_of_experts", {.input = plane, .widths = {32, 17}}, 300);
+  list.add("grid_linear", {.input = plane, .widths = {24}, .interpolation = Linear});
+  list.add("grid_dense_only", {.input = grid_input(grid_of(2, {4, 9}, 1 << 20)), .widths = {24}, .tile = {}});
+  list.add("grid_hashed_only", {.input = grid_input(grid_of(2, {40, 90}, 64)), .widths = {24}, .tile = {}});
+  list.add("grid_behind_encoding",
+           {.input = {.n_frequencies = 2, .embedding = grid_of(2, cells, 256)}, .widths = {24}, .side_features = 3});
+  list.add("grid_17_levels",
+           {.input = grid_input(grid_of(2, {2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18}, 128)),
+            .widths = {16},
+            .tile = {}});
+  list.add("grid_3d", {.n_dims = 3, .input = grid_input(grid_of(3, {2, 3.5, 5, 9}, 256)), .widths = {24}, .tile = {}},
+           200);
+  list.add("grid_3d_behind_encoding",
+           {.n_dims = 3, .input = {.n_frequencies = 2, .embedding = grid_of(3, {2, 7}, 128)}, .widths = {17}});
+  list.add("grid_1d", {.n_dims = 1, .input = grid_input(grid_of(1, {5, 11, 40}, 16)), .widths = {24}, .tile = {}});
+  list.add("grid_4d", {.n_dims = 4, .input = grid_input(grid_of(4, {1, 2}, 64)), .widths = {16}, .tile = {}});
+  list.add("grid_of_one_channel", {.input = grid_input(grid_of(2, {3, 5, 20}, 64, 1)), .widths = {24}, .tile = {}});
+  list.add("grid_of_five_channels", {.input = grid_input(grid_of(2, {3, 20}, 64, 5)), .widths = {24}, .tile = {}});
+  list.add("grid_head_only", {.input = plane, .widths = {}});
+  list.add("grid_sine", {.input = plane, .widths = {24, 9}, .activation = {ActivationKind::Sine, 0.2, 2}});
+  list.add("grid_no_samples", {.input = plane}, 0);
+  list.add("grid_one_sample", {.input = plane}, 1);
+  list.add("grid_one_cell", {.input = plane}, 333, OneCell);
+  list.add("grid_outside_the_unit_square", {.input = plane}, 100, Outside);
+}
+
 /// Generators: latents beside the encoding, residual blocks with and without a projection, in every kind of layer.
 inline void add_residual_cases(CaseList& list) {
   using enum Interpolation;
@@ -249,6 +282,7 @@ inline std::vector<BackendCase> backend_cases() {
   add_network_cases(list);
   add_batch_and_function_cases(list);
   add_embedding_cases(list);
+  add_grid_cases(list);
   add_branch_cases(list);
   add_residual_cases(list);
   return list.cases();

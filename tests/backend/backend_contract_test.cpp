@@ -14,6 +14,8 @@ namespace loe {
 namespace {
 
 using test::ArraySource;
+using test::grid_input;
+using test::grid_of;
 using test::make_network;
 using test::NetworkRecipe;
 using test::random_floats;
@@ -156,11 +158,23 @@ TEST(SameBits, EmbeddingIn3d) {
       {.n_dims = 3, .input = {.n_frequencies = 2, .embedding = {{5, 6, 4}, 17}}, .widths = {16}, .tile = {}}, 1500);
 }
 
+TEST(SameBits, Grid) {
+  const InputSpec input = grid_input(grid_of(2, {3, 5, 8, 13, 21, 34, 55, 89, 144}, 1024));
+  expect_same_bits_for_any_thread_count({.input = input, .widths = {32, 32}, .tile = {}}, 3000);
+  expect_same_bits_for_any_thread_count({.input = input, .widths = {24}, .tile = {{4, 4, 1, 1}}}, 1500);
+}
+
+TEST(SameBits, GridIn3d) {
+  expect_same_bits_for_any_thread_count(
+      {.n_dims = 3, .input = grid_input(grid_of(3, {3, 6, 12}, 256)), .widths = {16}, .tile = {}}, 1500);
+}
+
 constexpr int64_t kSamples = 150;
 
 /// The contracts below must hold with and without a table among the parameters.
-std::vector<NetworkSpec> two_networks() {
-  return {make_network({}), make_network({.input = {.n_frequencies = 3, .embedding = {{6, 5}, 10}}})};
+std::vector<NetworkSpec> networks_of_all_inputs() {
+  return {make_network({}), make_network({.input = {.n_frequencies = 3, .embedding = {{6, 5}, 10}}}),
+          make_network({.input = grid_input(grid_of(2, {3, 9, 20}, 64)), .tile = {}})};
 }
 
 ArraySource make_source(const NetworkSpec& spec, float last_target = 0.5F) {
@@ -170,7 +184,7 @@ ArraySource make_source(const NetworkSpec& spec, float last_target = 0.5F) {
 }
 
 TEST(Executor, KeepsItsCopyInStepWithTheState) {
-  for (const NetworkSpec& spec : two_networks()) {
+  for (const NetworkSpec& spec : networks_of_all_inputs()) {
     const ArraySource source = make_source(spec);
     const std::vector<float> coords = random_floats(kSamples * 2, 0, 1, 63);
     on_every_target([&](const Target& target) {
@@ -199,7 +213,7 @@ TEST(Executor, KeepsItsCopyInStepWithTheState) {
 }
 
 TEST(Executor, TrainingLowersTheLoss) {
-  for (const NetworkSpec& spec : two_networks()) {
+  for (const NetworkSpec& spec : networks_of_all_inputs()) {
     const ArraySource source = make_source(spec);
     on_every_target([&](const Target& target) {
       const std::unique_ptr<Executor> executor = target.compile(spec, 2);
@@ -220,7 +234,7 @@ TEST(Executor, TrainingLowersTheLoss) {
 // From zero moments each touched parameter moves by the learning rate, whatever its gradient; experts without samples
 // stay where they are.
 TEST(Executor, FirstStepHasTheSizeOfTheLearningRate) {
-  for (const NetworkSpec& spec : two_networks()) {
+  for (const NetworkSpec& spec : networks_of_all_inputs()) {
     const ArraySource source = make_source(spec);
     on_every_target([&](const Target& target) {
       const std::unique_ptr<Executor> executor = target.compile(spec, 2);
@@ -245,7 +259,7 @@ TEST(Executor, FirstStepHasTheSizeOfTheLearningRate) {
 }
 
 TEST(Executor, NonFiniteLossChangesNothing) {
-  for (const NetworkSpec& spec : two_networks()) {
+  for (const NetworkSpec& spec : networks_of_all_inputs()) {
     const ArraySource good_source = make_source(spec);
     on_every_target([&](const Target& target) {
       for (const float bad : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {

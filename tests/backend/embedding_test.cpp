@@ -12,11 +12,14 @@
 #include "backend/network_builders.h"
 #include "loe/backend/adam.h"
 #include "loe/backend/backend.h"
+#include "loe/base/error.h"
 
 namespace loe {
 namespace {
 
 using test::ArraySource;
+using test::grid_input;
+using test::grid_of;
 using test::make_network;
 using test::NetworkRecipe;
 using test::random_floats;
@@ -157,6 +160,86 @@ TEST_P(EmbeddingGridDims, ReproducesMultilinearFunctions) {
 
 INSTANTIATE_TEST_SUITE_P(Dims, EmbeddingGridDims, testing::Values(1, 2, 3, 4));
 
+TEST(GridLevel, NodesReachBeyondTheLastCell) {
+  const GridLevel whole{{4, 3, 0, 0}, 20};
+  EXPECT_EQ(whole.resolution(), (std::array<int, kMaxDims>{5, 4, 1, 1}));
+  EXPECT_EQ(whole.n_nodes(), 20);
+  EXPECT_TRUE(whole.is_dense());
+  const GridLevel broken{{4.25, 0.5, 0, 0}, 8};
+  EXPECT_EQ(broken.resolution(), (std::array<int, kMaxDims>{6, 2, 1, 1}));
+  EXPECT_FALSE(broken.is_dense());
+}
+
+// Node i is at p = i / s, also where s is no whole number; what lies outside takes the edge's value.
+TEST(GridLevel, PositionsAreCellsTimesCoordinate) {
+  EmbeddingSpec spec{{}, 1};
+  spec.levels = {{{2.5}, 4}};
+  const EmbeddingGrid grid(spec, 1);
+  const std::vector<double> values = {10, 20, 40, 80};
+  EXPECT_EQ(blend(grid, values, {0.4F}), 20);  // 2.5 * 0.4F rounds to 1
+  EXPECT_EQ(blend(grid, values, {0.2F}), 15);
+  EXPECT_EQ(blend(grid, values, {1.0F}), 60);
+  EXPECT_EQ(blend(grid, values, {1.2F}), 80);
+  for (const float p : {5.0F, std::numeric_limits<float>::infinity()}) {
+    EXPECT_EQ(blend(grid, values, {p}), 80) << p;
+  }
+  for (const float p : {0.0F, -3.0F, std::numeric_limits<float>::quiet_NaN()}) {
+    EXPECT_EQ(blend(grid, values, {p}), 10) << p;
+  }
+}
+
+// The places of instant-ngp's formulas, written out.
+TEST(GridLevel, EntriesOfHashedAndDenseLevels) {
+  EmbeddingSpec spec{{}, 2};
+  spec.levels = {{{3, 5, 2}, 4 * 6 * 3}, {{30, 50, 20}, 64}};
+  EXPECT_EQ(spec.n_nodes(), 72 + 64);
+  EXPECT_EQ(spec.size(), 2 * (72 + 64));
+  EXPECT_EQ(spec.first_entry(1), 72);
+  const EmbeddingGrid dense(spec, 3, 0);
+  const EmbeddingGrid hashed(spec, 3, 1);
+  Uniform uniform(5);
+  for (int sample = 0; sample < 200; ++sample) {
+    const std::vector<float> p = random_floats(3, 0, 1, static_cast<uint64_t>(sample));
+    const auto check = [&](const EmbeddingGrid& grid, const std::array<float, 3>& cells, const auto& entry_of) {
+      const EmbeddingPlace place = grid.place(p.data());
+      ASSERT_EQ(grid.n_corners(), 8);
+      for (int corner = 0; corner < 8; ++corner) {
+        std::array<uint32_t, 3> node{};
+        float coefficient = 1;
+        for (size_t d = 0; d < 3; ++d) {
+          const float u = cells[d] * p[d];
+          const uint32_t bit = (static_cast<uint32_t>(corner) >> d) & 1U;
+          const float f = u - std::floor(u);
+          node[d] = static_cast<uint32_t>(std::floor(u)) + bit;
+          coefficient *= bit != 0 ? f : 1 - f;
+        }
+        EXPECT_EQ(place.entry[static_cast<size_t>(corner)], entry_of(node));
+        EXPECT_EQ(place.coefficient[static_cast<size_t>(corner)], coefficient);
+      }
+    };
+    check(dense, {3, 5, 2}, [](const auto& i) { return int64_t{i[0]} + 4 * (i[1] + 6 * int64_t{i[2]}); });
+    check(hashed, {30, 50, 20},
+          [](const auto& i) { return 72 + int64_t{(i[0] ^ (i[1] * 2654435761U) ^ (i[2] * 805459861U)) % 64U}; });
+  }
+}
+
+// One level of whole cells and a table of the paper's kind blend the same function, from other nodes.
+TEST(GridLevel, ReproducesMultilinearFunctions) {
+  const EmbeddingSpec spec = grid_of(2, {8}, 1 << 20, 1);
+  const EmbeddingGrid grid(spec, 2);
+  std::vector<double> values;
+  for (int y = 0; y <= 7; ++y) {
+    for (int x = 0; x <= 8; ++x) {
+      values.push_back((1 + x / 8.0) * (2 - y / 7.0));
+    }
+  }
+  ASSERT_EQ(static_cast<int64_t>(values.size()), spec.n_nodes());
+  for (uint64_t sample = 0; sample < 100; ++sample) {
+    const std::vector<float> p = random_floats(2, 0, 1, sample);
+    EXPECT_NEAR(blend(grid, values, p), (1 + double{p[0]}) * (2 - double{p[1]}), 1e-6);
+  }
+}
+
 /// Gradients of all parameters on the CPU, the best instruction set in f32, against the reference.
 void expect_gradients_of_the_reference(const NetworkSpec& spec, int64_t n_samples) {
   const ArraySource source(random_floats(n_samples * spec.n_dims, 0, 1, 71),
@@ -236,6 +319,124 @@ TEST(Embedding, TrainStepIsGradientsAndAdam) {
     const size_t last = grads.size() - 1;  // a node of the far corner
     EXPECT_EQ(grads[last], 0);
     EXPECT_NE(state.params[last], start.params[last]);
+  }
+}
+
+// 20,000 samples of 9 levels in narrow chunks, in 2-D and 3-D.
+TEST(Embedding, GradientsOfGrids) {
+  for (const int n_dims : {2, 3}) {
+    expect_gradients_of_the_reference(
+        make_network({.n_dims = n_dims,
+                      .input = grid_input(grid_of(n_dims, {2, 3, 5, 7, 11, 17, 23, 40, 60}, 512)),
+                      .widths = {16},
+                      .tile = {},
+                      .activation = {ActivationKind::Tanh}}),
+        20000);
+  }
+}
+
+/// Six updates of a network with tables, by the rule of `rule`: the state after each.
+std::vector<ParamState> states_of(const Backend& backend, const NetworkSpec& spec, const EmbeddingUpdate& rule) {
+  constexpr int64_t kSamples = 200;
+  const std::unique_ptr<Executor> executor = backend.compile(spec, {Precision::F32, 2, ""});
+  ParamState state{random_params(spec, 83), random_floats(spec.n_params(), -1e-3, 1e-3, 84),
+                   random_floats(spec.n_params(), 1e-4, 1e-3, 85)};
+  executor->set_params(state.params);
+  std::vector<ParamState> states = {state};
+  for (int64_t t = 1; t <= 6; ++t) {
+    // A corner of the picture: most nodes see nothing.
+    const ArraySource source(random_floats(kSamples * 2, 0, 0.3, 90 + static_cast<uint64_t>(t)),
+                             random_floats(kSamples * 3, 0, 1, 190 + static_cast<uint64_t>(t)), kSamples);
+    executor->train_step(source, {.learning_rate = 0.01, .t = t, .embedding = rule}, state);
+    executor->download(state);
+    states.push_back(state);
+  }
+  return states;
+}
+
+TEST(EmbeddingUpdate, EveryRuleIsThatOfTheReference) {
+  const std::vector<EmbeddingUpdate> rules = {{.rate = 3},
+                                              {.beta2 = 0.9, .epsilon = 1e-3},
+                                              {.every = 3},
+                                              {.skips_zeros = true},
+                                              {.rate = 0.5, .beta2 = 0.99, .every = 2, .skips_zeros = true}};
+  for (const NetworkSpec& spec :
+       {make_network({.input = grid_input(grid_of(2, {3, 8, 30}, 64)), .tile = {}}),
+        make_network({.input = {.n_frequencies = 2, .embedding = {{20, 20}, 9}}, .widths = {16}, .tile = {}})}) {
+    const auto first = static_cast<size_t>(spec.embedding_offset());
+    for (const EmbeddingUpdate& rule : rules) {
+      const std::vector<ParamState> exact = states_of(reference_backend(), spec, rule);
+      if (rule.every == 1) {
+        const ParamState last = states_of(test::emulated_cuda_backend(), spec, rule).back();
+        for (size_t k = 0; k < last.params.size(); ++k) {
+          ASSERT_NEAR(last.params[k], exact.back().params[k], 2e-5) << k;
+        }
+      } else {
+        EXPECT_THROW(states_of(test::emulated_cuda_backend(), spec, rule), Error);
+      }
+      const std::vector<ParamState> found = states_of(cpu_backend(), spec, rule);
+      size_t n_moved = 0;
+      for (size_t t = 1; t < exact.size(); ++t) {
+        const bool moves = t % static_cast<size_t>(rule.every) == 0;
+        for (size_t k = first; k < exact[t].params.size(); ++k) {
+          ASSERT_NEAR(found[t].params[k], exact[t].params[k], 2e-5) << t << ' ' << k;
+          ASSERT_NEAR(found[t].adam_v[k], exact[t].adam_v[k], 1e-8 + 1e-5 * exact[t].adam_v[k]) << t << ' ' << k;
+          if (!moves) {
+            ASSERT_EQ(found[t].params[k], found[t - 1].params[k]) << t << ' ' << k;
+            ASSERT_EQ(found[t].adam_m[k], found[t - 1].adam_m[k]) << t << ' ' << k;
+          }
+          n_moved += found[t].params[k] != found[t - 1].params[k];
+        }
+        for (size_t k = 0; k < first; ++k) {
+          ASSERT_NEAR(found[t].params[k], exact[t].params[k], 2e-5) << t << ' ' << k;
+        }
+      }
+      EXPECT_GT(n_moved, 20U);
+      const size_t n_table = exact[0].params.size() - first;
+      const size_t n_moves = 6 / static_cast<size_t>(rule.every);
+      // Nodes without a sample stay with skips_zeros only; else their moments move them.
+      EXPECT_EQ(n_moved < n_moves * n_table * 9 / 10, rule.skips_zeros) << n_moved;
+    }
+  }
+}
+
+// The sum of three gradients moves the tables once, with t = 1: as one step of Adam on it would.
+TEST(EmbeddingUpdate, SeldomMovesAreOfTheSum) {
+  const NetworkSpec spec = make_network({.input = grid_input(grid_of(2, {3, 8}, 64)), .tile = {}});
+  const std::unique_ptr<Executor> executor = cpu_backend().compile(spec, {Precision::F32, 1, ""});
+  ParamState state{random_params(spec, 83), std::vector<float>(spec.n_params()), std::vector<float>(spec.n_params())};
+  const ParamState start = state;
+  executor->set_params(state.params);
+  const auto first = static_cast<size_t>(spec.embedding_offset());
+  std::vector<double> sum(spec.n_params());
+  for (int64_t t = 1; t <= 3; ++t) {
+    const ArraySource source(random_floats(200, 0, 1, 90 + static_cast<uint64_t>(t)),
+                             random_floats(300, 0, 1, 190 + static_cast<uint64_t>(t)), 100);
+    std::vector<float> grads(spec.n_params());
+    const std::unique_ptr<Executor> other = reference_backend().compile(spec, {});
+    other->set_params(state.params);
+    other->mse_gradients(source, grads);
+    std::transform(grads.begin(), grads.end(), sum.begin(), sum.begin(), [](float g, double s) { return s + g; });
+    executor->train_step(source, {.learning_rate = 0.01, .t = t, .embedding = {.every = 3}}, state);
+  }
+  for (size_t k = first; k < sum.size(); ++k) {
+    EXPECT_NEAR(state.adam_m[k], 0.1 * sum[k], 1e-6 * (1 + std::abs(sum[k])));
+    if (std::abs(sum[k]) > 1e-4) {
+      EXPECT_NEAR(state.params[k], start.params[k] - (sum[k] > 0 ? 0.01 : -0.01), 1e-4);
+    }
+  }
+}
+
+TEST(EmbeddingUpdate, MistakesAreNamed) {
+  const NetworkSpec spec = make_network({.input = grid_input(grid_of(2, {3}, 64)), .tile = {}});
+  const ArraySource source(random_floats(20, 0, 1, 1), random_floats(30, 0, 1, 2), 10);
+  const std::unique_ptr<Executor> executor = cpu_backend().compile(spec, {});
+  ParamState state{random_params(spec, 83), std::vector<float>(spec.n_params()), std::vector<float>(spec.n_params())};
+  executor->set_params(state.params);
+  for (const EmbeddingUpdate& rule :
+       {EmbeddingUpdate{.rate = -1}, EmbeddingUpdate{.beta2 = 1}, EmbeddingUpdate{.epsilon = 0},
+        EmbeddingUpdate{.every = 0}, EmbeddingUpdate{.rate = NAN}}) {
+    EXPECT_THROW(executor->train_step(source, {.embedding = rule}, state), Error);
   }
 }
 

@@ -32,6 +32,24 @@ inline Grid scaled_grid(int n_dims, double scale, double shift = 0) {
   return grid;
 }
 
+/// A grid of features with levels of so many cells along every axis, dense up to max_entries nodes.
+inline EmbeddingSpec grid_of(int n_dims, const std::vector<double>& cells, int64_t max_entries, int n_channels = 2) {
+  EmbeddingSpec spec{{}, n_channels, 1};
+  for (const double n : cells) {
+    GridLevel& level = spec.levels.emplace_back();
+    for (int d = 0; d < n_dims; ++d) {
+      level.cells[d] = n * (1 - 0.125 * d);  // axes that differ
+    }
+    level.n_entries = std::min(level.n_nodes(), max_entries);
+  }
+  return spec;
+}
+
+/// A grid that is the whole input.
+inline InputSpec grid_input(const EmbeddingSpec& grid) {
+  return InputSpec{.n_frequencies = 0, .include_coordinates = false, .embedding = grid};
+}
+
 /// Levels of the given widths on grids first_scale, 2 first_scale, 4 first_scale, ... and a head, plain unless it has
 /// a tile of its own.
 struct NetworkRecipe {

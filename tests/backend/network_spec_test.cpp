@@ -41,6 +41,23 @@ TEST(NetworkSpec, CountsOfThePapersTables) {
 }
 
 // "PE + CE" of Tables 1, 2 and 4. Table 1 prints 9.37M and a resolution of 256; only 261 gives that count.
+TEST(NetworkSpec, TensorsOfGrids) {
+  test::NetworkRecipe recipe;
+  recipe.input = test::grid_input(test::grid_of(2, {4, 16}, 64, 3));
+  const NetworkSpec spec = test::make_network(recipe);
+  EXPECT_EQ(spec.n_in(), 6);
+  const std::vector<TensorInfo> tensors = spec.tensors();
+  const TensorInfo& dense = tensors[tensors.size() - 2];
+  const TensorInfo& hashed = tensors.back();
+  EXPECT_EQ(dense.name, "embedding.0.weight");
+  EXPECT_EQ(dense.shape, (std::vector<int64_t>{5, 5, 3}));  // 4 x 3.5 cells
+  EXPECT_EQ(dense.offset, spec.embedding_offset());
+  EXPECT_EQ(hashed.name, "embedding.1.weight");
+  EXPECT_EQ(hashed.shape, (std::vector<int64_t>{64, 3}));
+  EXPECT_EQ(hashed.offset, spec.embedding_offset() + 75);
+  EXPECT_EQ(spec.n_params(), spec.embedding_offset() + 75 + 192);
+}
+
 TEST(NetworkSpec, CountsOfEmbeddings) {
   NetworkRecipe pluto;
   pluto.input = {.n_frequencies = 13, .embedding = {{256, 256}, 128}};
@@ -139,6 +156,20 @@ TEST(NetworkSpec, ValidateNamesLayerAndField) {
   };
   with_table({{8, 8}, 3})(fine);
   EXPECT_NO_THROW(fine.validate());
+  const auto with_levels = [&](const std::vector<GridLevel>& levels, int n_channels = 2) {
+    return with_table({{}, n_channels, 1e-4, levels});
+  };
+  expect_refused("embedding.levels", with_levels({{{4, 4}, 25}}, 0));
+  expect_refused("embedding.levels", with_levels(std::vector<GridLevel>(kMaxEmbeddingLevels + 1, {{4, 4}, 25})));
+  expect_refused("embedding.levels[1].cells[0]", with_levels({{{4, 4}, 25}, {{0, 4}, 5}}));
+  expect_refused("embedding.levels[0].cells[1]", with_levels({{{4, 65536}, 25}}));
+  expect_refused("embedding.levels[0].cells[0]", with_levels({{{NAN, 4}, 5}}));
+  expect_refused("embedding.levels[0].cells[2]", with_levels({{{4, 4, 4}, 125}}));
+  for (const int64_t n_entries : {0, 1, 24, 26, 32, 64, -8}) {
+    expect_refused("embedding.levels[0].n_entries", with_levels({{{4, 4}, n_entries}}));
+  }
+  expect_refused("embedding.resolution[0]", with_table({{8, 8}, 2, 1e-4, {{{4, 4}, 25}}}));
+  expect_refused("embedding", with_levels({{{60000, 60000}, 60001LL * 60001}}));
   expect_refused("embedding.n_channels", with_table({{8, 8}, -1}));
   expect_refused("embedding.n_channels", with_table({{8, 8}, kMaxWidth + 1}));
   expect_refused("embedding.n_channels", with_table({{1, 1}, kMaxWidth}));  // and the encoding

@@ -194,6 +194,26 @@ TEST_P(FiniteDifferences, Embedding) {
   expect_matches_differences(params, gradient, [&] { return weighted_outputs(spec, params, batch, output_weights); });
 }
 
+TEST_P(FiniteDifferences, Grid) {
+  NetworkRecipe with_grid = recipe();
+  with_grid.input = test::grid_input(test::grid_of(with_grid.n_dims, {1, 2.5, 6}, 8));  // the last is hashed
+  const NetworkSpec spec = make_network(with_grid);
+  ASSERT_FALSE(spec.input.embedding.levels.back().is_dense() && spec.n_dims > 1);
+  const std::vector<float> start = random_params(spec, 38);
+  std::vector<double> params(start.begin(), start.end());
+  const std::vector<float> coords = random_floats(kSamples * spec.n_dims, -0.2, 1.2, 39);
+  const BatchView batch{kSamples, coords, {}};
+  const std::vector<float> weights = random_floats(kSamples * 2, -1, 1, 40);
+  const std::vector<double> output_weights(weights.begin(), weights.end());
+  std::vector<double> gradient(params.size());
+  network_backward(spec, params, network_forward(spec, params, batch), output_weights, gradient, {});
+  for (const TensorInfo& tensor : spec.tensors()) {
+    const std::span<const double> part = std::span(gradient).subspan(tensor.offset, tensor.size());
+    EXPECT_GT(std::inner_product(part.begin(), part.end(), part.begin(), 0.0), 1e-9) << tensor.name;
+  }
+  expect_matches_differences(params, gradient, [&] { return weighted_outputs(spec, params, batch, output_weights); });
+}
+
 std::string case_name(const testing::TestParamInfo<FiniteDifferences::ParamType>& param) {
   const auto& [kind, routed] = param.param;
   return std::string(to_string(kind)) + "_" + std::to_string(routed.n_dims) + "d_" + to_string(routed.interpolation) +

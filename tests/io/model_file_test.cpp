@@ -167,6 +167,30 @@ TEST(NetworkJson, EmbeddingComesBackExactly) {
   EXPECT_EQ(network_to_json(test_network()).find("embedding"), std::string::npos);
 }
 
+NetworkSpec network_with_grid() {
+  NetworkSpec spec = test_network();
+  spec.input.n_frequencies = 0;
+  spec.input.include_coordinates = false;
+  spec.input.embedding = {{}, 2, kThird, {{{4, 3}, 20}, {{10 * kThird, 7}, 16}}};
+  spec.layers[0].n_in = spec.n_in();
+  return spec;
+}
+
+TEST(NetworkJson, GridComesBackExactly) {
+  const NetworkSpec spec = network_with_grid();
+  EXPECT_EQ(network_from_json(network_to_json(spec), "test"), spec);
+  const auto refused = [&](const std::string& from, const std::string& to, const std::string& part) {
+    const std::string text = replaced(network_to_json(spec), from, to);
+    expect_error(ErrorKind::Format, part, [&] { network_from_json(text, "m.safetensors"); });
+  };
+  refused("\"n_entries\":20", "\"n_entries\":21", "embedding.levels[0].n_entries");
+  refused("\"n_entries\":20", "\"n_entries\":2.5", "embedding.levels[0].n_entries");
+  refused("[4.0,3.0]", "[4.0]", "embedding.levels[0].cells: expected a list of 2");
+  refused("[4.0,3.0]", "[4.0,1e9]", "embedding.levels[0].cells[1]");
+  refused("\"levels\":[", "\"resolution\":[4,3],\"levels\":[", "embedding.resolution: expected none beside levels");
+  refused("\"levels\":[", "\"levels\":[7,", "embedding.levels[0]");
+}
+
 TEST(NetworkJson, RefusesBadEmbeddingsByName) {
   const auto refused = [](const std::string& from, const std::string& to, const std::string& part) {
     const std::string text = replaced(network_to_json(network_with_table()), from, to);
@@ -325,6 +349,25 @@ TEST(ModelFile, VideoSignalsKeepTheirTimeAndColours) {
     file.metadata["signal"] = replaced(file.metadata["signal"], from, to);
     EXPECT_THROW(model_from_tensors(file, "x"), Error) << from << " " << to;
   }
+}
+
+TEST(ModelFile, GridRoundTripIsExact) {
+  const TempFolder folder;
+  const std::string path = folder.file("model.safetensors");
+  Model model = test_model();
+  model.spec = network_with_grid();
+  model.params = ramp(model.spec.parts[0].network, -1.0F);
+  write_model(path, model);
+  const Model back = read_model(path);
+  EXPECT_EQ(back.spec, model.spec);
+  EXPECT_EQ(back.params, model.params);
+  const TensorFile file = read_safetensors(path);
+  EXPECT_EQ(file.metadata.at("version"), "7");
+  ASSERT_EQ(file.tensors.size(), 6U);
+  EXPECT_EQ(file.tensors[4].name, "embedding.0.weight");
+  EXPECT_EQ(file.tensors[4].shape, (std::vector<int64_t>{4, 5, 2}));
+  EXPECT_EQ(file.tensors[5].name, "embedding.1.weight");
+  EXPECT_EQ(file.tensors[5].shape, (std::vector<int64_t>{16, 2}));
 }
 
 TEST(ModelFile, EmbeddingRoundTripIsExact) {

@@ -76,6 +76,11 @@ Settings unusual_settings() {
   s.set("train.beta1", 0.8, origin);
   s.set("train.beta2", 0.99, origin);
   s.set("train.epsilon", 1e-7, origin);
+  s.set("train.embedding_rate", 1.5, origin);
+  s.set("train.embedding_beta2", 0.95, origin);
+  s.set("train.embedding_epsilon", 1e-9, origin);
+  s.set("train.embedding_every", int64_t{4}, origin);
+  s.set("train.embedding_skips_zeros", true, origin);
   s.set("train.steps_per_log", int64_t{3}, origin);
   s.set("train.steps_per_eval", int64_t{4}, origin);
   s.set("train.steps_per_save", int64_t{6}, origin);
@@ -143,6 +148,59 @@ TEST(ImageConfig, EmbeddingKeysSurviveTheRoundTrip) {
   const Settings written = fit_config_to_settings(config);
   EXPECT_TRUE(same_values(fit_config_to_settings(image_config_from_settings(written, 3)), written));
   EXPECT_EQ(image_config_from_settings(written, 3).network.input, config.network.input);
+}
+
+TEST(ImageConfig, GridKeysSurviveTheRoundTrip) {
+  Settings settings;
+  settings.set("model.input", std::string("encoding_and_grid"), "test");
+  settings.set("model.grid_levels", int64_t{3}, "test");
+  settings.set("model.grid_coarsest", std::vector<double>{4, 3}, "test");
+  settings.set("model.grid_finest", std::vector<double>{64, 48}, "test");
+  settings.set("model.grid_channels", int64_t{4}, "test");
+  settings.set("model.grid_log2_entries", int64_t{10}, "test");
+  settings.set("model.grid_init", 0.25, "test");
+  const FitConfig config = image_config_from_settings(settings, 3);
+  const NetworkSpec spec = build_network(config.network);
+  ASSERT_EQ(spec.input.embedding.levels.size(), 3U);
+  EXPECT_EQ(spec.input.embedding.levels[1], (GridLevel{{16, 12}, 17 * 13}));
+  EXPECT_EQ(spec.input.embedding.levels[2], (GridLevel{{64, 48}, 1024}));
+  EXPECT_EQ(spec.input.embedding.init_bound, 0.25);
+  EXPECT_EQ(spec.n_in(), 2 + 4 * 8 + 12);
+  const Settings written = fit_config_to_settings(config);
+  for (const auto& [key, entry] : settings.entries()) {
+    EXPECT_TRUE(written.entries().at(key).value == entry.value) << key;
+  }
+  settings.set("model.input", std::string("grid"), "test");
+  settings.set("model.grid_finest", 64.0, "test");
+  const FitConfig alone = image_config_from_settings(settings, 3);
+  EXPECT_EQ(build_network(alone.network).n_in(), 12);
+  EXPECT_EQ(std::get<std::string>(fit_config_to_settings(alone).entries().at("model.input").value), "grid");
+  EXPECT_NE(image_config_hash(alone, Image(4, 4, 3, PixelType::U8)),
+            image_config_hash(config, Image(4, 4, 3, PixelType::U8)));
+  // Without a grid its keys say nothing.
+  settings.set("model.input", std::string("encoding"), "test");
+  EXPECT_FALSE(fit_config_to_settings(image_config_from_settings(settings, 3)).contains("model.grid_levels"));
+}
+
+TEST(ImageConfig, GridMistakesAreNamed) {
+  const auto error_with = [](const std::string& key, const SettingValue& value) {
+    Settings settings;
+    settings.set("model.input", std::string("grid"), "test");
+    settings.set("model.embedding_resolution", std::vector<double>{8, 8}, "test");
+    settings.set("model.embedding_channels", int64_t{2}, "test");
+    settings.set(key, value, "test");
+    return error_of(settings);
+  };
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, SettingValue>>{{"model.grid_levels", int64_t{0}},
+                                                         {"model.grid_coarsest", std::vector<double>{8}},
+                                                         {"model.grid_log2_entries", int64_t{31}},
+                                                         {"model.embedding", true},
+                                                         {"train.embedding_every", int64_t{0}},
+                                                         {"train.embedding_rate", -1.0}}) {
+    EXPECT_NE(error_with(key, value).find(key), std::string::npos) << key << ": " << error_with(key, value);
+  }
+  EXPECT_NE(error_with("model.grid_coarsest", 600.0).find("coarsest"), std::string::npos);
 }
 
 TEST(ImageConfig, EmbeddingIsOffUnlessAskedFor) {

@@ -81,13 +81,36 @@ TEST(ImagePresets, PlutoIsTable1) {
   expect_unique_paths(spec, {8192, 8192});
 }
 
+TEST(ImagePresets, HashGridIsCutForThePicture) {
+  const FitConfig config = image_config_from_settings(image_preset("hash_grid", 600, 400), 3);
+  const NetworkSpec spec = build_network(config.network);
+  const EmbeddingSpec& grid = spec.input.embedding;
+  ASSERT_EQ(grid.levels.size(), 16U);
+  EXPECT_EQ(grid.levels.front().cells[0], 16);
+  EXPECT_NEAR(grid.levels.front().cells[1], 32.0 / 3, 1e-5);
+  EXPECT_EQ(grid.levels.back().cells[0], 600);
+  EXPECT_EQ(grid.levels.back().cells[1], 400);
+  EXPECT_TRUE(grid.levels.front().is_dense());
+  EXPECT_FALSE(grid.levels.back().is_dense());
+  EXPECT_EQ(spec.n_in(), 32);
+  EXPECT_LE(grid.size(), 0.4 * 600 * 400);
+  EXPECT_GT(grid.size(), 0.2 * 600 * 400);
+  EXPECT_EQ(config.train.max_steps, 7324);
+  EXPECT_TRUE(config.train.adam.embedding.skips_zeros);
+  // Pictures of one pixel and of one row have grids too.
+  for (const auto& [width, height] : {std::pair{1, 1}, std::pair{1, 10000}, std::pair{30000, 20000}}) {
+    const FitConfig extreme = image_config_from_settings(image_preset("hash_grid", width, height), 3);
+    EXPECT_LE(build_network(extreme.network).n_params(), 4002500) << width;
+  }
+}
+
 TEST(ImagePresets, ListAndNames) {
   std::vector<std::string> names;
   for (const PresetInfo& preset : image_presets()) {
     names.push_back(preset.name);
     EXPECT_FALSE(preset.summary.empty() || preset.expected.empty());
   }
-  EXPECT_EQ(names, (std::vector<std::string>{"auto", "toy", "pluto"}));
+  EXPECT_EQ(names, (std::vector<std::string>{"auto", "toy", "pluto", "hash_grid"}));
   try {
     image_preset("plutto");
     FAIL();

@@ -292,6 +292,9 @@ TEST(VideoPresets, Table2AndItsName) {
     EXPECT_TRUE(preset.name == "auto" || !video_preset(preset.name).entries().empty());
   }
   EXPECT_THROW(video_preset("auto"), Error);
+  const FitConfig grid = video_config_from_settings(video_preset("hash_grid", {64, 32, 20}), 3);
+  EXPECT_EQ(build_network(grid.network).input.embedding.levels.back().cells,
+            (std::array<double, kMaxDims>{64, 32, 20, 0}));
   try {
     video_preset("vidio");
     FAIL();

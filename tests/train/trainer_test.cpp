@@ -125,6 +125,24 @@ TEST_F(TrainerTest, CadencesBySteps) {
   EXPECT_EQ(state.best_step, 8);
 }
 
+// Tables that move in every third update: what is pending in between belongs to no state.
+TEST_F(TrainerTest, StopsAndSavesWhereNoTableIsPending) {
+  TrainOptions options = options_of(11);
+  options.adam.embedding.every = 3;
+  options.steps_per_save = 2;
+  run(options);
+  EXPECT_EQ(recorder.saves, (Saves{{6, false}, {11, true}}));
+  options = options_of(100);
+  options.adam.embedding.every = 3;
+  std::atomic<bool> cancel = false;
+  executor.loss = [&](const AdamUpdate& update, ParamSlice) {
+    cancel = update.t >= 13;
+    return 0.1;
+  };
+  EXPECT_EQ(train(problem, model, options, state, {}, &cancel), StopReason::Cancelled);
+  EXPECT_EQ(state.step, 15);
+}
+
 TEST_F(TrainerTest, LogsByTimeFromTheFirstStepOn) {
   executor.step_seconds = 0.06;
   run(options_of(12));  // 0.72 s: the first step, one after 0.5 s, the last

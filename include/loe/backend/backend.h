@@ -85,7 +85,8 @@ struct EmbeddingUpdate {
   double epsilon = -1;  ///< below 0: that of the other parameters
   /// k: the tables move in updates t that are multiples of k, with the sum of the gradients of the last k updates and
   /// t / k in place of t; the learning rate is that of update t. 1: in every update. Gradients between two such updates
-  /// are the executor's, not part of a state: set_params() forgets them.
+  /// are the executor's, not part of a state: all calls but forward() and train_step() forget them, and so does a step
+  /// whose loss is not finite.
   int every = 1;
   /// True: a number whose gradient is exactly 0 keeps its value and its moments, as if this update had not been (it
   /// counts for t all the same).

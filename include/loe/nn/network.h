@@ -32,11 +32,27 @@ struct InitConfig {
 const char* to_string(ExpertInit init);
 const char* to_string(InitScheme scheme);
 
+/// A multiresolution grid of features: level l of L has cells coarsest_d (finest_d / coarsest_d)^(l / (L - 1)) along
+/// axis d, and as many entries as nodes while those are at most 2^log2_entries, else 2^log2_entries (hashed).
+struct GridConfig {
+  int n_levels = 0;  ///< 0: no grid
+  std::array<double, kMaxDims> coarsest = {16, 16, 16, 16};
+  std::array<double, kMaxDims> finest = {512, 512, 512, 512};
+  int n_channels = 2;  ///< features per node
+  int log2_entries = 19;
+  double init_bound = 1e-4;
+  bool is_alone = true;  ///< the grid instead of the encoding; else behind it
+};
+
+/// The levels of a grid. Error(InvalidArgument) naming the field.
+EmbeddingSpec make_grid_embedding(const GridConfig& grid, int n_dims);
+
 /// A Levels-of-Experts network: gamma(p) -> level 0 -> phi -> ... -> level n-1 -> phi -> head (plain, no activation).
 struct NetworkConfig {
   int n_dims = 2;
   int n_channels = 3;  ///< outputs of the head
   InputSpec input;
+  GridConfig grid;          ///< if it has levels: the input's embedding, and perhaps all of the input
   std::vector<int> widths;  ///< outputs of each level
   std::vector<Tile> tiles;  ///< one per level; all ones = plain MLP
   LayoutConfig layout;

@@ -16,12 +16,12 @@ struct PresetInfo {
   std::string expected;  ///< time and PSNR to expect, one line
 };
 
-/// The presets of this task: "auto", "toy", "pluto".
+/// The presets of this task: "auto", "toy", "pluto", "hash_grid".
 std::vector<PresetInfo> image_presets();
 
-/// Settings of a fixed preset ("toy", "pluto"). Error(NotFound) for another name, with a suggestion; "auto" needs a
-/// picture: auto_settings.
-Settings image_preset(const std::string& name);
+/// Settings of a preset other than "auto", which needs a budget: auto_settings. The grid of "hash_grid" is cut for a
+/// picture of that size, the others are fixed. Error(NotFound) for another name, with a suggestion.
+Settings image_preset(const std::string& name, int width = 512, int height = 512);
 
 /// What a training sample costs, the unit in which the presets "auto" are told a machine's speed: 6 MACs - 2 MACs of
 /// the first layer in FLOPs, and as many more per layer as the work beside its products takes the time of.

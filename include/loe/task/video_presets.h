@@ -12,11 +12,12 @@
 
 namespace loe {
 
-/// The presets of this task: "auto", "video".
+/// The presets of this task: "auto", "video", "hash_grid".
 std::vector<PresetInfo> video_presets();
 
-/// Settings of a fixed preset ("video": Table 2, "Ours"). Errors as image_preset.
-Settings video_preset(const std::string& name);
+/// Settings of a preset other than "auto" ("video": Table 2, "Ours"). The grid of "hash_grid" is cut for a clip of that
+/// shape. Errors as image_preset.
+Settings video_preset(const std::string& name, const VideoShape& shape = {512, 512, 300});
 
 /// The preset "auto" for a clip: the rules of auto_plan over three axes, with finest cells of at least two frames a
 /// pixel of their width while there are few samples, and ratios of their own along t. Errors as auto_plan; sizes,

@@ -110,6 +110,8 @@ const char* to_string(StopReason reason);
 /// Runs updates from state.step on until a stopping rule applies: cancel, then until_psnr_db, max_steps, max_seconds.
 /// Evaluates at the end, except when cancelled, and saves through on_save at the end and when cancelled. A run that is
 /// already complete is only evaluated and saved. cancel: may be null; set from a signal handler.
+/// Where an embedding's tables move in every k-th update only (EmbeddingUpdate::every), a run is stopped and saved
+/// after multiples of k and at max_steps: what is pending between two of them is not part of a state.
 /// state.seconds counts the whole call, evaluations and saves included.
 /// until_psnr_db: an evaluation is tried when the smoothed loss suggests that the target is reached; tries take at most
 /// about a tenth of the time.

@@ -29,9 +29,6 @@ class CpuBackend : public Backend {
       throw Error(ErrorKind::Unsupported,
                   "[cpu] precision: expected f32, mixed or bf16, got tf32, a format of NVIDIA GPUs; f32 is as exact");
     }
-    if (!spec.input.embedding.levels.empty()) {
-      throw Error(ErrorKind::Unsupported, "[cpu] embedding.levels: expected none yet; use --device reference");
-    }
     for (const cpu::KernelTable& table : cpu::kernel_tables()) {
       if (options.isa.empty() || options.isa == table.isa) {
         return std::make_unique<cpu::CpuExecutor>(spec, options, table);

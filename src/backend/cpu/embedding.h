@@ -1,75 +1,76 @@
-// The learned coordinate embedding on the CPU: the table, its interpolation, its gradient by owner, its Adam.
+// The learned tables of an embedding on the CPU: blending, gradient by owner, Adam.
 #pragma once
 
 #include <cstdint>
-#include <utility>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/plan.h"
 #include "base/aligned_buffer.h"
-#include "loe/backend/embedding.h"
 #include "loe/base/thread_pool.h"
 
 namespace loe::cpu {
 
-/// The executor's own copy of the table, and dL/dtable over the tiles of a step.
+/// The executor's own copy of the tables, and dL/dtables over the tiles of a step. What blends and adds depends on the
+/// shape of the tables: EmbeddingRows for one table of many channels, EmbeddingGrids for levels of few.
 ///
-/// A tile under training has a slot: its samples' cells and coefficients, left by features(), and the gradients of its
-/// features, filled in by the caller. finish_tile() sorts the slot's samples by cell (the samples of a tile are
-/// neighbours, so it meets few cells). Once all slots are full, add_tiles() adds them up: a task owns a band of nodes
-/// and goes through the slots in order, in each of them through the corners, and at each corner through the samples of
-/// the cells that have it in the band. The order of the terms of a node follows from the slots alone, so the bits
-/// depend neither on the threads nor on the bands, and no buffer the size of the table is cleared but once per step.
-class EmbeddingTable {
+/// A tile under training has a slot: what its samples' gradient needs, left by features(), and the gradients of its
+/// features, written to gradient_rows(). Once all slots are full, add_tiles() adds them up, every number of a table by
+/// one thread, in an order that follows from the slots alone, so the bits do not depend on the threads.
+class EmbeddingTables {
  public:
   /// Of a plan with an embedding.
-  EmbeddingTable(const NetworkPlan& plan, const KernelTable& kernels);
+  static std::unique_ptr<EmbeddingTables> make(const NetworkPlan& plan, const KernelTable& kernels);
+  EmbeddingTables(const NetworkPlan& plan, const KernelTable& kernels);
+  virtual ~EmbeddingTables() = default;
 
+  /// "samples by cell", for KernelInfo.
+  virtual std::string method() const = 0;
   /// Slots of about that many bytes altogether keep the memory of a large batch in bounds (at least 1).
-  int64_t max_slots() const;
-  /// Takes the table out of the flat parameters.
+  virtual int64_t max_slots() const = 0;
+  /// Takes the tables out of the flat parameters, and forgets gradients.
   void set_params(ThreadPool& pool, const float* params);
 
-  /// Features of row `row` of a tile at p [n_dims] -> out [n_channels]. slot >= 0: remembered for training.
-  /// Distinct slots: thread-safe.
-  void features(const float* p, int slot, int row, float* out);
+  /// Features of coords [n, n_dims] -> rows [n, n_features], `stride` apart, with room for kGridPadding numbers behind
+  /// them. slot >= 0: remembered for training. Distinct slots: thread-safe.
+  virtual void features(const float* coords, int n, int slot, float* out, int64_t stride) = 0;
 
-  /// dL/dtable = 0, before the first tile of a step.
-  void clear_gradient(ThreadPool& pool);
+  /// dL/dtables = 0 before the first tile of a step, unless `continues` and the last update did not move the tables.
+  void begin_gradient(ThreadPool& pool, bool continues);
+  /// A step that is not taken: nor are those before it that have not moved the tables yet.
+  void forget_gradient() { is_pending_ = false; }
   /// Empties all slots and makes room for that many.
-  void begin_tiles(int n_slots);
-  /// dL/dfeatures [tile_rows, n_channels] of a slot, to be filled in.
-  float* feature_grads(int slot) { return feature_grads_.data() + slot * slot_rows_ * n_channels_; }
-  /// The first n rows of the slot are there.
-  void finish_tile(int slot, int n);
-  /// dL/dtable += the slots, in their order.
-  void add_tiles(ThreadPool& pool);
-  /// One Adam update of the table with dL/dtable.
+  virtual void begin_tiles(int n_slots) = 0;
+  /// dL/dfeatures of a slot: rows of NetworkPlan::max_stride, to be filled in.
+  float* gradient_rows(int slot) { return feature_grads_.data() + slot * slot_rows_ * grad_stride_; }
+  /// The first n rows of the slot are there. Distinct slots: thread-safe.
+  virtual void finish_tile(int slot, int n) = 0;
+  /// dL/dtables += the slots, in their order.
+  virtual void add_tiles(ThreadPool& pool) = 0;
+  /// The update of the tables, if this is one that moves them.
   void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state);
-  /// Writes dL/dtable to its place in the flat gradient.
+  /// Writes dL/dtables to its place in the flat gradient.
   void write(ThreadPool& pool, float* param_grads);
-  int64_t n_bytes() const;
+  virtual int64_t n_bytes() const { return table_.n_bytes() + gradient_.n_bytes() + feature_grads_.n_bytes(); }
 
- private:
-  /// Nodes [first, second) of a band.
-  std::pair<int64_t, int64_t> band(int64_t index) const;
-  void add_slot(int slot, int64_t first_node, int64_t end_node);
-
+ protected:
   const KernelTable* kernels_;
-  EmbeddingGrid grid_;
   int n_channels_;
-  int64_t n_nodes_;
-  int64_t offset_;  ///< in the flat parameters
-  int64_t band_nodes_;
-  int64_t n_bands_;
   int64_t slot_rows_;
+  int64_t grad_stride_;
   AlignedBuffer<float> table_;
   AlignedBuffer<float> gradient_;  ///< allocated by the first training call
   AlignedBuffer<float> feature_grads_;
-  AlignedBuffer<float> coefficients_;  ///< [slot][row][corner]
-  AlignedBuffer<uint64_t> keys_;       ///< [slot][row]: first node of the cell << 16 | row, sorted by finish_tile
   std::vector<int> slot_sizes_;
+
+ private:
+  template <class Body>
+  void for_each_block(ThreadPool& pool, const Body& body) const;
+
+  int64_t offset_;           ///< in the flat parameters
+  bool is_pending_ = false;  ///< the gradient belongs to updates that did not move the tables
 };
 
 }  // namespace loe::cpu

@@ -62,7 +62,7 @@ CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options
       kernels_(&kernels),
       pool_(options.n_threads),
       weights_(plan_, kernels),
-      embedding_(spec.input.has_embedding() ? std::make_unique<EmbeddingTable>(plan_, kernels) : nullptr),
+      embedding_(spec.input.has_embedding() ? EmbeddingTables::make(plan_, kernels) : nullptr),
       routes_(plan_),
       gradients_in_turn_(can_share_gradients()),
       why_not_narrow_(NarrowPlan::why_not(spec, options.precision)) {
@@ -97,8 +97,8 @@ std::vector<KernelInfo> CpuExecutor::kernels() const {
   }
   if (embedding_ != nullptr) {
     list.push_back({"embedding", "cpu " + kernels_->isa + " blends of rows, f32", reason});
-    list.push_back(
-        {"embedding gradient + Adam", "cpu " + kernels_->isa + " samples by cell, f32, owner-computes", reason});
+    list.push_back({"embedding gradient + Adam",
+                    "cpu " + kernels_->isa + " " + embedding_->method() + ", f32, owner-computes", reason});
   }
   return list;
 }
@@ -191,7 +191,7 @@ void CpuExecutor::bind_in_turn(Tile& tile, T* LayerRows::*rows, T* buffer) const
 
 void CpuExecutor::forward(const BatchView& batch, std::span<float> outputs) {
   check_batch(plan_.spec, batch);
-  const int n_out = plan_.spec.n_out();
+  const int n_out = plan_.n_out;
   check_size("outputs", batch.n_samples * n_out, "[B, n_out]", outputs.size());
   pack_trained();
   prepare_inference();
@@ -317,7 +317,7 @@ void CpuExecutor::run_tile(int64_t tile_index, int index, int slot, int w, const
   task.load(first, tile, worker);
   LevelGroups* const known = routes_.find(tile_index, tile.coords, tile.n, tile.is_routed);
   if (known != nullptr) tile.groups = known;
-  worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.spec.n_out());
+  worker.output_grads.resize(static_cast<std::size_t>(plan_.tile_rows) * plan_.n_out);
   const float* outputs = nullptr;
   {
     const KernelScope scope(*kernels_);
@@ -326,12 +326,10 @@ void CpuExecutor::run_tile(int64_t tile_index, int index, int slot, int w, const
   task.output_grads(tile_index, tile, outputs, worker);
   float* input_grads =
       task.feature_grads == nullptr ? nullptr : task.feature_grads + first * plan_.spec.input.n_features;
-  if (embedding_ != nullptr) input_grads = embedding_->feature_grads(slot);
   {
     const KernelScope scope(*kernels_);
     worker.backward(tile, worker.output_grads.data(), input_grads, after_layer);
   }
-  if (embedding_ != nullptr) embedding_->finish_tile(slot, tile.n);
 }
 
 std::vector<int64_t> CpuExecutor::cut_samples(int64_t n_samples, std::span<const int64_t> groups) const {
@@ -350,7 +348,7 @@ std::vector<int64_t> CpuExecutor::cut_samples(int64_t n_samples, std::span<const
 }
 
 void CpuExecutor::run_backward(const TileTask& task) {
-  if (embedding_ != nullptr) embedding_->clear_gradient(pool_);
+  if (embedding_ != nullptr) embedding_->begin_gradient(pool_, task.is_step);
   routes_.begin_batch(task.cuts.back(), task.n_tiles());
   if (uses_chunks()) {
     run_chunks(task);
@@ -409,7 +407,7 @@ void CpuExecutor::backward(const BatchView& batch, std::span<const float> output
                            std::span<float> feature_grads) {
   check_backward(plan_.spec, batch, output_grads, param_grads, feature_grads);
   pack_trained();
-  const int n_out = plan_.spec.n_out();
+  const int n_out = plan_.n_out;
   TileTask task;
   task.cuts = cut_samples(batch.n_samples, {});
   task.load = [&](int64_t first, Tile& tile, TileWorker&) {
@@ -429,13 +427,14 @@ void CpuExecutor::write_gradient(std::span<float> param_grads) {
   if (embedding_ != nullptr) embedding_->write(pool_, param_grads.data());
 }
 
-double CpuExecutor::run_mse(const SampleSource& source) {
-  const int n_out = plan_.spec.n_out();
+double CpuExecutor::run_mse(const SampleSource& source, bool is_step) {
+  const int n_out = plan_.n_out;
   const int n_dims = plan_.spec.n_dims;
   const int64_t n_samples = source.n_samples();
   const double scale = 1.0 / (static_cast<double>(n_samples) * n_out);
   TileTask task;
   task.cuts = cut_samples(n_samples, {});
+  task.is_step = is_step;
   std::vector<double> losses(task.n_tiles());
   task.load = [&](int64_t first, Tile& tile, TileWorker& worker) {
     worker.coords.resize(static_cast<std::size_t>(plan_.tile_rows) * n_dims);
@@ -456,10 +455,11 @@ double CpuExecutor::run_mse(const SampleSource& source) {
   return scale * std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
-double CpuExecutor::run_objective(const Objective& objective) {
+double CpuExecutor::run_objective(const Objective& objective, bool is_step) {
   const NetworkSpec& spec = plan_.spec;
   TileTask task;
   task.cuts = cut_samples(objective.n_samples(), objective.groups());
+  task.is_step = is_step;
   std::vector<double> losses(task.n_tiles());
   task.load = [&](int64_t first, Tile& tile, TileWorker& worker) {
     worker.coords.resize(static_cast<std::size_t>(plan_.tile_rows) * spec.n_dims);
@@ -479,7 +479,7 @@ double CpuExecutor::objective_gradients(const Objective& objective, std::span<fl
   check_objective(objective, max_group_);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
   pack_trained();
-  const double loss = run_objective(objective);
+  const double loss = run_objective(objective, false);
   write_gradient(param_grads);
   return loss;
 }
@@ -487,13 +487,15 @@ double CpuExecutor::objective_gradients(const Objective& objective, std::span<fl
 double CpuExecutor::train_step(const Objective& objective, const AdamUpdate& update, ParamSlice state) {
   check_train_step(plan_.spec, objective, max_group_, update, state);
   leave_narrow(state);
-  return update_with(run_objective(objective), update, state);
+  return update_with(run_objective(objective, true), update, state);
 }
 
 double CpuExecutor::update_with(double loss, const AdamUpdate& update, ParamSlice state) {
   if (std::isfinite(loss)) {
     gradients_->apply_adam(pool_, update, state, weights_);
     if (embedding_ != nullptr) embedding_->apply_adam(pool_, update, state);
+  } else if (embedding_ != nullptr) {
+    embedding_->forget_gradient();
   }
   return loss;
 }
@@ -502,7 +504,7 @@ double CpuExecutor::mse_gradients(const SampleSource& source, std::span<float> p
   check_source(plan_.spec, source);
   check_size("param_grads", plan_.n_params, "[n_params]", param_grads.size());
   pack_trained();
-  const double loss = run_mse(source);
+  const double loss = run_mse(source, false);
   write_gradient(param_grads);
   return loss;
 }
@@ -512,7 +514,7 @@ double CpuExecutor::train_step(const SampleSource& source, const AdamUpdate& upd
   if (product == nullptr || !why_not_narrow_.empty()) {
     check_train_step(plan_.spec, source, update, state);
     leave_narrow(state);
-    return update_with(run_mse(source), update, state);
+    return update_with(run_mse(source, true), update, state);
   }
   check_train_step(plan_.spec, *product, update, state);
   if (narrow_ == nullptr) narrow_ = std::make_unique<NarrowTrainer>(plan_.spec, *kernels_, n_threads());

@@ -47,14 +47,15 @@ class CpuExecutor : public Executor {
     std::function<void(int64_t first, Tile& tile, TileWorker& worker)> load;
     std::function<void(int64_t index, const Tile& tile, const float* outputs, TileWorker& worker)> output_grads;
     float* feature_grads = nullptr;
+    bool is_step = false;  ///< part of a train_step
   };
 
   /// Forward and backward over all samples; the weight gradients are left in gradients_.
   void run_backward(const TileTask& task);
   /// Tiles of whole groups, as many as fit, or of tile_rows samples if there are no groups: of the batch alone.
   std::vector<int64_t> cut_samples(int64_t n_samples, std::span<const int64_t> groups) const;
-  double run_mse(const SampleSource& source);
-  double run_objective(const Objective& objective);
+  double run_mse(const SampleSource& source, bool is_step);
+  double run_objective(const Objective& objective, bool is_step);
   /// The update, unless the loss is not finite; returns it.
   double update_with(double loss, const AdamUpdate& update, ParamSlice state);
   /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
@@ -87,7 +88,7 @@ class CpuExecutor : public Executor {
   const KernelTable* kernels_;
   ThreadPool pool_;
   PackedWeights weights_;
-  std::unique_ptr<EmbeddingTable> embedding_;  ///< nullptr: none
+  std::unique_ptr<EmbeddingTables> embedding_;  ///< nullptr: none
   std::vector<TileWorker> workers_;
   std::unique_ptr<Workspace> training_;
   std::unique_ptr<Workspace> inference_;

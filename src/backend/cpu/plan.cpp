@@ -8,11 +8,12 @@ namespace loe::cpu {
 namespace {
 
 // Rows hold `width` values and a column of ones behind them: the bias gradient is then one more row of the weight
-// gradient. An odd multiple of 32 elements keeps rows from falling on the same cache sets: with 256-wide f32 rows at
-// a stride of exactly 1 KB, 64 rows would share 16 sets of the L1.
-int64_t row_stride(int width) {
-  const int blocks = round_up(width + 1, 32) / 32;
-  return 32 * (blocks % 2 == 0 ? blocks + 1 : blocks);
+// gradient. An odd number of cache lines keeps rows from falling on the same cache sets: with 256-wide f32 rows at
+// a stride of exactly 1 KB, 64 rows would share 16 sets of the L1. f32 rows of 32 take 3 lines instead of 6 that way.
+int64_t row_stride(int width, bool has_bf16) {
+  const int line = has_bf16 ? 32 : 16;
+  const int n_lines = round_up(width + 1, line) / line;
+  return line * (n_lines % 2 == 0 ? n_lines + 1 : n_lines);
 }
 
 // Packed weights of both directions.
@@ -73,7 +74,7 @@ int64_t choose_super_batch_rows(const NetworkPlan& plan) {
   return std::min(std::clamp(kRowsPerExpert * max_experts(plan), kRows, kMaxRows), kBytes / row_bytes);
 }
 
-LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
+LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth, bool has_bf16) {
   const LayerSpec& layer = spec.layers[index];
   const std::vector<int> outputs = spec.output_layers();
   const ActivationKind kind = layer.activation.kind;
@@ -82,7 +83,7 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
   plan.n_out = layer.n_out;
   plan.depth = even_depth ? round_up(layer.n_in, 2) : layer.n_in;
   plan.n_padded = round_up(layer.n_out, kPadding);
-  plan.stride = row_stride(plan.n_padded);
+  plan.stride = row_stride(plan.n_padded, has_bf16);
   plan.n_experts = layer.n_experts();
   plan.n_blended = n_blended(layer, spec.n_dims);
   plan.source = spec.source_of(index);
@@ -105,7 +106,7 @@ LayerPlan plan_layer(const NetworkSpec& spec, int index, bool even_depth) {
     plan.n_grad_columns = layer.n_in - layer.n_features;
   } else if (spec.input.has_embedding()) {
     plan.grad_column = spec.input.encoding_width(spec.n_dims);
-    plan.n_grad_columns = spec.input.embedding.n_channels;
+    plan.n_grad_columns = spec.input.embedding.n_features();
   }
   plan.n_biases = layer.n_biases();
   plan.weight_offset = spec.weight_offset(index);
@@ -123,7 +124,7 @@ void connect_layers(NetworkPlan& plan) {
   }
   for (int l = 0; l < static_cast<int>(plan.layers.size()); ++l) {
     LayerPlan& layer = plan.layers[l];
-    layer.read_stride = layer.n_features > 0 ? row_stride(round_up(layer.n_in, kPadding))
+    layer.read_stride = layer.n_features > 0 ? row_stride(round_up(layer.n_in, kPadding), plan.backward_bf16)
                         : layer.source < 0   ? plan.input_stride
                                              : plan.layers[layer.source].stride;
     plan.max_stride = std::max({plan.max_stride, layer.stride, layer.read_stride});
@@ -145,12 +146,13 @@ NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_grou
   plan.forward_bf16 = precision == Precision::Bf16;
   plan.backward_bf16 = precision != Precision::F32;
   plan.input_width = spec.n_in();
-  plan.input_stride = row_stride(round_up(plan.input_width, kPadding));
+  plan.input_stride = row_stride(round_up(plan.input_width, kPadding), plan.backward_bf16);
   plan.max_stride = plan.input_stride;
   for (int l = 0; l < static_cast<int>(spec.layers.size()); ++l) {
-    plan.layers.push_back(plan_layer(spec, l, plan.forward_bf16));
+    plan.layers.push_back(plan_layer(spec, l, plan.forward_bf16, plan.backward_bf16));
   }
   plan.n_features = spec.n_features();
+  plan.n_out = spec.n_out();
   connect_layers(plan);
   // Groups fill a tile up to the last that fits: with room for four, seven eighths of a tile are in use on average.
   constexpr int kGroupsPerTile = 4;

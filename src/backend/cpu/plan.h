@@ -63,6 +63,7 @@ struct NetworkPlan {
   int64_t max_stride = 0;
   int n_slots = 2;  ///< buffers of rows that hold every layer's as long as it is read
   int n_features = 0;
+  int n_out = 0;
   int64_t n_params = 0;
 };
 

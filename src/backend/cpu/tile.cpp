@@ -32,15 +32,14 @@ int max_blended_depth(const NetworkPlan& plan) {
 }  // namespace
 
 TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights,
-                       EmbeddingTable* embedding)
+                       EmbeddingTables* embedding)
     : plan_(&plan),
       kernels_(&kernels),
       weights_(&weights),
       embedding_(embedding),
       encodings_(plan.spec.input, plan.spec.n_dims),
-      outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.spec.n_out()),
+      outputs_(static_cast<std::size_t>(plan.tile_rows) * plan.n_out),
       signal_(outputs_.size()),
-      encoded_(plan.input_width),
       slopes_(plan.max_stride),
       scratch_(plan.tile_rows * plan.max_stride) {
   const int64_t scaled = int64_t{kBlendRows} * max_blended_depth(plan);
@@ -84,14 +83,15 @@ void TileWorker::set_ones(const Tile& tile, const LayerRows& rows, int64_t strid
 void TileWorker::encode(Tile& tile) {
   const InputSpec& input = plan_->spec.input;
   const int width = plan_->input_width;
+  const int encoding_width = input.encoding_width(plan_->spec.n_dims);
+  float* const rows = tile.input.out32 != nullptr ? tile.input.out32 : scratch_.data();
+  if (embedding_ != nullptr) {
+    embedding_->features(tile.coords, tile.n, tile.embedding_slot, rows + encoding_width, plan_->input_stride);
+  }
   for (int i = 0; i < tile.n; ++i) {
-    float* row = tile.input.out32 != nullptr ? tile.input.out32 + i * plan_->input_stride : encoded_.data();
+    float* const row = rows + i * plan_->input_stride;
     if (input.kind == InputKind::Encoding) {
-      const float* p = tile.coords + int64_t{i} * plan_->spec.n_dims;
-      encodings_.encode(p, row);
-      if (embedding_ != nullptr) {
-        embedding_->features(p, tile.embedding_slot, i, row + input.encoding_width(plan_->spec.n_dims));
-      }
+      if (encoding_width > 0) encodings_.encode(tile.coords + int64_t{i} * plan_->spec.n_dims, row);
     } else if (input.kind == InputKind::Features) {
       std::copy_n(tile.features + int64_t{i} * plan_->n_features, width, row);
     } else {
@@ -144,7 +144,7 @@ const float* TileWorker::forward(Tile& tile) {
 void TileWorker::write_signal(int sample, int row) {
   const auto scale = static_cast<float>(plan_->spec.output.scale);
   const auto offset = static_cast<float>(plan_->spec.output.offset);
-  const int n_out = plan_->spec.n_out();
+  const int n_out = plan_->n_out;
   for (int j = 0; j < n_out; ++j) {
     signal_[int64_t{sample} * n_out + j] = offset + scale * outputs_[int64_t{row} * n_out + j];
   }
@@ -271,9 +271,17 @@ void TileWorker::activate_row(int l, float* row, bf16* y16, float* dy32, bf16* d
 void TileWorker::activate_rows(Tile& tile, int l, float* sums) {
   const LayerPlan& layer = plan_->layers[l];
   const LayerRows& to = tile.layers[l];
-  const int n_out = plan_->spec.n_out();
+  const int n_out = plan_->n_out;
   const bool keeps_slopes = tile.is_training && !layer.is_fused;
   const auto row_of = [&](auto* rows, int i) { return rows == nullptr ? nullptr : rows + i * layer.stride; };
+  if (layer.is_output && plan_->spec.layers[l].activation.kind == ActivationKind::Identity) {
+    for (int i = 0; i < tile.n; ++i) {
+      const float* const row = sums + i * layer.stride;
+      float* const to_row = outputs_.data() + int64_t{i} * n_out + layer.output_column;
+      for (int j = 0; j < layer.n_out; ++j) to_row[j] = row[j];
+    }
+    return;
+  }
   for (int i = 0; i < tile.n; ++i) {
     float* const row = sums + i * layer.stride;
     activate_row(l, row, layer.is_output ? nullptr : row_of(to.out16, i), keeps_slopes ? row_of(to.grad32, i) : nullptr,
@@ -281,6 +289,19 @@ void TileWorker::activate_rows(Tile& tile, int l, float* sums) {
     if (layer.is_output) std::copy_n(row, layer.n_out, outputs_.data() + int64_t{i} * n_out + layer.output_column);
   }
   if (needs_ones_[l + 1] != 0) set_ones(tile, to, layer.stride, layer.n_out);
+}
+
+HeadArgs TileWorker::head_args(int l, const Group& group, const LevelGroups& groups) const {
+  const LayerPlan& layer = plan_->layers[l];
+  HeadArgs args;
+  args.rows = groups.rows(group);
+  args.n_rows = group.end - group.begin;
+  args.k = layer.n_in;
+  args.n_out = layer.n_out;
+  args.w = weights_->dot_rows(l, group.index);
+  args.w_stride = layer.n_in;
+  args.y_stride = layer.stride;
+  return args;
 }
 
 void TileWorker::forward_dot(Tile& tile, int l) {
@@ -291,28 +312,31 @@ void TileWorker::forward_dot(Tile& tile, int l) {
   const float* bias = weights_->bias(l);
   const LevelGroups& groups = tile.groups[l];
   for (const Group& group : groups.groups()) {
+    if (layer.n_blended == 1) {
+      HeadArgs args = head_args(l, group, groups);
+      args.x = from.out32 != nullptr ? static_cast<const void*>(from.out32) : from.out16;
+      args.x_stride = a_stride;
+      args.bias = bias;
+      args.y_compact = groups.is_merged();
+      args.y = pre + (groups.is_merged() ? group.begin * layer.stride : 0);
+      from.out32 != nullptr ? kernels_->head_forward_f32(args) : kernels_->head_forward_bf16(args);
+      continue;
+    }
     for (int at = group.begin; at < group.end; ++at) {
       const int i = groups.rows(group)[at - group.begin];
-      float* y = pre + (groups.is_merged() ? at : i) * layer.stride;
-      for (int o = 0; o < layer.n_out; ++o) y[o] = layer.n_blended == 1 ? bias[o] : 0.0F;
+      float* y = pre + i * layer.stride;
+      for (int o = 0; o < layer.n_out; ++o) y[o] = 0.0F;
       for (int node = 0; node < layer.n_blended; ++node) {
-        const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];
+        const float* w = weights_->dot_rows(l, layer.blends[group.index][node]);
         float blended[kMaxDotOutputs] = {};
-        float* sum = layer.n_blended == 1 ? y : blended;
         if (from.out32 != nullptr) {
-          kernels_->dot_f32(from.out32 + i * a_stride, weights_->dot_rows(l, e), layer.n_in, layer.n_in, layer.n_out,
-                            sum);
+          kernels_->dot_f32(from.out32 + i * a_stride, w, layer.n_in, layer.n_in, layer.n_out, blended);
         } else {
-          kernels_->dot_bf16(from.out16 + i * a_stride, weights_->dot_rows(l, e), layer.n_in, layer.n_in, layer.n_out,
-                             sum);
+          kernels_->dot_bf16(from.out16 + i * a_stride, w, layer.n_in, layer.n_in, layer.n_out, blended);
         }
-        if (layer.n_blended > 1) {
-          for (int o = 0; o < layer.n_out; ++o) y[o] += groups.coefficients(i)[node] * blended[o];
-        }
+        for (int o = 0; o < layer.n_out; ++o) y[o] += groups.coefficients(i)[node] * blended[o];
       }
-      if (layer.n_blended > 1) {
-        for (int o = 0; o < layer.n_out; ++o) y[o] += bias[o];
-      }
+      for (int o = 0; o < layer.n_out; ++o) y[o] += bias[o];
     }
   }
   if (layer.residual >= 0) add_residual(tile, l, pre);
@@ -343,7 +367,7 @@ void TileWorker::backward(Tile& tile, const float* grads, float* input_grads,
 
 void TileWorker::output_gradient(Tile& tile, const float* grads) {
   const auto scale = static_cast<float>(plan_->spec.output.scale);
-  const int n_out = plan_->spec.n_out();
+  const int n_out = plan_->n_out;
   for (std::size_t l = 0; l < plan_->layers.size(); ++l) {
     const LayerPlan& layer = plan_->layers[l];
     if (!layer.is_output) continue;
@@ -359,7 +383,7 @@ void TileWorker::output_gradient(Tile& tile, const float* grads) {
                                                      : widen_bf16(rows.grad16[at + j]);
         grad[j] = scale * grads[from + j] * slope;
       }
-      std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
+      if (!layer.is_dot) std::fill(grad + layer.n_out, grad + layer.n_padded, 0.0F);
       if (rows.grad16 != nullptr) kernels_->to_bf16(grad, layer.n_padded, rows.grad16 + i * layer.stride);
     }
   }
@@ -391,7 +415,12 @@ void TileWorker::backward_layer(Tile& tile, int l, float* input_grads) {
   const LayerPlan& layer = plan_->layers[l];
   if (layer.residual >= 0) add_reader_gradient(tile, {l, true});
   if (layer.source < 0) {
-    if (input_grads == nullptr) return;
+    if (input_grads == nullptr && tile.embedding_slot < 0) return;
+    if (tile.embedding_slot >= 0) {
+      read_gradient(tile, l, embedding_->gradient_rows(tile.embedding_slot));
+      embedding_->finish_tile(tile.embedding_slot, tile.n);
+      return;
+    }
     read_gradient(tile, l, scratch_.data());
     for (int i = 0; i < tile.n; ++i) {
       const float* dx = scratch_.data() + i * plan_->max_stride;
@@ -461,16 +490,29 @@ void TileWorker::backward_dot(const Tile& tile, int l, float* dx) {
   const LevelGroups& groups = tile.groups[l];
   const int width = round_up(layer.n_grad_columns, kPadding);
   for (const Group& group : groups.groups()) {
+    if (layer.n_blended == 1) {
+      HeadArgs args = head_args(l, group, groups);
+      args.k = layer.n_grad_columns;
+      args.w += layer.grad_column;
+      args.y = tile.layers[l].grad32;
+      args.dx = dx;
+      args.dx_stride = plan_->max_stride;
+      kernels_->head_input_gradient(args);
+      for (int i = 0; i < args.n_rows && width > args.k; ++i) {
+        std::fill_n(dx + args.rows[i] * args.dx_stride + args.k, width - args.k, 0.0F);
+      }
+      continue;
+    }
     for (int at = group.begin; at < group.end; ++at) {
       const int i = groups.rows(group)[at - group.begin];
       const float* grad = tile.layers[l].grad32 + i * layer.stride;
       float* to = dx + i * plan_->max_stride;
       std::fill(to, to + width, 0.0F);
       for (int node = 0; node < layer.n_blended; ++node) {
-        const int e = layer.n_blended == 1 ? group.index : layer.blends[group.index][node];
-        const float coefficient = layer.n_blended == 1 ? 1.0F : groups.coefficients(i)[node];
+        const float coefficient = groups.coefficients(i)[node];
         for (int o = 0; o < layer.n_out; ++o) {
-          const float* w = weights_->dot_rows(l, e) + int64_t{o} * layer.n_in + layer.grad_column;
+          const float* w =
+              weights_->dot_rows(l, layer.blends[group.index][node]) + int64_t{o} * layer.n_in + layer.grad_column;
           kernels_->axpy_f32(coefficient * grad[o], w, layer.n_grad_columns, to);
         }
       }

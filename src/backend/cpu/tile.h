@@ -45,7 +45,7 @@ class TileWorker {
  public:
   /// embedding: nullptr if the network has none.
   TileWorker(const NetworkPlan& plan, const KernelTable& kernels, const PackedWeights& weights,
-             EmbeddingTable* embedding);
+             EmbeddingTables* embedding);
 
   /// Routes and encodes the tile, runs all layers; returns the outputs [n, n_out] (valid until the next call). Inside a
   /// KernelScope, as backward.
@@ -53,9 +53,9 @@ class TileWorker {
   /// The rows that a layer reads.
   static const LayerRows& reads(const NetworkPlan& plan, const Tile& tile, int layer);
   /// From dL/doutputs [n, n_out] of the forward call just made: gradients of all layers' pre-activations into
-  /// tile.layers, and of the inputs whose gradient the plan wants (features of the caller or of the embedding)
-  /// [n, n_grad_columns] if input_grads is not null. after_layer(l) is called, last layer first, when the gradient of
-  /// layer l is there; afterwards only layer l - 1 still reads it.
+  /// tile.layers, and of the inputs whose gradient the plan wants: features of the embedding to its slot, those of the
+  /// caller [n, n_grad_columns] if input_grads is not null. after_layer(l) is called, last layer first, when the
+  /// gradient of layer l is there; afterwards only layer l - 1 still reads it.
   void backward(Tile& tile, const float* grads, float* input_grads, const std::function<void(int layer)>& after_layer);
 
   int64_t n_bytes() const;
@@ -76,6 +76,8 @@ class TileWorker {
   void forward_layer(Tile& tile, int layer);
   void forward_hidden(Tile& tile, int layer);
   void forward_dot(Tile& tile, int layer);
+  /// What the kernels of a dot layer have in common for one expert's rows.
+  HeadArgs head_args(int layer, const Group& group, const LevelGroups& groups) const;
   /// A GEMM per group of rows, blending where the layer is Linear. `args` describes a Nearest call over all rows;
   /// pack: the direction's weights.
   void run_groups(const Tile& tile, int layer, GemmArgs args, bool is_bf16, bool is_forward);
@@ -111,11 +113,10 @@ class TileWorker {
   const NetworkPlan* plan_;
   const KernelTable* kernels_;
   const PackedWeights* weights_;
-  EmbeddingTable* embedding_;
+  EmbeddingTables* embedding_;
   EncodingCache encodings_;
-  std::vector<float> outputs_;  ///< [tile_rows, n_out] of the output layers
-  std::vector<float> signal_;   ///< [tile_rows, n_out] offset + scale * outputs_
-  std::vector<float> encoded_;
+  std::vector<float> outputs_;    ///< [tile_rows, n_out] of the output layers
+  std::vector<float> signal_;     ///< [tile_rows, n_out] offset + scale * outputs_
   std::vector<float> slopes_;     ///< phi' of one row, before it is rounded
   AlignedBuffer<float> scratch_;  ///< [tile_rows, max_stride]
   /// [layer][tile_rows, max_stride]: sums of the gradients of those that read it; only where there are several.

@@ -306,7 +306,7 @@ void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles
       for (int at = group.begin; at < group.end; ++at) {
         const int row = groups.rows(group)[at - group.begin];
         const float* grad = tile.layers[task.layer].grad32 + row * layer.stride;
-        const float coefficient = node < 0 ? 1.0F : groups.coefficients(row)[node];
+        const float coefficient = groups.coefficients(row)[node];
         for (int o = 0; o < layer.n_out; ++o) {
           if (from.out16 != nullptr) {
             kernels_->axpy_bf16(coefficient * grad[o], from.out16 + row * x_stride, m, d + int64_t{o} * m);
@@ -316,11 +316,24 @@ void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles
         }
       }
     };
+    if (layer.n_blended == 1) {
+      const Group* group = groups.find(task.expert);
+      if (group == nullptr) continue;
+      HeadArgs args;
+      args.rows = groups.rows(*group);
+      args.n_rows = group->end - group->begin;
+      args.k = m;
+      args.n_out = layer.n_out;
+      args.x = from.out16 != nullptr ? static_cast<const void*>(from.out16) : from.out32;
+      args.x_stride = x_stride;
+      args.y = tile.layers[task.layer].grad32;
+      args.y_stride = layer.stride;
+      args.d = d;
+      args.d_stride = m;
+      from.out16 != nullptr ? kernels_->head_gradient_bf16(args) : kernels_->head_gradient_f32(args);
+      continue;
+    }
     for (const Group& group : groups.groups()) {
-      if (layer.n_blended == 1) {
-        if (group.index == task.expert) add_rows(group, -1);
-        continue;
-      }
       for (int node = 0; node < layer.n_blended; ++node) {
         if (layer.blends[group.index][node] == task.expert) add_rows(group, node);
       }

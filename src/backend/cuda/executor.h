@@ -10,6 +10,7 @@
 #include "backend/cuda/device_rays.h"
 #include "backend/cuda/drawn_batches.h"
 #include "loe/backend/backend.h"
+#include "loe/base/error.h"
 #include "loe/base/thread_pool.h"
 
 namespace loe::cuda {
@@ -280,9 +281,10 @@ double NetworkExecutor<FM, BM>::mse_gradients(const SampleSource& source, std::s
 
 template <typename FM, typename BM>
 void NetworkExecutor<FM, BM>::take_moments(const AdamUpdate& update, const ParamSlice& state) {
-  if (plan_.spec.input.has_embedding() && update.embedding != EmbeddingUpdate{}) {
+  if (plan_.spec.input.has_embedding() && update.embedding.every != 1) {
     throw Error(ErrorKind::Unsupported,
-                "[cuda] embedding update: expected that of the other parameters, got one of its own; use --device cpu");
+                "[cuda] embedding.every: expected 1, an update of the tables in every step, got " +
+                    std::to_string(update.embedding.every) + "; use --device cpu");
   }
   if (!has_moments_) {
     memory_.adam_m.upload(stream(), state.adam_m.data(), plan_.n_params);
@@ -291,6 +293,7 @@ void NetworkExecutor<FM, BM>::take_moments(const AdamUpdate& update, const Param
   }
   is_ahead_ = true;
   put(stream(), AdamScalars(update), memory_.scalars);
+  put(stream(), TableScalars{AdamScalars(update.of_embedding()), update.embedding.skips_zeros}, memory_.table_scalars);
 }
 
 template <typename FM, typename BM>

@@ -101,6 +101,7 @@ struct NetworkMemory {
   DeviceArray<int> largest;
   DeviceArray<double> loss;
   DeviceArray<AdamScalars> scalars;
+  DeviceArray<TableScalars> table_scalars;
   // Of a piece of a batch.
   DeviceArray<float> coords;
   DeviceArray<float> features;
@@ -211,6 +212,7 @@ void NetworkMemory<F, B>::reserve_training(const NetworkPlan& plan, const Stream
   adam_m.resize(plan.n_params);
   adam_v.resize(plan.n_params);
   scalars.resize(1);
+  table_scalars.resize(1);
   targets.resize(n * spec.n_out());
   output_grads.resize(n * spec.n_out());
   error_sums.resize(std::max(n_error_blocks(n * spec.n_out()), (n + kLossRows - 1) / kLossRows));

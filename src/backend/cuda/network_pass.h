@@ -89,7 +89,7 @@ class NetworkPass {
     return {plan_of(l).n_biases, n_bias_chunks(m_.n_training_rows), layer(l).bias_partials.const_buffer()};
   }
   PlainGradient table_gradient() { return {m_.table_gradient.size(), 1, m_.table_gradient.const_buffer()}; }
-  /// for_each_tensor(body): body(offset in the flat buffers, size, gradient, copies).
+  /// body(offset in the flat buffers, size, gradient, copies) for each weight and bias, not for an embedding.
   template <typename Body>
   void for_each_tensor(const Body& body);
 
@@ -513,9 +513,6 @@ void NetworkPass<FM, BM>::for_each_tensor(const Body& body) {
     if (!updates_at_once(l)) body(p.weight_offset, p.n_weights(), weight_gradient_of(l), copies_of(l));
     if (p.n_biases > 0) body(p.bias_offset, p.n_biases, bias_gradient_of(l), NoCopies{});
   }
-  if (plan_.spec.input.has_embedding()) {
-    body(plan_.spec.embedding_offset(), plan_.spec.input.embedding.size(), table_gradient(), NoCopies{});
-  }
 }
 
 template <typename FM, typename BM>
@@ -523,6 +520,15 @@ void NetworkPass<FM, BM>::update() {
   for_each_tensor([&](int64_t offset, int64_t size, const auto& gradient, const auto& copies) {
     update_by_adam(stream_, size, gradient, update_of(offset, size, copies));
   });
+  if (!plan_.spec.input.has_embedding()) return;
+  const int64_t offset = plan_.spec.embedding_offset();
+  const int64_t size = plan_.spec.input.embedding.size();
+  const TableUpdate update = {m_.table_scalars.const_buffer(),
+                              m_.loss.const_buffer(),
+                              {m_.params.data() + offset, size},
+                              {m_.adam_m.data() + offset, size},
+                              {m_.adam_v.data() + offset, size}};
+  update_by_adam(stream_, size, table_gradient(), update);
 }
 
 template <typename FM, typename BM>
@@ -538,6 +544,9 @@ void NetworkPass<FM, BM>::write_gradients() {
   for_each_tensor([&](int64_t offset, int64_t size, const auto& gradient, const auto&) {
     write_gradient(stream_, size, gradient, m_.param_grads.data() + offset);
   });
+  if (!plan_.spec.input.has_embedding()) return;
+  write_gradient(stream_, plan_.spec.input.embedding.size(), table_gradient(),
+                 m_.param_grads.data() + plan_.spec.embedding_offset());
 }
 
 template <typename FM, typename BM>

@@ -42,6 +42,7 @@ class ReferenceExecutor final : public Executor {
   BatchView chunk_of(const BatchView& batch, int64_t first) const;
   double accumulate_mse(const SampleSource& source);
   double accumulate_objective(const Objective& objective);
+  void forget_table_grads() { table_grads_.assign(static_cast<size_t>(spec_.input.embedding.size()), 0.0); }
   void update_params(const AdamUpdate& update, ParamSlice state);
   double update_with(double loss, const AdamUpdate& update, ParamSlice state);
 
@@ -69,7 +70,7 @@ std::vector<KernelInfo> ReferenceExecutor::kernels() const {
 void ReferenceExecutor::set_params(std::span<const float> params) {
   check_size("params", spec_.n_params(), "[n_params]", params.size());
   params_.assign(params.begin(), params.end());
-  table_grads_.assign(static_cast<size_t>(spec_.input.embedding.size()), 0.0);
+  forget_table_grads();
 }
 
 BatchView ReferenceExecutor::chunk_of(const BatchView& batch, int64_t first) const {
@@ -92,6 +93,7 @@ void ReferenceExecutor::forward(const BatchView& batch, std::span<float> outputs
 void ReferenceExecutor::backward(const BatchView& batch, std::span<const float> output_grads,
                                  std::span<float> param_grads, std::span<float> feature_grads) {
   check_backward(spec_, batch, output_grads, param_grads, feature_grads);
+  forget_table_grads();
   grads_.assign(params_.size(), 0.0);
   const int n_out = spec_.n_out();
   for (int64_t first = 0; first < batch.n_samples; first += kChunk) {
@@ -131,6 +133,7 @@ double ReferenceExecutor::accumulate_mse(const SampleSource& source) {
 double ReferenceExecutor::mse_gradients(const SampleSource& source, std::span<float> param_grads) {
   check_source(spec_, source);
   check_size("param_grads", spec_.n_params(), "[n_params]", param_grads.size());
+  forget_table_grads();
   const double loss = accumulate_mse(source);
   std::copy(grads_.begin(), grads_.end(), param_grads.begin());
   return loss;
@@ -171,6 +174,7 @@ double ReferenceExecutor::accumulate_objective(const Objective& objective) {
 double ReferenceExecutor::objective_gradients(const Objective& objective, std::span<float> param_grads) {
   check_objective(objective, max_group_);
   check_size("param_grads", spec_.n_params(), "[n_params]", param_grads.size());
+  forget_table_grads();
   const double loss = accumulate_objective(objective);
   std::copy(grads_.begin(), grads_.end(), param_grads.begin());
   return loss;
@@ -192,13 +196,15 @@ void ReferenceExecutor::update_params(const AdamUpdate& update, ParamSlice state
     return;
   }
   adam_step(update.of_embedding(), table_grads_, state.slice(n_layers, n_table), update.embedding.skips_zeros);
-  std::fill(table_grads_.begin(), table_grads_.end(), 0.0);
+  forget_table_grads();
 }
 
 double ReferenceExecutor::update_with(double loss, const AdamUpdate& update, ParamSlice state) {
   if (std::isfinite(loss)) {
     update_params(update, state);
     params_.assign(state.params.begin(), state.params.end());
+  } else {
+    forget_table_grads();
   }
   return loss;
 }

@@ -18,11 +18,13 @@
 
 #include "backend/cpu/isa/gemm-inl.h"
 #include "backend/cpu/isa/grad-inl.h"
+#include "backend/cpu/isa/grid-inl.h"
 #include "backend/cpu/isa/rows-inl.h"
 #include "backend/cpu/isa/sine-inl.h"
 #include "backend/cpu/isa/tanh-inl.h"
 #include "backend/cpu/isa/vector-inl.h"
-// Needs those before it.
+// Need those before them.
+#include "backend/cpu/isa/head-inl.h"
 #include "backend/cpu/isa/narrow-inl.h"
 // After vector-inl.h.
 #include "backend/cpu/isa/pack-inl.h"
@@ -52,6 +54,11 @@ void fill_table(KernelTable* table) {
   table->grad_bf16 = grad_bf16;
   table->dot_f32 = dot_f32;
   table->dot_bf16 = dot_bf16;
+  table->head_forward_f32 = head_forward_f32;
+  table->head_forward_bf16 = head_forward_bf16;
+  table->head_input_gradient = head_input_gradient;
+  table->head_gradient_f32 = head_gradient_f32;
+  table->head_gradient_bf16 = head_gradient_bf16;
   table->axpy_f32 = axpy_f32;
   table->axpy_bf16 = axpy_bf16;
   table->scale_f32 = scale_f32;
@@ -66,6 +73,9 @@ void fill_table(KernelTable* table) {
   table->to_bf16 = to_bf16;
   table->adam = adam;
   table->pack_bf16 = pack_bf16;
+  table->adam_of_table = adam_of_table;
+  table->grid_features = grid_features_any;
+  table->grid_gradient = grid_gradient_any;
   table->transpose = transpose;
   fill_narrow(&table->narrow);
 }

@@ -162,6 +162,61 @@ struct TanhArgs {
   bf16* dy16 = nullptr;
 };
 
+/// A layer of few outputs over the rows of one expert, as dot products. x is f32 or bf16, everything else f32.
+struct HeadArgs {
+  const uint16_t* rows = nullptr;
+  int n_rows = 0;
+  int k = 0;
+  int n_out = 0;
+  const void* x = nullptr;  ///< row r: x + r * x_stride, k numbers
+  int64_t x_stride = 0;
+  const float* w = nullptr;  ///< [n_out][w_stride]
+  int64_t w_stride = 0;
+  const float* bias = nullptr;
+  float* y = nullptr;  ///< outputs, or their gradient; row r, or with y_compact the i-th of the list: n_out numbers
+  int64_t y_stride = 0;
+  bool y_compact = false;
+  float* dx = nullptr;  ///< gradient of the inputs: row r, k numbers
+  int64_t dx_stride = 0;
+  float* d = nullptr;  ///< gradient of the weights [n_out][d_stride]
+  int64_t d_stride = 0;
+};
+
+/// The levels of a grid with pairs of features in 2-D or 3-D, a column per level; columns up to a multiple of
+/// kGridPadding are there, for levels with one cell of zeros.
+struct GridLevels {
+  int n_dims = 0;
+  int n_levels = 0;
+  int stride = 0;                         ///< columns from one axis to the next
+  const float* cells = nullptr;           ///< [n_dims][stride] s_d
+  const float* last = nullptr;            ///< [n_dims][stride] R_d - 1, at least 1
+  const uint32_t* step = nullptr;         ///< [n_dims][stride] of an entry, or the hash's prime; axis 0: 1
+  const uint32_t* mask = nullptr;         ///< [stride] n_entries - 1 of a hashed level, all ones of a dense one
+  const uint32_t* first_entry = nullptr;  ///< [stride]
+};
+inline constexpr int kGridPadding = 16;
+
+/// out[row] = features of all levels at coords[row], and up to kGridPadding numbers of no meaning behind them.
+struct GridFeaturesArgs {
+  const GridLevels* levels = nullptr;
+  const float* coords = nullptr;  ///< [n, n_dims]
+  int n = 0;
+  const float* table = nullptr;  ///< [entries of all levels, 2]
+  float* out = nullptr;
+  int64_t out_stride = 0;
+};
+
+/// sums[entry] += coefficient * grads[row] for one level, row by row, corner by corner.
+struct GridGradientArgs {
+  const GridLevels* levels = nullptr;
+  int level = 0;
+  const float* coords = nullptr;  ///< [n, n_dims]; readable up to a multiple of kGridPadding rows
+  const float* grads = nullptr;   ///< of the level's features: row i at i * grads_stride, 2 numbers
+  int64_t grads_stride = 0;
+  int n = 0;
+  float* sums = nullptr;  ///< [entries of all levels, 2]
+};
+
 struct KernelTable {
   std::string isa;     ///< "amx", "avx512bf16", "avx512", "avx2", "sse4", "neon", ...
   std::string reason;  ///< why it is where it is among the tables of this machine
@@ -186,6 +241,12 @@ struct KernelTable {
   /// y[o] += sum_k a[k] w[o * w_stride + k], for few outputs. a is f32 or bf16.
   void (*dot_f32)(const float* a, const float* w, int64_t w_stride, int k, int n_out, float* y) = nullptr;
   void (*dot_bf16)(const bf16* a, const float* w, int64_t w_stride, int k, int n_out, float* y) = nullptr;
+  /// y = bias + x w^T;  dx = y w;  d += y^T x, row by row
+  void (*head_forward_f32)(const HeadArgs&) = nullptr;
+  void (*head_forward_bf16)(const HeadArgs&) = nullptr;
+  void (*head_input_gradient)(const HeadArgs&) = nullptr;
+  void (*head_gradient_f32)(const HeadArgs&) = nullptr;
+  void (*head_gradient_bf16)(const HeadArgs&) = nullptr;
   /// y[i] += scale * x[i]
   void (*axpy_f32)(float scale, const float* x, int n, float* y) = nullptr;
   void (*axpy_bf16)(float scale, const bf16* x, int n, float* y) = nullptr;
@@ -206,6 +267,12 @@ struct KernelTable {
   void (*to_bf16)(const float* x, int n, bf16* y) = nullptr;
   void (*adam)(const AdamScalars&, const float* grad, int64_t n, float* params, float* m, float* v) = nullptr;
   void (*pack_bf16)(const PackArgs&) = nullptr;
+  /// The same, and copy = params; grad becomes 0. skips_zeros: numbers without a gradient stay as they are.
+  void (*adam_of_table)(const AdamScalars&, bool skips_zeros, float* grad, int64_t n, float* params, float* m, float* v,
+                        float* copy) = nullptr;
+  /// Null on machines without vectors.
+  void (*grid_features)(const GridFeaturesArgs&) = nullptr;
+  void (*grid_gradient)(const GridGradientArgs&) = nullptr;
   /// out[c][r] = in[r][c]
   void (*transpose)(const float* in, int64_t in_stride, int n_rows, int n_cols, float* out,
                     int64_t out_stride) = nullptr;

@@ -119,37 +119,84 @@ void multiply_bf16(const float* dx, const bf16* factor, int n, bf16* out) {
   multiply(dx, factor, n, out);
 }
 
+/// adam_update() in vectors.
+struct AdamStep {
+  VF beta1, beta2, rest1, rest2, step, v_scale, epsilon;
+
+  explicit HWY_INLINE AdamStep(const AdamScalars& c) {
+    const DF d;
+    beta1 = hn::Set(d, c.beta1);
+    beta2 = hn::Set(d, c.beta2);
+    rest1 = hn::Set(d, c.one_minus_beta1);
+    rest2 = hn::Set(d, c.one_minus_beta2);
+    step = hn::Set(d, c.step_size);
+    v_scale = hn::Set(d, c.inverse_sqrt_correction2);
+    epsilon = hn::Set(d, c.epsilon);
+  }
+  /// Updates the moments and returns the new parameters.
+  HWY_INLINE VF operator()(VF g, VF p, VF& m, VF& v) const {
+    m = hn::MulAdd(beta1, m, hn::Mul(rest1, g));
+    v = hn::MulAdd(beta2, v, hn::Mul(rest2, hn::Mul(g, g)));
+    const VF denominator = hn::MulAdd(hn::Sqrt(v), v_scale, epsilon);
+    return hn::Sub(p, hn::Div(hn::Mul(step, m), denominator));
+  }
+};
+
 void adam(const AdamScalars& c, const float* grad, int64_t n, float* params, float* m, float* v) {
   const DF d;
-  const VF beta1 = hn::Set(d, c.beta1);
-  const VF beta2 = hn::Set(d, c.beta2);
-  const VF rest1 = hn::Set(d, c.one_minus_beta1);
-  const VF rest2 = hn::Set(d, c.one_minus_beta2);
-  const VF step = hn::Set(d, c.step_size);
-  const VF v_scale = hn::Set(d, c.inverse_sqrt_correction2);
-  const VF epsilon = hn::Set(d, c.epsilon);
-  const auto update = [&](VF g, VF p, VF m0, VF v0, VF& m1, VF& v1) HWY_ATTR {
-    m1 = hn::MulAdd(beta1, m0, hn::Mul(rest1, g));
-    v1 = hn::MulAdd(beta2, v0, hn::Mul(rest2, hn::Mul(g, g)));
-    const VF denominator = hn::MulAdd(hn::Sqrt(v1), v_scale, epsilon);
-    return hn::Sub(p, hn::Div(hn::Mul(step, m1), denominator));
-  };
+  const AdamStep update(c);
   int64_t i = 0;
-  VF m1 = hn::Zero(d);
-  VF v1 = hn::Zero(d);
   for (; i + kLanes <= n; i += kLanes) {
-    const VF p =
-        update(hn::LoadU(d, grad + i), hn::LoadU(d, params + i), hn::LoadU(d, m + i), hn::LoadU(d, v + i), m1, v1);
-    hn::StoreU(p, d, params + i);
+    VF m1 = hn::LoadU(d, m + i);
+    VF v1 = hn::LoadU(d, v + i);
+    hn::StoreU(update(hn::LoadU(d, grad + i), hn::LoadU(d, params + i), m1, v1), d, params + i);
     hn::StoreU(m1, d, m + i);
     hn::StoreU(v1, d, v + i);
   }
   // The tail goes through the same vector arithmetic, so that a parameter's bits do not depend on its place.
   for (; i < n; ++i) {
-    const VF p = update(hn::Set(d, grad[i]), hn::Set(d, params[i]), hn::Set(d, m[i]), hn::Set(d, v[i]), m1, v1);
-    params[i] = hn::GetLane(p);
+    VF m1 = hn::Set(d, m[i]);
+    VF v1 = hn::Set(d, v[i]);
+    params[i] = hn::GetLane(update(hn::Set(d, grad[i]), hn::Set(d, params[i]), m1, v1));
     m[i] = hn::GetLane(m1);
     v[i] = hn::GetLane(v1);
+  }
+}
+
+void adam_of_table(const AdamScalars& c, bool skips_zeros, float* grad, int64_t n, float* params, float* m, float* v,
+                   float* copy) {
+  const DF d;
+  const AdamStep update(c);
+  int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    const VF g = hn::LoadU(d, grad + i);
+    const auto moves = hn::Ne(g, hn::Zero(d));
+    if (skips_zeros && hn::AllFalse(d, moves)) continue;
+    const VF p0 = hn::LoadU(d, params + i);
+    const VF m0 = hn::LoadU(d, m + i);
+    const VF v0 = hn::LoadU(d, v + i);
+    VF m1 = m0;
+    VF v1 = v0;
+    VF p1 = update(g, p0, m1, v1);
+    if (skips_zeros) {
+      p1 = hn::IfThenElse(moves, p1, p0);
+      m1 = hn::IfThenElse(moves, m1, m0);
+      v1 = hn::IfThenElse(moves, v1, v0);
+    }
+    hn::StoreU(p1, d, params + i);
+    hn::StoreU(p1, d, copy + i);
+    hn::StoreU(m1, d, m + i);
+    hn::StoreU(v1, d, v + i);
+    hn::StoreU(hn::Zero(d), d, grad + i);
+  }
+  for (; i < n; ++i) {
+    if (skips_zeros && grad[i] == 0) continue;
+    VF m1 = hn::Set(d, m[i]);
+    VF v1 = hn::Set(d, v[i]);
+    copy[i] = params[i] = hn::GetLane(update(hn::Set(d, grad[i]), hn::Set(d, params[i]), m1, v1));
+    m[i] = hn::GetLane(m1);
+    v[i] = hn::GetLane(v1);
+    grad[i] = 0;
   }
 }
 

@@ -285,16 +285,36 @@ struct ParamUpdate {
   }
 };
 
-template <typename Gradient, typename Copies>
-LOE_KERNEL void update_params(int64_t n, Gradient gradient, ParamUpdate<Copies> update) {
+/// The numbers of an update of an embedding's tables.
+struct TableScalars {
+  AdamScalars adam;
+  bool skips_zeros = false;
+};
+
+/// Updates an embedding's tables by Adam.
+struct TableUpdate {
+  Buffer<const TableScalars> scalars;  ///< [1]
+  Buffer<const double> loss;           ///< [1]; nothing is changed unless it is finite
+  Buffer<float> params;
+  Buffer<float> adam_m;
+  Buffer<float> adam_v;
+  LOE_METHOD void operator()(int64_t i, float gradient) const {
+    if (!(fabs(loss[0]) < std::numeric_limits<double>::infinity())) return;
+    if (gradient == 0 && scalars[0].skips_zeros) return;
+    adam_update(scalars[0].adam, gradient, params[i], adam_m[i], adam_v[i]);
+  }
+};
+
+template <typename Gradient, typename Update>
+LOE_KERNEL void update_params(int64_t n, Gradient gradient, Update update) {
   const int64_t i = int64_t{block_index()} * kAdamThreads + thread_index();
   if (i < n) update(i, gradient(i));
 }
 
 /// One update of n parameters.
-template <typename Gradient, typename Copies>
-void update_by_adam(const Stream& stream, int64_t n, const Gradient& gradient, const ParamUpdate<Copies>& update) {
-  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Gradient, Copies>, n, gradient,
+template <typename Gradient, typename Update>
+void update_by_adam(const Stream& stream, int64_t n, const Gradient& gradient, const Update& update) {
+  launch(stream, (n + kAdamThreads - 1) / kAdamThreads, kAdamThreads, update_params<Gradient, Update>, n, gradient,
          update);
 }
 
