@@ -208,7 +208,7 @@ TEST_P(Agreement, MseAndTrainStep) {
   expected.grads.check_useful(units_.backward, test::norm(expected.grads.exact), "mse gradients");
   const AdamUpdate update{.learning_rate = 0.01, .t = 4};
   const ParamState start = test::state_after_some_steps(drawn_.params, expected.grads.exact);
-  const StepExpectation step(expected.grads, start, update);
+  const StepExpectation step(drawn_.spec, expected.grads, start, update);
   std::vector<double> change(params_.size());
   for (size_t k = 0; k < change.size(); ++k) {
     change[k] = step.params.exact[k] - params_[k];

@@ -64,7 +64,8 @@ class Narrow : public testing::TestWithParam<ProductCase> {
     std::vector<double> losses;
     for (int64_t step = first; step < last; ++step) {
       fixture_.batch().begin_step(step);
-      losses.push_back(executor.train_step(fixture_.batch(), {.learning_rate = 0.01, .t = step + 1}, state));
+      const AdamUpdate update{.learning_rate = 0.01, .t = step + 1, .embedding = GetParam().embedding_update};
+      losses.push_back(executor.train_step(fixture_.batch(), update, state));
     }
     executor.download(state);
     return losses;
@@ -102,9 +103,9 @@ TEST_P(Narrow, StepIsTheReferences) {
     network.backward(pass, y_grads, grads.runs.emplace_back(), no_input_grads);
   }
   // Moments everywhere, also of experts that no pixel belongs to.
-  const AdamUpdate update{.learning_rate = 0.01, .t = 4};
+  const AdamUpdate update{.learning_rate = 0.01, .t = 4, .embedding = GetParam().embedding_update};
   const ParamState start = test::state_after_some_steps(params_, grads.exact);
-  const test::StepExpectation step(grads, start, update);
+  const test::StepExpectation step(spec_, grads, start, update);
   std::vector<double> change(params.size());
   for (std::size_t k = 0; k < change.size(); ++k) change[k] = step.params.exact[k] - params[k];
   step.params.check_useful(test::kUnitF32, test::norm(change), "parameters after an update");

@@ -29,6 +29,7 @@ struct ProductCase {
   int n_out = 3;
   OutputSpec output = {};
   double param_scale = 1;
+  EmbeddingUpdate embedding_update = {};
 };
 
 inline NetworkSpec nested_network(const ProductCase& recipe) {
@@ -102,6 +103,27 @@ inline std::vector<ProductCase> product_cases() {
        .size = {20, 20, 1},
        .levels = {{16, {4, 4, 1}, {1, 1, 1}}, {16, {8, 8, 1}, {4, 4, 1}}},
        .batch = 256});
+  EmbeddingSpec grid;
+  grid.n_channels = 2;
+  grid.levels = {{{4, 3}, 20}, {{9.5, 7}, 88}, {{21, 15}, 256}};  // the last is hashed
+  add({.name = "grid",
+       .size = {51, 37, 1},
+       .levels = {{16}, {16, {4, 4, 1}, {4, 4, 1}}, {16, {4, 3, 1}, {16, 16, 1}}},
+       .batch = 700,
+       .input = {.n_frequencies = 0, .include_coordinates = false, .embedding = grid},
+       .activation = {ActivationKind::Sine, 0.2, 2},
+       .param_scale = 0.5,
+       .embedding_update = {.rate = 3, .every = 2, .skips_zeros = true}});
+  grid.levels = {{{3, 3, 2}, 48}, {{7, 6, 4}, 280}};
+  add({.name = "video_grid_behind_the_encoding",
+       .size = {24, 16, 9},
+       .levels = {{32, {4, 4, 2}, {1, 1, 1}}, {32, {6, 4, 3}, {4, 4, 2}}},
+       .batch = 600,
+       .input = {.n_frequencies = 2, .embedding = grid}});
+  EmbeddingSpec table;
+  table.n_channels = 20;
+  table.resolution = {6, 5};
+  add({.name = "one_table", .size = {32, 32, 1}, .levels = {{16}}, .input = {.n_frequencies = 2, .embedding = table}});
   return cases;
 }
 

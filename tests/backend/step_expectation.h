@@ -1,6 +1,7 @@
 // What an update may come to, given the reference's gradients and rounded ones.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "backend/network_builders.h"
@@ -17,22 +18,36 @@ inline ParamState state_after_some_steps(const std::vector<float>& params, const
   return state;
 }
 
+/// The reference's update: of the layers, and of the embedding's tables by their own rule.
+inline void reference_step(const NetworkSpec& spec, const AdamUpdate& update, std::span<const double> grads,
+                           ParamState& state) {
+  const int64_t tables = spec.embedding_offset();
+  const auto n_params = static_cast<int64_t>(grads.size());
+  ParamSlice all(state);
+  reference::adam_step(update, grads.first(tables), all.slice(0, tables));
+  if (tables < n_params && update.moves_embedding()) {
+    reference::adam_step(update.of_embedding(), grads.subspan(tables), all.slice(tables, n_params - tables),
+                         update.embedding.skips_zeros);
+  }
+}
+
 /// What Adam makes of the reference's gradients, and of the rounded ones in f32.
 struct StepExpectation {
   Expectation params;
   Expectation adam_m;
   Expectation adam_v;
 
-  StepExpectation(const Expectation& grads, const ParamState& start, const AdamUpdate& update) {
+  StepExpectation(const NetworkSpec& spec, const Expectation& grads, const ParamState& start,
+                  const AdamUpdate& update) {
     ParamState end = start;
-    reference::adam_step(update, grads.exact, end);
+    reference_step(spec, update, grads.exact, end);
     params.exact.assign(end.params.begin(), end.params.end());
     adam_m.exact.assign(end.adam_m.begin(), end.adam_m.end());
     adam_v.exact.assign(end.adam_v.begin(), end.adam_v.end());
     Uniform uniform(7);
     for (const std::vector<double>& run : grads.runs) {
       ParamState rounded = start;
-      reference::adam_step(update, run, rounded);
+      reference_step(spec, update, run, rounded);
       std::vector<double>& run_params = params.runs.emplace_back(rounded.params.begin(), rounded.params.end());
       std::vector<double>& run_m = adam_m.runs.emplace_back(rounded.adam_m.begin(), rounded.adam_m.end());
       std::vector<double>& run_v = adam_v.runs.emplace_back(rounded.adam_v.begin(), rounded.adam_v.end());

@@ -1,6 +1,7 @@
 #include "backend/cpu/embedding.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "backend/cpu/embedding_grids.h"
 #include "backend/cpu/embedding_rows.h"
@@ -56,6 +57,21 @@ void EmbeddingTables::apply_adam(ThreadPool& pool, const AdamUpdate& update, Par
                             state.params.data() + offset_ + first, state.adam_m.data() + offset_ + first,
                             state.adam_v.data() + offset_ + first, table_.data() + first);
   });
+}
+
+void EmbeddingTables::store(ThreadPool& pool, float* params) const {
+  for_each_block(pool,
+                 [&](int64_t first, int64_t n) { std::copy_n(table_.data() + first, n, params + offset_ + first); });
+}
+
+uint32_t EmbeddingTables::largest(ThreadPool& pool) const {
+  std::vector<uint32_t> of_worker(pool.n_threads());
+  pool.parallel_for((table_.size() + kBlock - 1) / kBlock, [&](int64_t index, int worker) {
+    const int64_t first = index * kBlock;
+    const uint32_t bits = kernels_->narrow.largest(table_.data() + first, std::min(kBlock, table_.size() - first));
+    of_worker[worker] = std::max(of_worker[worker], bits);
+  });
+  return *std::max_element(of_worker.begin(), of_worker.end());
 }
 
 void EmbeddingTables::write(ThreadPool& pool, float* param_grads) {

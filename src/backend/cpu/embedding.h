@@ -51,6 +51,10 @@ class EmbeddingTables {
   virtual void add_tiles(ThreadPool& pool) = 0;
   /// The update of the tables, if this is one that moves them.
   void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state);
+  /// Writes the tables to their place in the flat parameters.
+  void store(ThreadPool& pool, float* params) const;
+  /// The largest |number| in the tables as bits: more than those of any number if one is NaN.
+  uint32_t largest(ThreadPool& pool) const;
   /// Writes dL/dtables to its place in the flat gradient.
   void write(ThreadPool& pool, float* param_grads);
   virtual int64_t n_bytes() const { return table_.n_bytes() + gradient_.n_bytes() + feature_grads_.n_bytes(); }

@@ -12,9 +12,7 @@ int padded(int n) {
 }
 
 std::string why_not_input(const InputSpec& input) {
-  if (input.kind == InputKind::Features) return "its input comes from the caller";
-  if (input.has_embedding()) return "it has an embedding";
-  return "";
+  return input.kind == InputKind::Features ? "its input comes from the caller" : "";
 }
 
 std::string why_not_level(const NetworkSpec& spec, std::size_t index) {
@@ -86,6 +84,9 @@ NarrowPlan::NarrowPlan(const NetworkSpec& network) : spec(network) {
     depth = width;
     max_width = std::max(max_width, width);
   }
+  n_encoded = spec.input.encoding_width(spec.n_dims);
+  n_features = spec.n_in() - n_encoded;
+  feature_stride = padded(n_features);
   n_outputs = spec.n_out();
   head_width = depth;
   head_weight = n_small;

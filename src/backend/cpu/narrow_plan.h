@@ -30,6 +30,9 @@ struct NarrowPlan {
   int head_width = 0;               ///< its inputs, padded
   int max_width = 0;
   int input_stride = 0;
+  int n_encoded = 0;       ///< numbers of gamma(p) in a row of the input; the features of the embedding follow
+  int n_features = 0;      ///< of the embedding
+  int feature_stride = 0;  ///< n_features padded: rows of their gradients
   /// Biases of the layers, then the head's weights [n_outputs][head_width] and bias: what every sample touches.
   int64_t head_weight = 0;
   int64_t head_bias = 0;

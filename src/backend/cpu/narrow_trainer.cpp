@@ -19,6 +19,10 @@ constexpr int64_t kPartsBytes = int64_t{4} << 20;
 /// Far below the largest float: omega of a sine is at most 10^6, and errors are squared in double.
 constexpr double kLargest = 1e30;
 
+float centre(int64_t j, int64_t size) {
+  return static_cast<float>((static_cast<double>(j) + 0.5) / static_cast<double>(size));
+}
+
 int n_waves(const InputSpec& input) {
   return input.kind == InputKind::Constant ? 0 : 2 * input.n_frequencies;
 }
@@ -45,6 +49,7 @@ NarrowTrainer::NarrowTrainer(const NetworkSpec& spec, const KernelTable& kernels
 
 int64_t NarrowTrainer::n_bytes() const {
   int64_t bytes = params_.n_bytes() + sums_.n_bytes();
+  if (embedding_ != nullptr) bytes += embedding_->n_bytes();
   bytes += static_cast<int64_t>(places_.capacity() * sizeof(PixelPlace));
   for (const AlignedBuffer<float>& table : tables_) bytes += table.n_bytes();
   for (const Worker& worker : workers_) {
@@ -57,6 +62,10 @@ int64_t NarrowTrainer::n_bytes() const {
 }
 
 void NarrowTrainer::build_tables(const std::array<int64_t, 3>& size) {
+  for (int axis = 0; axis < plan_.spec.n_dims; ++axis) {
+    coords_[axis].resize(size[axis]);
+    for (int64_t j = 0; j < size[axis]; ++j) coords_[axis][j] = centre(j, size[axis]);
+  }
   if (plan_.spec.input.kind == InputKind::Constant) return;
   const int n = n_waves(plan_.spec.input);
   const bool has_raw = plan_.spec.input.include_coordinates;
@@ -65,8 +74,7 @@ void NarrowTrainer::build_tables(const std::array<int64_t, 3>& size) {
   for (int axis = 0; axis < plan_.spec.n_dims; ++axis) {
     tables_[axis].resize(size[axis] * table_stride_);
     for (int64_t j = 0; j < size[axis]; ++j) {
-      const auto p = static_cast<float>((static_cast<double>(j) + 0.5) / static_cast<double>(size[axis]));
-      encode(plan_.spec.input, 1, &p, row.data());
+      encode(plan_.spec.input, 1, &coords_[axis][j], row.data());
       float* to = tables_[axis].data() + j * table_stride_;
       std::copy_n(row.data() + (has_raw ? 1 : 0), n, to);
       if (has_raw) to[n] = row[0];
@@ -115,7 +123,8 @@ void NarrowTrainer::prepare(const ProductChunks& chunks) {
       if (plan_.layers[l].activation.is_sine) worker.derivatives[l].resize(n_padded * plan_.layers[l].width);
     }
     for (auto& buffer : worker.grads) buffer.resize(n_padded * plan_.max_width);
-    worker.turned.resize(int64_t{plan_.max_width} * plan_.max_width);
+    worker.turned.resize(int64_t{plan_.max_width} * std::max(plan_.max_width, plan_.feature_stride));
+    if (plan_.n_features > 0) worker.coords.resize(n_padded * plan_.spec.n_dims);
     worker.targets.resize(n * plan_.n_outputs);
     worker.weights.resize(n);
     worker.inside.resize(n);
@@ -197,6 +206,14 @@ void NarrowTrainer::load_chunk(const Step& step, int chunk, Worker& worker) cons
   args.x = worker.input.data();
   args.x_stride = plan_.input_stride;
   kernels_->narrow.encode(args);
+  if (embedding_ == nullptr) return;
+  float* p = worker.coords.data();
+  for (int i = 0; i < n; ++i) {
+    *p++ = coords_[0][places[i].x];
+    *p++ = coords_[1][places[i].y];
+    if (args.n_dims == 3) *p++ = coords_[2][places[i].t];
+  }
+  embedding_->features(worker.coords.data(), n, chunk, worker.input.data() + plan_.n_encoded, plan_.input_stride);
 }
 
 void NarrowTrainer::forward(const Step& step, int chunk, Worker& worker) const {
@@ -277,6 +294,25 @@ void NarrowTrainer::weight_grads(const Step& step, int l, int chunk, int group, 
   kernels_->narrow.weight_grad(args);
 }
 
+void NarrowTrainer::feature_grads(const Step& step, int chunk, int group, const float* grads, Worker& worker) {
+  const NarrowLayer& layer = plan_.layers.front();
+  const ProductChunks::Groups& list = groups(step, 0, chunk);
+  NarrowInputGrad args;
+  args.rows = list.rows.data() + list.padded_first[group];
+  args.n_rows = list.n_padded_rows(group);
+  args.d = grads;
+  args.d_stride = layer.width;
+  args.n_in = plan_.feature_stride;
+  args.n_out = layer.width;
+  args.w =
+      params_.current(0, expert_of(step, 0, index_of(step, 0, chunk, group))) + int64_t{plan_.n_encoded} * layer.width;
+  args.turned = worker.turned.data();
+  args.dx = embedding_->gradient_rows(chunk);
+  args.x_stride = plan_.feature_stride;
+  args.y = args.dx;  // read for its sign, which a slope of 1 ignores
+  kernels_->narrow.input_grad(args);
+}
+
 void NarrowTrainer::backward(const Step& step, int chunk, float* sums, Worker& worker) {
   int turn = 0;
   for (int l = static_cast<int>(plan_.layers.size()) - 1; l >= 0; --l) {
@@ -301,11 +337,14 @@ void NarrowTrainer::backward(const Step& step, int chunk, float* sums, Worker& w
         args.n_rows = list.n_padded_rows(group);
         args.w = params_.current(l, expert_of(step, l, index_of(step, l, chunk, group)));
         kernels_->narrow.input_grad(args);
+      } else if (embedding_ != nullptr) {
+        feature_grads(step, chunk, group, args.d, worker);
       }
       weight_grads(step, l, chunk, group, args.d, sums, worker);
     }
     turn = 1 - turn;
   }
+  if (embedding_ != nullptr) embedding_->finish_tile(chunk, step.chunks->chunk_samples());
 }
 
 double NarrowTrainer::run_chunk(const Step& step, int chunk, float* sums, Worker& worker) {
@@ -360,7 +399,8 @@ void NarrowTrainer::update_shared(ThreadPool& pool, const Step& step) {
 bool NarrowTrainer::is_bounded(const ProductSamples& samples) const {
   const double p = std::bit_cast<float>(largest_);
   const auto [low, high] = plan_.spec.input.coordinate_range;
-  double value = std::max({1.0, std::abs(low), std::abs(high)});
+  const double entry = std::bit_cast<float>(largest_entry_);
+  double value = std::max({1.0, std::abs(low), std::abs(high), entry});
   double largest_sum = 0;
   for (const NarrowLayer& layer : plan_.layers) {
     const double sum = p * (layer.n_in * value + 1);
@@ -370,7 +410,22 @@ bool NarrowTrainer::is_bounded(const ProductSamples& samples) const {
   const double output = p * (plan_.head_width * value + 1);
   const double error = std::abs(plan_.spec.output.offset) + std::abs(plan_.spec.output.scale) * output +
                        static_cast<double>(samples.largest_value());
-  return p < kLargest && largest_sum < kLargest && error < kLargest;  // false if anything is NaN
+  return p < kLargest && entry < kLargest && largest_sum < kLargest && error < kLargest;  // false if anything is NaN
+}
+
+void NarrowTrainer::make_embedding(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state) {
+  if (!plan_.spec.input.has_embedding()) return;
+  NetworkPlan plan = make_plan(plan_.spec, Precision::F32, 1, false);
+  plan.tile_rows = (chunks.chunk_samples() + kNarrowRows - 1) / kNarrowRows * kNarrowRows;
+  plan.max_stride = plan_.feature_stride;
+  embedding_ = EmbeddingTables::make(plan, *kernels_);
+  embedding_->set_params(pool, state.params.data());
+  largest_entry_ = embedding_->largest(pool);
+}
+
+void NarrowTrainer::store_params(ThreadPool& pool, std::span<float> params) const {
+  params_.store_params(pool, params);
+  if (embedding_ != nullptr) embedding_->store(pool, params.data());
 }
 
 void NarrowTrainer::take_over(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state) {
@@ -381,6 +436,7 @@ void NarrowTrainer::take_over(ThreadPool& pool, const ProductChunks& chunks, con
     params_.load(pool, state);
     largest_ = params_.largest(kernels_->narrow, std::vector<bool>(plan_.layers.size(), true));
   }
+  make_embedding(pool, chunks, state);
   params_.outdate_next();
   find_idle(chunks);
   has_params_ = true;
@@ -399,6 +455,10 @@ double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, cons
   step.gradient_scale = static_cast<float>(2 * plan_.spec.output.scale / n_values);
   sums_.resize(step.n_parts * step.n_sums);
   for (Worker& worker : workers_) worker.largest = 0;
+  if (embedding_ != nullptr) {
+    embedding_->begin_gradient(pool, true);
+    embedding_->begin_tiles(chunks.n_chunks());
+  }
   std::vector<double> squares(step.n_parts);
   pool.parallel_for(step.n_parts, [&](int64_t part, int worker) {
     float* sums = sums_.data() + part * step.n_sums;
@@ -409,12 +469,23 @@ double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, cons
     }
   });
   const double loss = std::accumulate(squares.begin(), squares.end(), 0.0) / n_values;
-  if (std::isfinite(loss)) finish(pool, step);
+  if (std::isfinite(loss)) {
+    finish(pool, step, update, state);
+  } else if (embedding_ != nullptr) {
+    embedding_->forget_gradient();
+  }
   return loss;
 }
 
-void NarrowTrainer::finish(ThreadPool& pool, const Step& step) {
+void NarrowTrainer::update_embedding(ThreadPool& pool, const AdamUpdate& update, const ParamSlice& state) {
+  embedding_->add_tiles(pool);
+  embedding_->apply_adam(pool, update, state);
+  if (update.moves_embedding()) largest_entry_ = embedding_->largest(pool);
+}
+
+void NarrowTrainer::finish(ThreadPool& pool, const Step& step, const AdamUpdate& update, const ParamSlice& state) {
   update_shared(pool, step);
+  if (embedding_ != nullptr) update_embedding(pool, update, state);
   std::vector<bool> is_shared;
   for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
     is_shared.push_back(step.sums_of[l] >= 0);

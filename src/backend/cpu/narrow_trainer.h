@@ -3,10 +3,12 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <span>
 #include <utility>
 #include <vector>
 
+#include "backend/cpu/embedding.h"
 #include "backend/cpu/isa/kernels.h"
 #include "backend/cpu/narrow_params.h"
 #include "backend/cpu/narrow_plan.h"
@@ -24,6 +26,9 @@ namespace loe::cpu {
 /// known last: while the largest parameter proves that no output can overflow, experts are updated in place; else a
 /// second copy is written, and adopted when the loss turns out finite (at half the speed with small batches).
 ///
+/// The tables of an embedding are EmbeddingTables', a chunk being a slot: the gradients of the features are added to
+/// dL/dtables after the last chunk, each table by one thread, in the order of the chunks.
+///
 /// What chunks share (biases, head, shared levels) is summed in parts: runs of chunks, cut by network and batch alone,
 /// each with sums of its own, added up in order. So the bits do not depend on the number of threads.
 class NarrowTrainer {
@@ -37,7 +42,7 @@ class NarrowTrainer {
   double step(ThreadPool& pool, const ProductSamples& samples, const AdamUpdate& update, const ParamSlice& state);
   /// Only with has_params().
   void store(ThreadPool& pool, const ParamSlice& state) const { params_.store(pool, state); }
-  void store_params(ThreadPool& pool, std::span<float> params) const { params_.store_params(pool, params); }
+  void store_params(ThreadPool& pool, std::span<float> params) const;
 
   int64_t n_bytes() const;
 
@@ -49,6 +54,7 @@ class NarrowTrainer {
     std::vector<AlignedBuffer<float>> derivatives;  ///< the same, of sines
     std::array<AlignedBuffer<float>, 2> grads;      ///< [M][max_width]: of a layer's output, in turn
     AlignedBuffer<float> turned;                    ///< [max_width][max_width]
+    std::vector<float> coords;                      ///< [M][n_dims], if there is an embedding
     std::vector<float> targets;
     std::vector<float> weights;
     std::vector<PixelPlace> inside;  ///< places, those outside the signal replaced by a corner
@@ -74,9 +80,12 @@ class NarrowTrainer {
   /// Room and tables.
   void prepare(const ProductChunks& chunks);
   void build_tables(const std::array<int64_t, 3>& size);
+  void make_embedding(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state);
   void find_idle(const ProductChunks& chunks);
   /// Draws all chunks; how many samples are inside the signal.
   int64_t draw_places(ThreadPool& pool, const Step& step);
+  /// dL/dfeatures of a chunk, to its slot of the embedding.
+  void feature_grads(const Step& step, int chunk, int group, const float* grads, Worker& worker);
   /// Whether every output is finite whatever the samples are, given the largest parameter.
   bool is_bounded(const ProductSamples& samples) const;
   double run_chunk(const Step& step, int chunk, float* sums, Worker& worker);
@@ -89,7 +98,8 @@ class NarrowTrainer {
   /// What chunks share: parts added in order, then Adam in place. And Adam where the signal has no pixel.
   void update_shared(ThreadPool& pool, const Step& step);
   /// After the chunks of a step whose loss is finite.
-  void finish(ThreadPool& pool, const Step& step);
+  void finish(ThreadPool& pool, const Step& step, const AdamUpdate& update, const ParamSlice& state);
+  void update_embedding(ThreadPool& pool, const AdamUpdate& update, const ParamSlice& state);
   /// The groups of a layer's experts in a chunk: all rows in one if the signal meets a single expert.
   const ProductChunks::Groups& groups(const Step& step, int layer, int chunk) const;
   /// A group's expert as an index among those that occur, and in the layer's tile.
@@ -108,8 +118,11 @@ class NarrowTrainer {
   std::vector<std::pair<int, int>> idle_;       ///< layer, expert
   std::array<AlignedBuffer<float>, 3> tables_;  ///< encoding along each axis, see NarrowEncode
   int64_t table_stride_ = 0;
-  std::vector<PixelPlace> places_;  ///< [chunk][M]
-  AlignedBuffer<float> sums_;       ///< [part][n_sums]: biases and head, then shared layers
+  std::array<std::vector<float>, 3> coords_;    ///< of the pixels along each axis
+  std::unique_ptr<EmbeddingTables> embedding_;  ///< null: none
+  uint32_t largest_entry_ = 0;                  ///< bits of the largest |number| in its tables
+  std::vector<PixelPlace> places_;              ///< [chunk][M]
+  AlignedBuffer<float> sums_;                   ///< [part][n_sums]: biases and head, then shared layers
 };
 
 }  // namespace loe::cpu
