@@ -49,7 +49,7 @@ std::vector<PresetInfo> image_presets() {
       {"pluto", "Table 1, Ours: 7 levels of 512 to 256 with 4x4 tiles, 262,144 random pixels a step; for 8192x8192",
        "two weeks on 2 cores; the paper has 44.24 dB on its 64-megapixel picture"},
       {"hash_grid", "instant-ngp's network, a yardstick: 16 levels of hashed features and two plain layers of 32",
-       "half a minute for 512x512 on 2 cores, growing with the pixels"},
+       "250 samples a pixel: 22 s of one core for 512x512 at 0.33 us a sample, growing with the pixels"},
   };
 }
 
