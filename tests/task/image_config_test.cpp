@@ -308,6 +308,28 @@ TEST(ImageConfig, ContradictionsAreFoundBeforeTraining) {
   EXPECT_NE(error_of("train.learning_rate", 0.0).find("learning_rate"), std::string::npos);
 }
 
+TEST(ImageConfig, SettingsOfOtherTasksAreShownAsTheyWereWritten) {
+  const auto error_of_task = [](SignalKind kind, const std::string& key, SettingValue value) {
+    Settings settings;
+    settings.set(key, std::move(value), "--set");
+    try {
+      fit_config_from_settings(settings, kind, 3);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  for (const SignalKind kind : {SignalKind::Scene, SignalKind::Gan}) {
+    const std::string size = error_of_task(kind, "data.size", std::vector<double>{64, 48});
+    EXPECT_NE(size.find("data.size (--set): expected []"), std::string::npos) << size;
+    EXPECT_NE(size.find("got [64, 48]"), std::string::npos) << size;
+    const std::string sampling = error_of_task(kind, "data.sampling", "all_pixels");
+    EXPECT_NE(sampling.find("got \"all_pixels\""), std::string::npos) << sampling;
+  }
+  const std::string range = error_of_task(SignalKind::Scene, "model.output_range", std::vector<double>{-1, 1});
+  EXPECT_NE(range.find("got [-1, 1]"), std::string::npos) << range;
+}
+
 TEST(ImageConfig, HashCoversWhatDecidesTheResult) {
   const Image image = wavy_image(9, 7, 3, PixelType::U8);
   const FitConfig config = image_config_from_settings(unusual_settings(), 3);
