@@ -36,6 +36,7 @@ constexpr double kVisitsForFineFirst = 15;
 /// parameters, 1.8 dB with these; 2 channels lost 1 dB again.
 constexpr double kTableShare = 0.6;
 constexpr double kMinTableShare = 0.2;
+constexpr double kMaxTableShare = 0.75;
 constexpr int kTableChannels = 4;
 constexpr double kMinNodeDistance = 3;
 
@@ -211,6 +212,18 @@ NetworkSpec with_width(NetworkConfig& network, int width) {
   return build_network(network);
 }
 
+/// Gives the table as many evenly spaced nodes as `n_numbers` numbers hold.
+void size_table(const SignalSize& signal, double n_numbers, EmbeddingSpec& table) {
+  const double n_nodes = std::min(n_numbers, kMaxTableSize) / kTableChannels;
+  const auto n_long =
+      std::count_if(signal.size.begin(), signal.size.end(), [](int size) { return size > kMinNodeDistance; });
+  const double even = std::pow(n_pixels_of(signal) / n_nodes, 1.0 / static_cast<double>(std::max<int64_t>(n_long, 1)));
+  const double distance = std::max(even, kMinNodeDistance);
+  for (int axis = 0; axis < signal.n_dims; ++axis) {
+    table.resolution[axis] = std::max(1, static_cast<int>(signal.size[axis] / distance));
+  }
+}
+
 /// Adds the table, of at most its share of the parameters; false if the experts leave too little for one.
 bool add_table(NetworkConfig& network, const SignalSize& signal, double max_params) {
   if (signal.n_dims == 2 && network.layout.kind == LayoutKind::FineToCoarse) {
@@ -223,14 +236,7 @@ bool add_table(NetworkConfig& network, const SignalSize& signal, double max_para
   if (share < kMinTableShare) {
     return false;
   }
-  const double n_nodes = std::min(share * max_params, kMaxTableSize) / kTableChannels;
-  const auto n_long =
-      std::count_if(signal.size.begin(), signal.size.end(), [](int size) { return size > kMinNodeDistance; });
-  const double even = std::pow(n_pixels_of(signal) / n_nodes, 1.0 / static_cast<double>(std::max<int64_t>(n_long, 1)));
-  const double distance = std::max(even, kMinNodeDistance);
-  for (int axis = 0; axis < signal.n_dims; ++axis) {
-    table.resolution[axis] = std::max(1, static_cast<int>(signal.size[axis] / distance));
-  }
+  size_table(signal, share * max_params, table);
   return true;
 }
 
@@ -297,7 +303,13 @@ bool try_structure(int n_levels, bool has_table, double n_visits, const SignalSi
   if (has_table && !add_table(network, signal, budget.max_params)) {
     return false;
   }
-  const NetworkSpec spec = widen(network, signal, budget);
+  NetworkSpec spec = widen(network, signal, budget);
+  if (has_table) {  // what the step of the widths has left
+    EmbeddingSpec& table = network.input.embedding;
+    const double n_left = budget.max_params - static_cast<double>(spec.n_params() - table.size());
+    size_table(signal, std::min(n_left, kMaxTableShare * budget.max_params), table);
+    spec = build_network(network);
+  }
   const bool may_exceed = !budget.has_params && !has_table;  // the limit per pixel is no law for tiny pictures
   return network.widths[0] >= kMinWidth && (may_exceed || static_cast<double>(spec.n_params()) <= budget.max_params);
 }
