@@ -115,7 +115,7 @@ ChannelChoice choose_tiff_channels(const TiffDirectory& directory, int n_channel
   int n_colors = is_grey ? 1 : 3;
   // Three or four channels that are said to be grey and not to be extra: colours of writers that do not care.
   if (is_grey && directory.extra_samples.empty() && n_channels >= 3) n_colors = 3;
-  if (n_channels < n_colors) return all_channels(n_channels);
+  if (n_channels < n_colors || n_channels > kMaxChannels) return all_channels(n_channels);
   ChannelChoice choice;
   std::vector<std::string> names =
       n_colors == 1 ? std::vector<std::string>{"Y"} : std::vector<std::string>{"R", "G", "B"};
@@ -128,7 +128,6 @@ ChannelChoice choose_tiff_channels(const TiffDirectory& directory, int n_channel
     alpha = i;
     choice.alpha = kind == 1 ? AlphaKind::Associated : AlphaKind::Straight;
   }
-  if (alpha < 0 && n_channels > kMaxChannels) return choice;
   const int n_kept = alpha < 0 ? n_channels : n_colors;
   for (int i = 0; i < n_kept; ++i) choice.indices.push_back(i);
   if (alpha >= 0) choice.indices.push_back(alpha);

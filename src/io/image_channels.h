@@ -24,8 +24,8 @@ struct ChannelChoice {
 /// are. Empty if there are more, or several layers.
 ChannelChoice choose_exr_channels(const std::vector<std::string>& names);
 
-/// TIFF: the colours of its photometric interpretation and the alpha among its extra samples. Without alpha all of up
-/// to 4 channels as they are; empty if there are more. `n_channels`: as decoded.
+/// TIFF of up to 4 channels: the colours of its photometric interpretation and the alpha among its extra samples;
+/// without alpha all as they are. Empty if there are more. `n_channels`: as decoded.
 ChannelChoice choose_tiff_channels(const TiffDirectory& directory, int n_channels);
 
 /// The first n as they are: formats that know grey, RGB and straight alpha only.
