@@ -98,7 +98,7 @@ class Entry {
     const auto n = static_cast<std::size_t>(std::min(count, kMost));
     values_.resize(n * size);
     const unsigned char* field = at + 4 + n_offset;
-    if (size == 0) {
+    if (values_.empty()) {
       return;
     }
     if (count <= n_offset / size) {
@@ -236,8 +236,9 @@ bool read_header(const Bytes& bytes, Layout& layout, uint64_t& first) {
                           path, expected, offset));
 }
 
-int64_t area(const TiffDirectory& directory) {
-  return int64_t{directory.width} * directory.height;
+/// In double: 2^32 x 2^32 pixels of a hostile directory overflow 64 bits with a sign.
+double area(const TiffDirectory& directory) {
+  return static_cast<double>(directory.width) * directory.height;
 }
 
 /// The first page that is no reduced copy; the largest child where all pages are copies; else the largest page.
