@@ -494,7 +494,7 @@ TEST(ModelFile, RefusesForeignAndDamagedFiles) {
   };
   refused("'format': expected 'loe-model', got none", [](TensorFile& f) { f.metadata.clear(); });
   refused("got 'pt'", [](TensorFile& f) { f.metadata["format"] = "pt"; });
-  refused("'version': expected 1 to 6, got '7'", [](TensorFile& f) { f.metadata["version"] = "7"; });
+  refused("'version': expected 1 to 7, got '8'", [](TensorFile& f) { f.metadata["version"] = "8"; });
   refused("'version': expected 2 for this network", [](TensorFile& f) { f.metadata["version"] = "1"; });
   refused("'network': expected a value", [](TensorFile& f) { f.metadata.erase("network"); });
   refused("'signal': expected a value", [](TensorFile& f) { f.metadata.erase("signal"); });
