@@ -283,6 +283,7 @@ void describe_job(const FitJob& job, const RunFolder& folder, const ModelExecuto
   reporter.info(fmt::format("preset {}: {} parameters, {} MACs per {}, {} threads, {}", job.config.preset,
                             format_integer(job.model.n_params()), format_integer(job.model.macs_per_sample()),
                             job.signal->sample_noun(), model.main().n_threads(), to_string(job.config.precision)));
+  if (!job.choice.empty()) reporter.info(fmt::format("{}: {}", job.config.preset, job.choice));
   reporter.info(fmt::format("run {}", folder.path()));
   const std::string warning = job.signal->companions(job.run.device).warning;
   if (!warning.empty()) reporter.warning(warning);
@@ -509,6 +510,7 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
     return 0;
   }
   fmt::print("preset            {}\n", job.config.preset);
+  if (!job.choice.empty()) fmt::print("choice            {}\n", job.choice);
   fmt::print("parameters        {}\n", format_integer(job.model.n_params()));
   const auto print_count = [](const std::string& what, int64_t count) {
     fmt::print("{:<17} {}\n", what, format_integer(count));

@@ -184,7 +184,7 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
 
 /// The preset "auto" for this signal. With --max-seconds the machine is timed on the network that a guess of its speed
 /// gives, so that the size fits the budget; without, nothing is timed and the same command gives the same bits.
-Settings automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
+AutoPlan automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
                             const FitSignal& signal, Reporter& reporter) {
   const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
   const Precision precision = precision_from_string(
@@ -199,11 +199,11 @@ Settings automatic_settings(const FitFlags& flags, const Settings& given, const 
     reporter.detail(fmt::format("auto: this machine trains such a network at {:.3g} GFLOP/s", gflops));
     plan = plan_for(gflops);
   }
-  if (!plan.reason.empty()) reporter.info("auto: " + plan.reason);
-  return plan.settings;
+  return plan;
 }
 
-Settings preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const FitSignal& signal,
+/// What the preset sets, and why.
+AutoPlan preset_settings(const FitFlags& flags, const Settings& given, const RunSettings& run, const FitSignal& signal,
                          Reporter& reporter) {
   const std::string name = given.get_string("preset", "auto");
   if (name == "none" && flags.params.empty()) return {};
@@ -216,7 +216,7 @@ Settings preset_settings(const FitFlags& flags, const Settings& given, const Run
                               "parameters; leave one of them out",
                               given.entries().at("model.widths").origin));
     }
-    return is_complete && given.contains("data.sampling") ? Settings()
+    return is_complete && given.contains("data.sampling") ? AutoPlan()
                                                           : automatic_settings(flags, given, run, signal, reporter);
   }
   if (!flags.params.empty()) {
@@ -226,7 +226,7 @@ Settings preset_settings(const FitFlags& flags, const Settings& given, const Run
                             name));
   }
   try {
-    return signal.preset(name);
+    return {signal.preset(name), ""};
   } catch (const Error& error) {  // a name from a flag or config, not a file that is missing
     throw Error(ErrorKind::InvalidArgument, error.what());
   }
@@ -344,7 +344,9 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   if (!is_resumed) {
     const bool is_range_given = task.contains("model.output_range");
     Settings merged = job.signal->needs();
-    merged.merge(preset_settings(flags, task, job.run, *job.signal, reporter));
+    AutoPlan preset = preset_settings(flags, task, job.run, *job.signal, reporter);
+    merged.merge(preset.settings);
+    job.choice = std::move(preset.reason);
     merged.merge(task);
     task = is_range_given ? merged : with_range(std::move(merged), *job.signal);
   }

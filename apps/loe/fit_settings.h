@@ -63,6 +63,7 @@ struct FitJob {
   std::unique_ptr<FitSignal> signal;
   std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the signal
   ModelSpec model;
+  std::string choice;  ///< what the preset auto chose and why, or ""
 };
 
 /// Reads the signal and resolves all settings. With --resume the run's config.toml takes the place of preset and

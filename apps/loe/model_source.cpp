@@ -6,6 +6,7 @@
 
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
+#include "loe/io/file.h"
 #include "loe/io/image_file.h"
 #include "loe/io/run_folder.h"
 #include "loe/io/safetensors.h"
@@ -108,7 +109,7 @@ std::string data_of_run(const ModelSource& source) {
                             "with --data",
                             source.model_path));
   }
-  const std::string data = read_config(source.run_path + "/config.toml").get_string("run.data", "");
+  const std::string data = path_from_text(read_config(source.run_path + "/config.toml").get_string("run.data", ""));
   if (data.empty()) {
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[flags] --data: expected run.data in {}/config.toml, found none; name the picture, "

@@ -135,7 +135,7 @@ TEST_F(Command, PresetsAndVersion) {
   for (const char* name : {"auto", "toy", "pluto", "video", "nerf", "gan"}) {
     EXPECT_NE(outcome.out.find(name), std::string::npos) << name;
   }
-  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 9U);
+  EXPECT_EQ(nlohmann::json::parse(run({"presets", "--json"}).out).size(), 11U);
   // A printed preset is a config.
   write_all(path("toy.toml"), run({"presets", "toy"}).out);
   EXPECT_EQ(run({"fit", make_picture(), "--config", "toy.toml", "--dry-run", "-q", "--set", "train.max_steps=1"}).code,

@@ -102,8 +102,25 @@ TEST_F(Input, Settings) {
 }
 
 TEST_F(Input, DivergingTrainingNamesStepAndTensor) {
-  const Outcome outcome = run({"fit", make_picture(), "--max-steps", "200", "--learning-rate", "1000000", "--set",
-                               "train.schedule=constant", "--set", "train.epsilon=1e-30", "--out", "run", "-q"});
+  std::vector<std::string> words = {"fit",
+                                    make_picture(),
+                                    "--max-steps",
+                                    "200",
+                                    "--learning-rate",
+                                    "1000000",
+                                    "--set",
+                                    "train.schedule=constant",
+                                    "--set",
+                                    "train.epsilon=1e-30",
+                                    "--out",
+                                    "run",
+                                    "-q"};
+  // Sines are bounded: their loss stays finite when the moments no longer are, and the first file to hold them says so.
+  expect_failure(run(words), 1, {"adam_v", "finite", "lower the learning rate"});
+  EXPECT_FALSE(fs::exists(folder_ / "run/model.safetensors"));
+  fs::remove_all(folder_ / "run");
+  words.insert(words.end(), {"--set", "model.activation=leaky_relu"});
+  const Outcome outcome = run(words);
   expect_failure(outcome, 1, {"step", "finite", "learning_rate"});
   EXPECT_FALSE(fs::exists(folder_ / "run/result.json"));
   EXPECT_FALSE(fs::exists(folder_ / "run/model.safetensors"));

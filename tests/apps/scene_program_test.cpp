@@ -405,7 +405,7 @@ TEST_F(SceneProgram, InfoAndPresetsKnowScenes) {
   EXPECT_EQ(Json::parse(run({"info", "run/checkpoints/step-000000002.safetensors", "--json"}).out)["networks"].size(),
             2U);
   const Outcome list = run({"presets"});
-  EXPECT_NE(list.out.find("nerf     scene"), std::string::npos) << list;
+  EXPECT_NE(list.out.find("nerf       scene"), std::string::npos) << list;
   const Outcome nerf = run({"presets", "nerf"});
   ASSERT_EQ(nerf.code, 0) << nerf;
   EXPECT_NE(nerf.out.find("n_coarse = 96"), std::string::npos) << nerf;
