@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <string>
 
 #include "loe/base/error.h"
@@ -18,9 +19,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   }
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
   const bool is_video = loe::is_video(path);
+  const bool is_gif = size >= 4 && std::memcmp(data, "GIF8", 4) == 0;  // of one frame: a picture that can be read
   try {
     loe::VideoReader reader(path);
-    if (!is_video) {
+    if (!is_video && !is_gif) {
       std::abort();  // what can be read is a video
     }
     loe::Image frame;
