@@ -50,7 +50,7 @@ TEST(PictureSet, HashSeesEveryValueOrderAndShape) {
     }
   }
   std::vector<uint8_t> turned = ramp(36);
-  std::ranges::rotate(turned, turned.begin() + 12);
+  std::rotate(turned.begin(), turned.begin() + 12, turned.end());
   expect_new(PictureSet(2, turned));
   expect_new(PictureSet(2, ramp(24)));
   // Zeros in other shapes.

@@ -67,6 +67,7 @@ void add_embedding(const NetworkSpec& spec, std::span<const double> params, cons
     for (int64_t sample = 0; sample < batch.n_samples; ++sample) {
       places.push_back(grid.place(batch.coords.data() + sample * spec.n_dims));
     }
+    if (batch.n_samples == 0) continue;
     const int column = spec.input.encoding_width(spec.n_dims) + level * embedding.n_channels;
     embedding_forward(grid, embedding.n_channels, places, params.subspan(spec.embedding_offset()),
                       pass.input.data() + column, spec.n_in());
