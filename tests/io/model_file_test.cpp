@@ -303,7 +303,8 @@ TEST(ModelFile, RefusesASourceThatMakesNoSense) {
   for (const auto& [source, part] : sources) {
     SCOPED_TRACE(source);
     write_model(path, test_model());
-    rewrite(path, [&](TensorFile& file) { file.metadata["source"] = source; });
+    // clang 14 lets lambdas capture no structured bindings.
+    rewrite(path, [text = std::string(source)](TensorFile& file) { file.metadata["source"] = text; });
     expect_error(ErrorKind::Format, std::string(part) == "source" ? "" : part, [&] { read_model(path); });
   }
 }
