@@ -30,6 +30,11 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command.add_option("--params", flags.params, "preset auto: at most this many parameters, 250k, 9.4M")->type_name("N");
+  command
+      .add_option("--model", flags.model,
+                  "preset auto: best, with a grid of features where that gains, or experts, the paper's network alone")
+      ->check(CLI::IsMember({"best", "experts"}))
+      ->default_str("best");
   command.add_option("--seed", flags.seed, "of weights and samples")->type_name("N");
   command.add_option("--device", flags.device, kDeviceNames)->type_name("NAME");
   command.add_option("--threads", flags.threads, "0: all usable cores; never changes a result")->type_name("N");

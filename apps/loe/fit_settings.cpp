@@ -191,7 +191,12 @@ AutoPlan automatic_settings(const FitFlags& flags, const Settings& given, const 
       given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16", "tf32"}));
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
-  const auto plan_for = [&](double gflops) { return signal.automatic(max_seconds, n_params, precision, gflops); };
+  // Product chunks are for the CPU's trainer; other backends train them like any other pixels.
+  const bool is_pure = flags.model == "experts" || backend_of_flag(run.device).name() != "cpu";
+  const AutoFamily family = is_pure ? AutoFamily::Experts : AutoFamily::Best;
+  const auto plan_for = [&](double gflops) {
+    return signal.automatic(max_seconds, n_params, precision, gflops, family);
+  };
   AutoPlan plan = plan_for(0);
   if (max_seconds > 0) {
     const double gflops =
@@ -218,6 +223,13 @@ AutoPlan preset_settings(const FitFlags& flags, const Settings& given, const Run
     }
     return is_complete && given.contains("data.sampling") ? AutoPlan()
                                                           : automatic_settings(flags, given, run, signal, reporter);
+  }
+  if (flags.model != "best") {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        fmt::format("[flags] --model: expected the preset auto, which chooses a network, got '{}'; leave one of "
+                    "them out",
+                    name));
   }
   if (!flags.params.empty()) {
     throw Error(ErrorKind::InvalidArgument,

@@ -37,6 +37,7 @@ struct FitFlags {
   std::string steps_per_eval;
   std::string resume;
   std::string params;
+  std::string model = "best";  ///< of the preset auto: "best" or "experts"
   std::string progress = "auto";
   std::string continue_with;  ///< command named after an interruption; empty: loe fit --resume RUN
   bool json = false;

@@ -72,7 +72,8 @@ class FitSignal {
   virtual Settings needs() const { return {}; }
   virtual Settings preset(const std::string& name) const = 0;
   /// See auto_plan of the task.
-  virtual AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const = 0;
+  virtual AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
+                             AutoFamily family) const = 0;
   /// Takes over what evaluations must know of the resolved config.
   virtual void configure(const FitConfig&) {}
   /// What one evaluation of the network is called, and what a batch counts: a scene's ray has many samples.

@@ -50,7 +50,8 @@ class GanSignal final : public FitSignal {
   const PictureSet* pictures() const override { return &set_; }
 
   Settings preset(const std::string& name) const override { return gan_preset(name); }
-  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
+  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
+                     AutoFamily) const override {
     return {auto_gan_settings(settings_.resolution, max_seconds, n_params, precision, gflops), ""};
   }
   /// A preset may ask for another resolution than the one that was read before it was known.

@@ -46,8 +46,9 @@ class PictureSignal : public FitSignal {
   Settings preset(const std::string& name) const override {
     return image_preset(name, image_.width(), image_.height());
   }
-  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
-    return auto_plan(image_.width(), image_.height(), n_channels(), max_seconds, n_params, precision, gflops);
+  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
+                     AutoFamily family) const override {
+    return auto_plan(image_.width(), image_.height(), n_channels(), max_seconds, n_params, precision, gflops, family);
   }
   std::string config_hash(const FitConfig& config) const override { return image_config_hash(config, image_); }
   std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {

@@ -123,7 +123,8 @@ class VideoSignal : public FitSignal {
   Settings preset(const std::string& name) const override {
     return video_preset(name, {video_.width(), video_.height(), video_.n_frames()});
   }
-  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops) const override {
+  AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
+                     AutoFamily) const override {
     return auto_video_plan({video_.width(), video_.height(), video_.n_frames()}, n_channels(), max_seconds, n_params,
                            precision, gflops);
   }

@@ -332,6 +332,15 @@ double plan_experts(const SignalSize& signal, const Budget& budget, NetworkConfi
   return n_visits;
 }
 
+/// A run that follows the time takes what it can get; its steps are a limit for small pictures.
+void plan_steps(FitConfig& config, double n_pixels, double n_visits) {
+  const bool is_timed = config.train.max_seconds > 0;
+  const double n_samples = n_pixels * (is_timed ? kMaxVisits : std::min(n_visits, kMaxVisits));
+  const double n_steps = std::round(n_samples / static_cast<double>(config.batch_size));
+  config.train.max_steps =
+      static_cast<int64_t>(std::clamp(n_steps, double{kMinSteps}, double(is_timed ? kMaxTimedSteps : kMaxSteps)));
+}
+
 void plan_batches(FitConfig& config, const SignalSize& signal, double n_visits, double n_params) {
   const double n_pixels = n_pixels_of(signal);
   const double n_samples = n_pixels * std::min(n_visits, kMaxVisits);
@@ -345,12 +354,7 @@ void plan_batches(FitConfig& config, const SignalSize& signal, double n_visits, 
     config.sampling = PixelSampling::RandomPixels;
     config.batch_size = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(wanted)));
   }
-  // A run that follows the time takes what it can get; its steps are a limit for small pictures.
-  const bool is_timed = config.train.max_seconds > 0;
-  const double n_steps =
-      std::round((is_timed ? n_pixels * kMaxVisits : n_samples) / static_cast<double>(config.batch_size));
-  config.train.max_steps =
-      static_cast<int64_t>(std::clamp(n_steps, double{kMinSteps}, double(is_timed ? kMaxTimedSteps : kMaxSteps)));
+  plan_steps(config, n_pixels, n_visits);
 }
 
 /// "3 levels of 20, 8x8 experts on cells of 1, 8, 64 pixels, the finest first; each pixel seen about 40 times; ..."
@@ -362,11 +366,13 @@ std::string summary(const NetworkConfig& network, double n_visits, const Budget&
   }
   const char* const limit = budget.has_params ? "--params" : "its limit of parameters a pixel";
   const auto& nodes = network.input.embedding.resolution;
-  const std::string table =
-      network.input.has_embedding()
-          ? fmt::format(" beside a table of {} x {}", fmt::join(nodes.begin(), nodes.begin() + network.n_dims, "x"),
-                        network.input.embedding.n_channels)
-          : "";
+  std::string table;
+  if (network.grid.n_levels > 0) {
+    table = fmt::format(" on a grid of features up to {:.0f}x{:.0f}", network.grid.finest[0], network.grid.finest[1]);
+  } else if (network.input.has_embedding()) {
+    table = fmt::format(" beside a table of {} x {}", fmt::join(nodes.begin(), nodes.begin() + network.n_dims, "x"),
+                        network.input.embedding.n_channels);
+  }
   return fmt::format("{} levels of {}, tiles {}, the {} first{}: each pixel is seen about {:.3g} times; size by {}",
                      network.widths.size(), network.widths[0], fmt::join(tiles, " "),
                      is_fine_first ? "finest" : "coarsest", table, n_visits, limit);
@@ -408,7 +414,8 @@ double assumed_gflops_per_core(Precision precision) {
   return 50;
 }
 
-AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops) {
+AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops,
+                   AutoFamily family) {
   check(signal, max_seconds, n_params, gflops);
   const double n_pixels = n_pixels_of(signal);
   const double scale = n_pixels / kReferencePixels;
@@ -428,6 +435,12 @@ AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_param
   budget.is_size_alone = budget.has_params && max_seconds == 0;
   budget.max_params = budget.has_params ? static_cast<double>(n_params) : per_pixel * n_pixels;
   budget.width_step = budget.has_params ? kBudgetWidthStep : kWidthStep;
+  if (family == AutoFamily::Best && precision == Precision::F32 &&
+      plan_grid_experts(signal, budget.max_params, config)) {
+    const double n_visits = visits_of(build_network(config.network), signal, budget);
+    plan_steps(config, n_pixels, n_visits);
+    return {config_to_settings(config, "preset auto"), summary(config.network, n_visits, budget)};
+  }
   const double n_visits = plan_experts(signal, budget, config.network);
   const int64_t found = build_network(config.network).n_params();
   if (budget.has_params && found > n_params) {

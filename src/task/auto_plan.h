@@ -7,6 +7,7 @@
 
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
+#include "loe/task/fit_config.h"
 #include "loe/task/image_presets.h"
 
 namespace loe {
@@ -27,6 +28,11 @@ inline double limit_share(double max_seconds) {
   return max_seconds > 0 ? 3 : 0.85;
 }
 
-AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops);
+AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops,
+                   AutoFamily family = AutoFamily::Experts);
+
+/// The family "narrow Levels of Experts on a grid of features" (grid_plan.cpp): sets network, sampling, batch size and
+/// rates; false, with `config` as it was, if it does not fit this signal or leaves too few parameters for the grid.
+bool plan_grid_experts(const SignalSize& signal, double max_params, FitConfig& config);
 
 }  // namespace loe

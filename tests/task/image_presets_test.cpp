@@ -7,6 +7,7 @@
 #include <limits>
 #include <set>
 
+#include "loe/backend/product_chunks.h"
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"
 #include "task/task_pictures.h"
@@ -277,6 +278,37 @@ TEST(AutoSettings, MoreTimeBuysMoreNetworkUpToThePapersDensity) {
   }
   EXPECT_GT(last, 0.14 * 2048 * 2048);
   EXPECT_LT(last, 0.53 * 2048 * 2048);
+}
+
+TEST(AutoSettings, LargerPicturesGetAGridOfFeaturesUnderTheExperts) {
+  struct Case {
+    Size size;
+    int64_t n_params;
+    int side;  ///< of the finest level's tile; 0: the family of experts
+  };
+  for (const Case& c : {Case{{512, 512}, 108'000, 8}, Case{{768, 512}, 150'000, 8}, Case{{3000, 3000}, 2'100'000, 16},
+                        Case{{3250, 4333}, 0, 16}, Case{{8192, 8192}, 0, 16}, Case{{451, 300}, 0, 8},
+                        Case{{512, 512}, 50'000, 0}, Case{{100, 100}, 0, 0}, Case{{30000, 1}, 0, 0}}) {
+    SCOPED_TRACE(testing::Message() << c.size.width << "x" << c.size.height << ", " << c.n_params);
+    const AutoPlan plan =
+        auto_plan(c.size.width, c.size.height, 3, 60, c.n_params, Precision::F32, 100, AutoFamily::Best);
+    const FitConfig config = image_config_from_settings(plan.settings, 3);
+    const NetworkSpec spec = build_network(config.network);
+    if (c.n_params > 0) EXPECT_LE(spec.n_params(), c.n_params);
+    if (c.side == 0) {
+      EXPECT_EQ(plan.reason, auto_plan(c.size.width, c.size.height, 3, 60, c.n_params, Precision::F32, 100).reason);
+      continue;
+    }
+    EXPECT_NE(plan.reason.find("on a grid of features"), std::string::npos) << plan.reason;
+    EXPECT_EQ(spec.layers[0].tile.n[0], c.side);
+    EXPECT_EQ(config.sampling, PixelSampling::ProductChunks);
+    EXPECT_EQ(ProductChunks::why_not(spec, {c.size.width, c.size.height, 1}), "");
+    EXPECT_GT(static_cast<double>(spec.n_params()), 0.95 * static_cast<double>(c.n_params));
+    EXPECT_GT(config.train.max_steps, 1000);
+  }
+  // Product chunks are f32.
+  EXPECT_EQ(auto_plan(512, 512, 3, 60, 0, Precision::Bf16, 100, AutoFamily::Best).reason,
+            auto_plan(512, 512, 3, 60, 0, Precision::Bf16, 100).reason);
 }
 
 TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {

@@ -27,6 +27,12 @@ Settings image_preset(const std::string& name, int width = 512, int height = 512
 /// the first layer in FLOPs, and as many more per layer as the work beside its products takes the time of.
 double training_flops(const NetworkSpec& spec);
 
+/// Which networks the preset "auto" may choose from.
+enum class AutoFamily {
+  Experts,  ///< the paper's: Levels of Experts on an encoding and a learned table
+  Best,     ///< also narrow Levels of Experts on a grid of features, trained on product chunks, where those fit
+};
+
 /// What the preset "auto" chose.
 struct AutoPlan {
   Settings settings;
@@ -46,10 +52,14 @@ struct AutoPlan {
 /// ratios, so that the coarsest tile covers the picture once and every finest cell has its own path of experts. Cells
 /// are square on any picture. Resolutions are listed coarse to fine, tiles by level.
 ///
+/// AutoFamily::Best takes, for pictures of at least 128 x 128 pixels in f32 whose budget of parameters allows it, three
+/// levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels and first, on eight dense levels of
+/// pairs of features that take what parameters remain; else it is AutoFamily::Experts.
+///
 /// Deterministic for gflops > 0. Error(InvalidArgument) for sizes outside 1..65536, channels outside 1..4, negative or
 /// not finite budgets, or fewer parameters than the narrowest network has.
 AutoPlan auto_plan(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
-                   double gflops);
+                   double gflops, AutoFamily family = AutoFamily::Experts);
 /// Its settings alone.
 Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
                        double gflops);

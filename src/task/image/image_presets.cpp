@@ -67,8 +67,8 @@ Settings image_preset(const std::string& name, int width, int height) {
 }
 
 AutoPlan auto_plan(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
-                   double gflops) {
-  return plan_auto({2, {width, height, 1}, n_channels}, max_seconds, n_params, precision, gflops);
+                   double gflops, AutoFamily family) {
+  return plan_auto({2, {width, height, 1}, n_channels}, max_seconds, n_params, precision, gflops, family);
 }
 
 Settings auto_settings(int width, int height, int n_channels, double max_seconds, int64_t n_params, Precision precision,
