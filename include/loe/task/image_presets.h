@@ -52,7 +52,7 @@ struct AutoPlan {
 /// ratios, so that the coarsest tile covers the picture once and every finest cell has its own path of experts. Cells
 /// are square on any picture. Resolutions are listed coarse to fine, tiles by level.
 ///
-/// AutoFamily::Best takes, for pictures of at least 128 x 128 pixels in f32 whose budget of parameters allows it, three
+/// AutoFamily::Best takes, for pictures of at least 128 pixels a side in f32 whose budget of parameters allows it, three
 /// levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels and first, on eight dense levels of
 /// pairs of features that take what parameters remain; else it is AutoFamily::Experts.
 ///
