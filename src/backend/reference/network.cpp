@@ -187,6 +187,7 @@ void network_backward(const NetworkSpec& spec, std::span<const double> params, c
   const EmbeddingSpec& embedding = spec.input.embedding;
   for (int level = 0; level < embedding.n_levels(); ++level) {
     const EmbeddingGrid grid(embedding, spec.n_dims, level);
+    if (pass.places[level].empty()) continue;
     const int column = spec.input.encoding_width(spec.n_dims) + level * embedding.n_channels;
     embedding_backward(grid, embedding.n_channels, pass.places[level], first_grads.data() + column, spec.n_in(),
                        param_grads.subspan(spec.embedding_offset()));
