@@ -235,6 +235,7 @@ class RoundedNetwork {
     for (size_t level = 0; level < pass.places.size(); ++level) {
       const EmbeddingGrid grid(spec_.input.embedding, spec_.n_dims, static_cast<int>(level));
       const std::vector<EmbeddingPlace>& places = pass.places[level];
+      if (places.empty()) continue;
       const size_t first = spec_.input.encoding_width(spec_.n_dims) + level * n_channels;
       reference::embedding_backward(grid, n_channels, places, input_grads.data() + first, spec_.n_in(), table_grads);
       reference::embedding_backward(grid, n_channels, squared(places), squared_grads.data() + first, spec_.n_in(),
