@@ -52,9 +52,9 @@ struct AutoPlan {
 /// ratios, so that the coarsest tile covers the picture once and every finest cell has its own path of experts. Cells
 /// are square on any picture. Resolutions are listed coarse to fine, tiles by level.
 ///
-/// AutoFamily::Best takes, for pictures of at least 128 pixels a side in f32 whose budget of parameters allows it, three
-/// levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels and first, on eight dense levels of
-/// pairs of features that take what parameters remain; else it is AutoFamily::Experts.
+/// AutoFamily::Best takes, for pictures of at least 128 pixels a side in f32 whose budget of parameters allows it,
+/// three levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels and first, on eight
+/// dense levels of pairs of features that take what parameters remain; else it is AutoFamily::Experts.
 ///
 /// Deterministic for gflops > 0. Error(InvalidArgument) for sizes outside 1..65536, channels outside 1..4, negative or
 /// not finite budgets, or fewer parameters than the narrowest network has.
