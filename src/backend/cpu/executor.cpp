@@ -64,7 +64,6 @@ CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options
       weights_(plan_, kernels),
       embedding_(spec.input.has_embedding() ? EmbeddingTables::make(plan_, kernels) : nullptr),
       routes_(plan_),
-      gradients_in_turn_(can_share_gradients()),
       why_not_narrow_(NarrowPlan::why_not(spec, options.precision)) {
   for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_, embedding_.get());
 }
@@ -214,20 +213,6 @@ bool CpuExecutor::uses_chunks() const {
 
 // In chunks a gradient has been used up two layers later, so that two buffers do for all: the toy's rows of a tile of
 // 1,024 samples take 2.1 MB instead of 3.5. Not where a row keeps slopes in them or has several readers.
-bool CpuExecutor::can_share_gradients() const {
-  if (!uses_chunks()) return false;
-  for (int l = 0; l < static_cast<int>(plan_.layers.size()); ++l) {
-    const LayerPlan& layer = plan_.layers[l];
-    if (layer.source != l - 1 || layer.residual >= 0) return false;
-    if (!layer.is_output && (!layer.is_fused || layer.readers.size() > 1)) return false;
-  }
-  return true;
-}
-
-std::size_t CpuExecutor::gradient_place(std::size_t l) const {
-  return gradients_in_turn_ && !plan_.layers[l].is_output ? l % 2 : l;
-}
-
 void CpuExecutor::prepare_training(int n_tiles) {
   if (gradients_ == nullptr) gradients_ = std::make_unique<WeightGradients>(plan_, *kernels_, pool_.n_threads());
   if (training_ != nullptr && training_->n_tiles >= n_tiles) return;
@@ -260,13 +245,10 @@ void CpuExecutor::prepare_training(int n_tiles) {
     if (!layer.is_output && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
     if (layer.n_features > 0 && plan_.backward_bf16) space->joined16[l].resize(rows * layer.read_stride);
     if (layer.n_features > 0 && !plan_.backward_bf16) space->joined32[l].resize(rows * layer.read_stride);
-    const std::size_t place = gradient_place(l);
-    if (place != l) continue;
-    const int64_t stride = gradients_in_turn_ ? plan_.max_stride : layer.stride;
     if (plan_.backward_bf16 && !layer.is_dot) {
-      space->grad16[l].resize(rows * stride);
+      space->grad16[l].resize(rows * layer.stride);
     } else {
-      space->grad32[l].resize(rows * stride);
+      space->grad32[l].resize(rows * layer.stride);
     }
   }
   space->worker32.resize(pool_.n_threads());
@@ -301,8 +283,8 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
     }
     tile.joined[l].out16 = at16(space.joined16[l], plan_.layers[l].read_stride);
     rows.out16 = at16(space.out16[l], stride);
-    rows.grad32 = at32(space.grad32[gradient_place(l)], stride);
-    rows.grad16 = at16(space.grad16[gradient_place(l)], stride);
+    rows.grad32 = at32(space.grad32[l], stride);
+    rows.grad16 = at16(space.grad16[l], stride);
   }
 }
 

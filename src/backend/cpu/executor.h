@@ -60,9 +60,6 @@ class CpuExecutor : public Executor {
   double update_with(double loss, const AdamUpdate& update, ParamSlice state);
   /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
   bool uses_chunks() const;
-  bool can_share_gradients() const;
-  /// The layer whose buffer holds layer l's gradient.
-  std::size_t gradient_place(std::size_t l) const;
   void run_chunks(const TileTask& task);
   void run_super_batches(const TileTask& task);
   /// Forward and backward of tile `tile_index` of the batch in the buffers `index`; `slot` of the embedding.
@@ -93,8 +90,7 @@ class CpuExecutor : public Executor {
   std::unique_ptr<Workspace> training_;
   std::unique_ptr<Workspace> inference_;
   std::unique_ptr<WeightGradients> gradients_;
-  RouteCache routes_;  ///< of training
-  bool gradients_in_turn_;
+  RouteCache routes_;                      ///< of training
   std::string why_not_narrow_;             ///< "": product chunks go to narrow_
   std::unique_ptr<NarrowTrainer> narrow_;  ///< from the first such step on
   bool is_packed_ = true;                  ///< whether the packed weights are those of narrow_
