@@ -211,8 +211,6 @@ bool CpuExecutor::uses_chunks() const {
   return WeightGradients::set_bytes(plan_, *kernels_) <= kMaxChunkSetBytes;
 }
 
-// In chunks a gradient has been used up two layers later, so that two buffers do for all: the toy's rows of a tile of
-// 1,024 samples take 2.1 MB instead of 3.5. Not where a row keeps slopes in them or has several readers.
 void CpuExecutor::prepare_training(int n_tiles) {
   if (gradients_ == nullptr) gradients_ = std::make_unique<WeightGradients>(plan_, *kernels_, pool_.n_threads());
   if (training_ != nullptr && training_->n_tiles >= n_tiles) return;
