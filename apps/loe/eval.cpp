@@ -171,7 +171,7 @@ int eval(const EvalFlags& flags) {
     result.update({{"n_params", spec.n_params()}, {"macs_per_sample", spec.macs_per_sample()}});
     result.update(signal->shape());
     result["precision"] = to_string(precision);
-    result["device"] = flags.device;
+    result["device"] = backend_of_flag(flags.device).name();
     result["threads"] = model.main().n_threads();
     result["model"] = source.model_path;
     result[signal->noun()] = data;

@@ -17,15 +17,9 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
       "a picture (PNG, JPEG, TIFF, EXR, HDR, WebP), a video (any container, folder of frames, .y4m, .npy) or a scene "
       "of posed photos (NeRF synthetic, transforms.json, NSVF, LLFF, COLMAP); with --task gan a folder of pictures");
   command.add_option("--data", flags.data, "the same as INPUT")->type_name("PATH");
-  command.add_option("--task", flags.task, "image, video, scene (default: by the content of INPUT) or gan")
-      ->type_name("NAME");
   command.add_option("--config", flags.config, "settings as TOML, a run's config.toml works too; may be repeated")
       ->type_name("FILE")
       ->allow_extra_args(false);
-  command
-      .add_option("--preset", flags.preset,
-                  "auto (default), toy, pluto, video, hash_grid, nerf, gan: see `loe presets`")
-      ->type_name("NAME");
   command.add_option("--set", flags.set, "one setting, key=value; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
@@ -35,28 +29,17 @@ void add_setting_flags(CLI::App& command, FitFlags& flags) {
                   "preset auto: best, with a grid of features where that gains, or experts, the paper's network alone")
       ->check(CLI::IsMember({"best", "experts"}))
       ->default_str("best");
-  command.add_option("--seed", flags.seed, "of weights and samples")->type_name("N");
-  command.add_option("--device", flags.device, kDeviceNames)->type_name("NAME");
-  command.add_option("--threads", flags.threads, "0: all usable cores; never changes a result")->type_name("N");
-  command.add_option("--precision", flags.precision, "f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs")
-      ->type_name("NAME");
-  command.add_option("--batch-size", flags.batch_size, "pixels per step, rays of a scene, pictures of a gan")
-      ->type_name("N");
-  command.add_option("--learning-rate", flags.learning_rate, "at the start of the schedule")->type_name("X");
+  for (const SettingFlag& flag : setting_flags()) {
+    const std::string name = flag.name;
+    command
+        .add_option_function<std::string>(
+            name, [&flags, name](const std::string& text) { flags.settings[name] = text; }, flag.help)
+        ->type_name(flag.type_name);
+  }
 }
 
 void add_run_flags(CLI::App& command, FitFlags& flags) {
-  command.add_option("--max-steps", flags.max_steps, "stop after so many steps")->type_name("N");
-  command.add_option("--max-seconds", flags.max_seconds, "stop after so much training; preset auto plans for it")
-      ->type_name("S");
-  command.add_option("--until", flags.until, "stop when the whole signal reaches this PSNR, 40dB")->type_name("PSNR");
-  command.add_option("--steps-per-log", flags.steps_per_log, "0: twice a second")->type_name("N");
-  command.add_option("--steps-per-save", flags.steps_per_save, "checkpoints; 0: once a minute, later less often")
-      ->type_name("N");
-  command.add_option("--steps-per-eval", flags.steps_per_eval, "PSNR of the whole signal and a preview; 0: at the end")
-      ->type_name("N");
   command.add_option("--out", flags.out, "run folder (default runs/NAME-DATE-TIME)")->type_name("FOLDER");
-  command.add_option("--name", flags.name, "start of the run folder's name (default: the input's)")->type_name("NAME");
   command.add_flag("--force", flags.force, "reuse --out; what is in it moves to its folder previous-N");
   command.add_option("--resume", flags.resume, "continue the run in this folder from its last checkpoint")
       ->type_name("RUN");

@@ -75,8 +75,7 @@ class FitProblem : public Problem {
     } catch (const Interrupted&) {
       was_cut_ = true;
       last_ = {};
-      if (!has_psnr()) return {};
-      return -std::numeric_limits<double>::infinity();
+      return {};
     }
     if (!last_.fidelity) return {};
     return last_.fidelity->psnr_db;
@@ -159,10 +158,6 @@ class Recorder {
     const double since = seconds_since(last_save_);
     const bool is_by_time = job_.config.train.steps_per_save == 0;
     if (!is_last && is_by_time && since < std::max(kMinSecondsPerSave, kSaveShare * state_.seconds)) return;
-    if (!std::isfinite(state_.best_psnr_db) && state_.best_psnr_db < 0) {
-      state_.best_psnr_db = -1;  // an evaluation that was cut short is none
-      state_.best_step = -1;
-    }
     write_checkpoint(folder_.checkpoint_path(state_.step), job_.model, state_);
     if (!folder_.mark_last(state_.step) && !warned_about_links_) {
       reporter_.detail("no symbolic links here: checkpoints/last.safetensors is left out");

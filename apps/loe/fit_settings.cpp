@@ -6,9 +6,9 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
-#include <limits>
 #include <memory>
 
+#include "commands.h"
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
@@ -20,80 +20,31 @@
 namespace loe::app {
 namespace {
 
-constexpr int64_t kAnyInt = std::numeric_limits<int64_t>::max();
 constexpr double kMaxSeconds = 1e9;
 constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxParams = int64_t{1} << 33;
 
-const std::vector<std::string> kRunKeys = {"run.data", "run.task", "run.name", "run.device", "run.threads"};
-
-/// Keys that say when to stop, what to report and where to run, never what a step computes. Only they may change when a
-/// run is resumed. train.max_steps joins them if the schedule is constant.
-const std::vector<std::string> kFreeKeys = {"train.max_seconds",
-                                            "train.until_psnr_db",
-                                            "train.steps_per_log",
-                                            "train.steps_per_eval",
-                                            "train.steps_per_save",
-                                            "run.data",
-                                            "run.name",
-                                            "run.threads",
-                                            "preset"};
-
-bool is_one_of(const std::string& key, const std::vector<std::string>& keys) {
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
-}
-
-void set_flag(Settings& settings, const char* key, const char* flag, const std::string& text,
-              SettingValue (*read)(const char*, const std::string&)) {
-  if (!text.empty()) settings.set(key, read(flag, text), flag);
-}
-
-SettingValue positive_int(const char* flag, const std::string& text) {
-  return parse_int(flag, text, 1, kAnyInt);
-}
-
-SettingValue any_count(const char* flag, const std::string& text) {
-  return parse_int(flag, text, 0, kAnyInt);
-}
-
-SettingValue seconds(const char* flag, const std::string& text) {
-  return parse_double(flag, text, 0, kMaxSeconds);
-}
-
-SettingValue decibel(const char* flag, const std::string& text) {
-  return parse_decibel(flag, text);
-}
-
-SettingValue rate(const char* flag, const std::string& text) {
-  return parse_double(flag, text, 0, 1e6);
-}
-
-SettingValue thread_count(const char* flag, const std::string& text) {
-  return parse_int(flag, text, 0, kMaxThreads);
-}
-
-SettingValue word(const char*, const std::string& text) {
+SettingValue value_of_flag(const SettingFlag& flag, const std::string& text) {
+  switch (flag.form) {
+    case SettingFlag::Form::Number:
+      return number_or_text(text);
+    case SettingFlag::Form::Decibel:
+      return parse_decibel(flag.name, text);
+    case SettingFlag::Form::Text:
+      break;
+  }
   return text;
 }
 
 /// --set and the dedicated flags, over `settings`.
 void apply_flags(const FitFlags& flags, Settings& settings) {
   for (const std::string& assignment : flags.set) apply_override(settings, assignment);
-  set_flag(settings, "preset", "--preset", flags.preset, word);
-  set_flag(settings, "run.task", "--task", flags.task, word);
-  set_flag(settings, "run.name", "--name", flags.name, word);
-  set_flag(settings, "run.device", "--device", flags.device, word);
-  set_flag(settings, "run.threads", "--threads", flags.threads, thread_count);
-  set_flag(settings, "train.seed", "--seed", flags.seed, any_count);
-  set_flag(settings, "train.precision", "--precision", flags.precision, word);
-  set_flag(settings, "data.batch_size", "--batch-size", flags.batch_size, positive_int);
-  set_flag(settings, "train.learning_rate", "--learning-rate", flags.learning_rate, rate);
-  set_flag(settings, "train.max_steps", "--max-steps", flags.max_steps, positive_int);
-  set_flag(settings, "train.max_seconds", "--max-seconds", flags.max_seconds, seconds);
-  set_flag(settings, "train.until_psnr_db", "--until", flags.until, decibel);
-  set_flag(settings, "train.steps_per_log", "--steps-per-log", flags.steps_per_log, any_count);
-  set_flag(settings, "train.steps_per_save", "--steps-per-save", flags.steps_per_save, any_count);
-  set_flag(settings, "train.steps_per_eval", "--steps-per-eval", flags.steps_per_eval, any_count);
+  for (const SettingFlag& flag : setting_flags()) {
+    const auto given = flags.settings.find(flag.name);
+    if (given != flags.settings.end() && !given->second.empty()) {
+      settings.set(flag.key, value_of_flag(flag, given->second), flag.name);
+    }
+  }
 }
 
 /// The entries whose key starts with "run." if `of_run`, else the others.
@@ -106,23 +57,13 @@ Settings part(const Settings& settings, bool of_run) {
 }
 
 RunSettings read_run_settings(const Settings& settings) {
-  part(settings, true).require_known(kRunKeys);
   RunSettings run;
-  run.data = path_from_text(settings.get_string("run.data", ""));
-  run.task = settings.get_choice("run.task", "", {"", "image", "video", "scene", "gan"});
-  run.name = settings.get_string("run.name", "");
-  run.device = settings.get_string("run.device", run.device);
-  run.threads = static_cast<int>(settings.get_int("run.threads", 0, 0, kMaxThreads));
+  const SettingTable table = run_setting_table(run);
+  const Settings given = part(settings, true);
+  given.require_known(table.keys());
+  table.read(given);
   backend_of_flag(run.device);
   return run;
-}
-
-void write_run_settings(const RunSettings& run, Settings& settings) {
-  settings.set("run.data", path_to_text(run.data), "run");
-  settings.set("run.task", run.task, "run");
-  settings.set("run.name", run.name, "run");
-  settings.set("run.device", run.device, "run");
-  settings.set("run.threads", int64_t{run.threads}, "run");
 }
 
 /// The picture or video asked for: INPUT, --data or the config's run.data.
@@ -252,25 +193,33 @@ std::string deciding_hash(FitConfig config, const FitSignal& signal) {
 }
 
 std::string value_text(const Settings& settings, const std::string& key) {
-  if (!settings.contains(key)) return "nothing";
-  Settings one;
-  one.set("x", settings.entries().at(key).value, "");
-  const std::string text = config_to_toml(one);
-  const std::size_t equals = text.find('=');
-  std::string value = equals == std::string::npos ? text : text.substr(equals + 1);
-  value.erase(std::remove(value.begin(), value.end(), '\n'), value.end());
-  return value.starts_with(' ') ? value.substr(1) : value;
+  return settings.contains(key) ? to_text(settings.entries().at(key).value) : "nothing";
+}
+
+/// Keys that say when to stop, what to report and where to run, never what a step computes. Only they may change when a
+/// run is resumed. train.max_steps joins them if the schedule is constant.
+std::vector<std::string> free_keys(SignalKind kind) {
+  RunSettings run;
+  std::vector<std::string> keys;
+  std::vector<SettingInfo> infos = setting_infos(kind);
+  for (const SettingInfo& info : run_setting_table(run).infos()) infos.push_back(info);
+  for (const SettingInfo& info : infos) {
+    if (info.decides != Decides::Result) keys.push_back(info.key);
+  }
+  return keys;
 }
 
 /// With --resume: only free keys may differ from the run's own config.
-void check_resumed_settings(const ScheduleKind schedule, const Settings& before, const Settings& now,
+void check_resumed_settings(const FitConfig& own, const Settings& before, const Settings& now,
                             const std::string& run_path) {
+  const std::vector<std::string> free = free_keys(own.kind);
+  const ScheduleKind schedule = own.train.schedule.kind;
   Settings all = before;
   all.merge(now);
   for (const auto& [key, entry] : all.entries()) {
     const bool is_same =
         before.contains(key) && now.contains(key) && before.entries().at(key).value == now.entries().at(key).value;
-    if (is_same || is_one_of(key, kFreeKeys)) continue;
+    if (is_same || std::find(free.begin(), free.end(), key) != free.end()) continue;
     if (key == "train.max_steps" && schedule == ScheduleKind::Constant) continue;
     const std::string reason = key == "train.max_steps"
                                    ? fmt::format("the {} schedule depends on it", to_string(schedule))
@@ -286,9 +235,12 @@ void check_resume_flags(const FitFlags& flags) {
   const struct {
     const char* name;
     bool is_given;
-  } refused[] = {{"--preset", !flags.preset.empty()}, {"--config", !flags.config.empty()},
-                 {"--params", !flags.params.empty()}, {"--out", !flags.out.empty()},
-                 {"--name", !flags.name.empty()},     {"--force", flags.force},
+  } refused[] = {{"--preset", flags.settings.contains("--preset")},
+                 {"--config", !flags.config.empty()},
+                 {"--params", !flags.params.empty()},
+                 {"--out", !flags.out.empty()},
+                 {"--name", flags.settings.contains("--name")},
+                 {"--force", flags.force},
                  {"--dry-run", flags.dry_run}};
   for (const auto& [name, is_given] : refused) {
     if (is_given) {
@@ -319,11 +271,50 @@ Settings with_range(Settings task, const FitSignal& signal) {
 /// Resolved task and run settings together, as config.toml holds them.
 Settings resolve(const FitConfig& config, const RunSettings& run) {
   Settings resolved = fit_config_to_settings(config);
-  write_run_settings(run, resolved);
+  RunSettings written = run;  // a table is bound to variables, which writing only reads
+  run_setting_table(written).write(resolved, "run");
   return resolved;
 }
 
 }  // namespace
+
+const std::vector<SettingFlag>& setting_flags() {
+  using enum SettingFlag::Form;
+  static const std::vector<SettingFlag> flags = {
+      {"--task", "run.task", Text, "NAME", "image, video, scene (default: by the content of INPUT) or gan"},
+      {"--preset", "preset", Text, "NAME",
+       "auto (default), toy, pluto, video, hash_grid, nerf, gan: see `loe presets`"},
+      {"--seed", "train.seed", Number, "N", "of weights and samples"},
+      {"--device", "run.device", Text, "NAME", kDeviceNames},
+      {"--threads", "run.threads", Number, "N", "0: all usable cores; never changes a result"},
+      {"--precision", "train.precision", Text, "NAME", "f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs"},
+      {"--batch-size", "data.batch_size", Number, "N", "pixels per step, rays of a scene, pictures of a gan"},
+      {"--learning-rate", "train.learning_rate", Number, "X", "at the start of the schedule"},
+      {"--max-steps", "train.max_steps", Number, "N", "stop after so many steps"},
+      {"--max-seconds", "train.max_seconds", Number, "S", "stop after so much training; preset auto plans for it"},
+      {"--until", "train.until_psnr_db", Decibel, "PSNR", "stop when the whole signal reaches this PSNR, 40dB"},
+      {"--steps-per-log", "train.steps_per_log", Number, "N", "0: twice a second"},
+      {"--steps-per-save", "train.steps_per_save", Number, "N", "checkpoints; 0: once a minute, later less often"},
+      {"--steps-per-eval", "train.steps_per_eval", Number, "N",
+       "PSNR of the whole signal and a preview; 0: at the end"},
+      {"--name", "run.name", Text, "NAME", "start of the run folder's name (default: the input's)"}};
+  return flags;
+}
+
+SettingTable run_setting_table(RunSettings& run) {
+  SettingTable table;
+  Setting& data = table.text("run.data", run.data, "a path", "what is fitted");
+  data.read = [&run](const Settings& settings) { run.data = path_from_text(settings.get_string("run.data", "")); };
+  data.write = [&run] { return SettingValue(path_to_text(run.data)); };
+  data.decides = Decides::Label;
+  table.choice("run.task", run.task, {"", "image", "video", "scene", "gan"},
+               "kind of signal; empty: by the content of the data");
+  table.text("run.name", run.name, "", "start of the run folder's name; empty: the data's").decides = Decides::Label;
+  table.text("run.device", run.device, kDeviceNames, "what computes");
+  table.whole("run.threads", run.threads, 0, kMaxThreads, "0: all usable cores; never changes a result").decides =
+      Decides::Label;
+  return table;
+}
 
 FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   const bool is_resumed = !flags.resume.empty();
@@ -372,7 +363,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
     const FitConfig own = config_of(part(before, false));
     RunSettings own_run = read_run_settings(before);
     if (own_run.task.empty()) own_run.task = job.run.task;  // of a version that knew pictures only
-    check_resumed_settings(own.train.schedule.kind, resolve(own, own_run), job.resolved, flags.resume);
+    check_resumed_settings(own, resolve(own, own_run), job.resolved, flags.resume);
   }
   return job;
 }

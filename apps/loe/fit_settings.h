@@ -1,40 +1,39 @@
 // From the flags of `loe fit` to a resolved job: built-in default < preset < --config < --set < dedicated flag.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "fit_signal.h"
+#include "loe/base/setting_table.h"
 #include "loe/base/settings.h"
 #include "loe/task/fit_config.h"
 #include "progress.h"
 
 namespace loe::app {
 
+/// A flag that is short for one setting, whose table checks the value.
+struct SettingFlag {
+  enum class Form { Text, Number, Decibel };
+  const char* name;
+  const char* key;
+  Form form;
+  const char* type_name;  ///< for --help
+  const char* help;
+};
+const std::vector<SettingFlag>& setting_flags();
+
 /// Flags as the user wrote them; empty: not given.
 struct FitFlags {
   std::string input;
-  std::string task;
   std::string data;
   std::vector<std::string> config;  ///< files, later ones win
-  std::string preset;
   Settings base;  ///< of a caller that decides for the user (`loe paper`): above the preset, below --config
   std::vector<std::string> set;
+  std::map<std::string, std::string> settings;  ///< by SettingFlag::name; what was not given is not there, or ""
   std::string out;
-  std::string name;
-  std::string seed;
-  std::string device;
-  std::string threads;
-  std::string max_steps;
-  std::string max_seconds;
-  std::string until;
-  std::string batch_size;
-  std::string learning_rate;
-  std::string precision;
-  std::string steps_per_log;
-  std::string steps_per_save;
-  std::string steps_per_eval;
   std::string resume;
   std::string params;
   std::string model = "best";  ///< of the preset auto: "best" or "experts"
@@ -55,6 +54,9 @@ struct RunSettings {
   std::string device = "auto";  ///< see find_backend
   int threads = 0;              ///< 0: all usable cores
 };
+
+/// The keys run.*, bound to `run`.
+SettingTable run_setting_table(RunSettings& run);
 
 /// Everything that `loe fit` decided before it starts.
 struct FitJob {

@@ -14,6 +14,7 @@
 #include "loe/io/image_file.h"
 #include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
+#include "loe/task/gan_presets.h"
 #include "pictures.h"
 
 namespace loe::app {
@@ -129,9 +130,19 @@ std::string task_of_data(const std::string& path) {
 }
 
 ReadOptions read_options(const Settings& settings, const std::string& task) {
-  if (task == "scene") return {{}, scene_settings_from(settings), {}, {}};
-  if (task == "gan") return {{}, {}, {}, gan_settings_from(settings)};
-  return {signal_edit_from_settings(settings), {}, {}, {}};
+  ReadOptions options;
+  options.device = settings.get_string("run.device", options.device);
+  if (task == "scene") {
+    options.scene = scene_settings_from(settings);
+  } else if (task == "gan") {
+    Settings all;
+    if (settings.get_string("preset", "") == "gan") all = gan_preset("gan");
+    all.merge(settings);
+    options.gan = gan_settings_from(all);
+  } else {
+    options.edit = signal_edit_from_settings(settings);
+  }
+  return options;
 }
 
 ReadEvents events_of(Reporter& reporter) {
@@ -148,7 +159,7 @@ std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::strin
   if (kind == "scene") {
     return scene_signal(read_views(path, options.scene.source, options.field, events), options.scene);
   }
-  if (kind == "gan") return gan_signal(path, options.gan, events);
+  if (kind == "gan") return gan_signal(path, options, events);
   if (kind == "video") return video_signal(read_clip(path, options.edit, events.on_warning));
   return picture_signal(read_picture(path, options.edit, events.on_warning));
 }

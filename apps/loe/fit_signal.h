@@ -117,7 +117,9 @@ struct ReadOptions {
   SceneSettings scene;             ///< scenes: its source decides what is read, the rest how views are evaluated
   std::optional<FieldInfo> field;  ///< scenes: of a fitted model, into whose coordinates the views are brought
   GanSettings gan;                 ///< sets of pictures
+  std::string device = "auto";     ///< for what evaluations compute beside the networks
 };
+/// A fixed preset that the settings name counts too, so that nothing is read twice.
 ReadOptions read_options(const Settings& settings, const std::string& task);
 
 /// Receive what happens while a signal is read.
@@ -139,6 +141,6 @@ std::unique_ptr<FitSignal> read_signal(const std::string& path, const std::strin
 std::unique_ptr<FitSignal> picture_signal(Image image);
 std::unique_ptr<FitSignal> video_signal(Video video);
 std::unique_ptr<FitSignal> scene_signal(ScenePictures pictures, SceneSettings settings);
-std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const GanSettings& settings, const ReadEvents& events);
+std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const ReadOptions& options, const ReadEvents& events);
 
 }  // namespace loe::app

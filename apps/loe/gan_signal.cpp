@@ -24,8 +24,8 @@ constexpr std::size_t kNamedSkips = 5;
 
 class GanSignal final : public FitSignal {
  public:
-  GanSignal(std::string folder, const GanSettings& settings, ReadEvents events)
-      : folder_(std::move(folder)), settings_(settings), events_(std::move(events)) {
+  GanSignal(std::string folder, const ReadOptions& options, ReadEvents events)
+      : folder_(std::move(folder)), settings_(options.gan), device_(options.device), events_(std::move(events)) {
     read();
   }
 
@@ -77,7 +77,7 @@ class GanSignal final : public FitSignal {
 
   Evaluation evaluate(ModelExecutor& model, const OnShare& on_share) const override {
     const GanEvaluation found =
-        evaluate_gan(model.main(), set_, settings_, seed_, "auto", model.main().n_threads(), on_share);
+        evaluate_gan(model.main(), set_, settings_, seed_, device_, model.main().n_threads(), on_share);
     return {{}, gan_evaluation_json(found)};
   }
   Evaluation write_reconstruction(ModelExecutor& model, const std::string& folder,
@@ -131,6 +131,7 @@ class GanSignal final : public FitSignal {
 
   std::string folder_;
   GanSettings settings_;
+  std::string device_;
   ReadEvents events_;
   PictureSet set_;
   uint64_t seed_ = 0;
@@ -138,15 +139,14 @@ class GanSignal final : public FitSignal {
 
 }  // namespace
 
-std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const GanSettings& settings,
-                                      const ReadEvents& events) {
+std::unique_ptr<FitSignal> gan_signal(const std::string& folder, const ReadOptions& options, const ReadEvents& events) {
   std::error_code error;
   if (!std::filesystem::is_directory(folder, error)) {
     const bool exists = std::filesystem::exists(folder, error);
     throw Error(exists ? ErrorKind::InvalidArgument : ErrorKind::NotFound,
                 fmt::format("[gan] {}: expected a folder of pictures, found none; name the folder", folder));
   }
-  return std::make_unique<GanSignal>(folder, settings, events);
+  return std::make_unique<GanSignal>(folder, options, events);
 }
 
 }  // namespace loe::app

@@ -97,6 +97,7 @@ int run(int argc, char** argv) {
   add_mesh_command(app, invocation);
   add_info_command(app, invocation);
   add_presets_command(app, invocation);
+  add_config_command(app, invocation);
   add_paper_command(app, invocation);
   add_bench_command(app, invocation);
   app.footer(

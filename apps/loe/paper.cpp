@@ -260,8 +260,7 @@ class PaperSession {
   FitFlags fit_flags(const std::string& row, int seed, const std::string& path) const {
     FitFlags fit;
     fit.quiet = true;  // the table comes at the end
-    fit.device = flags_.device;
-    fit.threads = flags_.threads;
+    fit.settings = {{"--device", flags_.device}, {"--threads", flags_.threads}};
     fit.continue_with = "loe paper --resume " + shell_quote(folder_);
     if (RunFolder::is_run(path)) {
       fit.resume = path;
@@ -270,11 +269,11 @@ class PaperSession {
     }
     fit.base = row_settings(plan_.table, plan_.scale, row);
     fit.data = data_;
-    fit.task = table_.task;
+    fit.settings["--task"] = table_.task;
     fit.set = plan_.set;
-    fit.seed = std::to_string(seed);
+    fit.settings["--seed"] = std::to_string(seed);
     fit.out = path;
-    fit.name = row;
+    fit.settings["--name"] = row;
     return fit;
   }
 

@@ -61,6 +61,14 @@ double parse_double(const std::string& flag, const std::string& text, double min
   return value;
 }
 
+SettingValue number_or_text(const std::string& text) {
+  int64_t whole = 0;
+  double number = 0;
+  if (read_whole(text, whole)) return whole;
+  if (read_whole(text, number)) return number;
+  return text;
+}
+
 double parse_decibel(const std::string& flag, const std::string& text) {
   std::string number = text;
   for (const char* unit : {"dB", "db", "DB"}) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "loe/base/settings.h"
 #include "loe/signal/video.h"
 #include "loe/task/region.h"
 
@@ -13,6 +14,8 @@ namespace loe::app {
 int64_t parse_int(const std::string& flag, const std::string& text, int64_t min, int64_t max);
 /// Finite decimal number in [min, max].
 double parse_double(const std::string& flag, const std::string& text, double min, double max);
+/// A whole or decimal number if the text is one, else the text: whoever reads the setting then says what it expected.
+SettingValue number_or_text(const std::string& text);
 /// "40dB", "40 dB" or "40": PSNR in dB, in (0, 200].
 double parse_decibel(const std::string& flag, const std::string& text);
 /// A count that may carry a suffix: "250000", "250k", "9.4M".

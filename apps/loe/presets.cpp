@@ -1,13 +1,16 @@
 // `loe presets`: the configs that ship with the program.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "commands.h"
+#include "loe/base/error.h"
 #include "loe/io/config_file.h"
 #include "loe/task/gan_presets.h"
 #include "loe/task/image_presets.h"
@@ -37,19 +40,31 @@ int print_presets(bool json) {
   return 0;
 }
 
+struct TaskPresets {
+  std::vector<PresetInfo> presets;
+  std::function<Settings(const std::string& name)> preset;
+};
+
 /// As a config to start from.
 int print_preset(const std::string& name) {
-  const auto is_one_of = [&](const std::vector<PresetInfo>& presets) {
-    return name != "auto" &&
-           std::any_of(presets.begin(), presets.end(), [&](const PresetInfo& preset) { return preset.name == name; });
-  };
-  const Settings preset = is_one_of(image_presets())   ? image_preset(name)
-                          : is_one_of(video_presets()) ? video_preset(name)
-                          : is_one_of(scene_presets()) ? scene_preset(name)
-                          : is_one_of(gan_presets())   ? gan_preset(name)
-                                                       : image_preset(name);
-  fmt::print("{}", config_to_toml(preset));
-  return 0;
+  const TaskPresets tasks[] = {{image_presets(), [](const std::string& text) { return image_preset(text); }},
+                               {video_presets(), [](const std::string& text) { return video_preset(text); }},
+                               {scene_presets(), scene_preset},
+                               {gan_presets(), gan_preset}};
+  std::vector<std::string> names;
+  for (const TaskPresets& task : tasks) {
+    for (const PresetInfo& preset : task.presets) {
+      if (preset.name == name) {
+        fmt::print("{}", config_to_toml(task.preset(name)));
+        return 0;
+      }
+      if (std::find(names.begin(), names.end(), preset.name) == names.end()) names.push_back(preset.name);
+    }
+  }
+  const std::string match = closest_match(name, names);
+  throw Error(ErrorKind::NotFound,
+              fmt::format("[preset] name: expected one of {}, got \"{}\"; {}", fmt::join(names, ", "), name,
+                          match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"
 #include "loe/base/random.h"
+#include "loe/base/setting_table.h"
 #include "loe/base/settings.h"
 #include "loe/base/thread_pool.h"
 #include "loe/base/version.h"

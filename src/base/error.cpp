@@ -1,7 +1,6 @@
 #include "loe/base/error.h"
 
-#include <cstdio>
-#include <cstdlib>
+#include <string>
 
 namespace loe {
 
@@ -23,14 +22,16 @@ const char* to_string(ErrorKind kind) {
       return "Numerical";
     case ErrorKind::Cancelled:
       return "Cancelled";
+    case ErrorKind::Internal:
+      return "Internal";
   }
   return "?";
 }
 
 namespace detail {
 void assertion_failed(const char* expression, const char* file, int line) {
-  std::fprintf(stderr, "loe: internal error: %s does not hold (%s:%d); please report it\n", expression, file, line);
-  std::abort();
+  throw Error(ErrorKind::Internal, std::string("internal error: ") + expression + " does not hold (" + file + ':' +
+                                       std::to_string(line) + "); please report it");
 }
 }  // namespace detail
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <type_traits>
+#include <limits>
 #include <utility>
 
 #include "loe/base/error.h"
@@ -26,23 +26,13 @@ std::string quoted(const std::string& text) {
   return fmt::format("\"{}{}\"", shown, text.size() > kMaxQuoted ? "..." : "");
 }
 
+/// Of the text of a value: at most kMaxQuoted characters, a string's own quotes included.
 std::string describe(const SettingValue& value) {
-  return std::visit(
-      [](const auto& v) -> std::string {
-        using T = std::decay_t<decltype(v)>;
-        if constexpr (std::is_same_v<T, bool>) {
-          return v ? "true" : "false";
-        } else if constexpr (std::is_arithmetic_v<T>) {
-          return fmt::format("{}", v);
-        } else if constexpr (std::is_same_v<T, std::string>) {
-          return quoted(v);
-        } else if constexpr (std::is_same_v<T, std::vector<double>>) {
-          return fmt::format("a list of {} numbers", v.size());
-        } else {
-          return fmt::format("a list of {} lists", v.size());
-        }
-      },
-      value);
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return quoted(*text);
+  }
+  const std::string text = to_text(value);
+  return text.size() > kMaxQuoted ? text.substr(0, kMaxQuoted) + "..." : text;
 }
 
 [[noreturn]] void fail(const std::string& key, const Settings::Entry& entry, const std::string& expected) {
@@ -88,8 +78,9 @@ std::string last_component(const std::string& key) {
   return key.substr(key.rfind('.') + 1);  // npos + 1 == 0: the whole key
 }
 
-/// The known key that was probably meant; also finds "widths" for "model.widths", under any table.
-std::string suggest_key(const std::string& key, const std::vector<std::string>& known) {
+}  // namespace
+
+std::string closest_key(const std::string& key, const std::vector<std::string>& known) {
   const std::string whole = closest_match(key, known);
   if (!whole.empty()) {
     return whole;
@@ -103,7 +94,27 @@ std::string suggest_key(const std::string& key, const std::vector<std::string>& 
   return name.empty() ? "" : known[static_cast<std::size_t>(it - names.begin())];
 }
 
-}  // namespace
+std::string to_text(const SettingValue& value) {
+  const auto list_text = [](const std::vector<double>& list) { return fmt::format("[{}]", fmt::join(list, ", ")); };
+  if (const auto* text = std::get_if<std::string>(&value)) {
+    return fmt::format("\"{}\"", *text);
+  }
+  if (const auto* list = std::get_if<std::vector<double>>(&value)) {
+    return list_text(*list);
+  }
+  if (const auto* lists = std::get_if<std::vector<std::vector<double>>>(&value)) {
+    std::vector<std::string> parts;
+    for (const std::vector<double>& list : *lists) {
+      parts.push_back(list_text(list));
+    }
+    return fmt::format("[{}]", fmt::join(parts, ", "));
+  }
+  const auto* integer = std::get_if<int64_t>(&value);
+  const auto* real = std::get_if<double>(&value);
+  return integer != nullptr ? fmt::format("{}", *integer)
+         : real != nullptr  ? fmt::format("{}", *real)
+                            : (std::get<bool>(value) ? "true" : "false");
+}
 
 void Settings::set(const std::string& key, SettingValue value, const std::string& origin) {
   entries_[key] = Entry{std::move(value), origin};
@@ -131,7 +142,9 @@ int64_t Settings::get_int(const std::string& key, int64_t fallback, int64_t min,
   if (entry == nullptr) {
     return fallback;
   }
-  const std::string expected = fmt::format("a whole number in {}..{}", min, max);
+  const std::string expected = max == std::numeric_limits<int64_t>::max()
+                                   ? fmt::format("a whole number >= {}", min)
+                                   : fmt::format("a whole number in {}..{}", min, max);
   int64_t value = 0;
   if (const auto* integer = std::get_if<int64_t>(&entry->value)) {
     value = *integer;
@@ -225,12 +238,24 @@ std::vector<std::vector<double>> Settings::get_nested_list(const std::string& ke
   fail(key, *entry, "a list of lists of numbers such as [[2, 2], [4, 4]]");
 }
 
+bool Settings::is_number(const std::string& key) const {
+  const Entry* entry = find(entries_, key);
+  return entry != nullptr &&
+         (std::holds_alternative<int64_t>(entry->value) || std::holds_alternative<double>(entry->value));
+}
+
+void Settings::refuse(const std::string& key, const std::string& expected) const {
+  const Entry& entry = entries_.at(key);
+  throw Error(ErrorKind::InvalidArgument,
+              fmt::format("[config] {} ({}): expected {}, got {}", key, entry.origin, expected, describe(entry.value)));
+}
+
 void Settings::require_known(const std::vector<std::string>& known) const {
   for (const auto& [key, entry] : entries_) {
     if (std::find(known.begin(), known.end(), key) != known.end()) {
       continue;
     }
-    const std::string suggestion = suggest_key(key, known);
+    const std::string suggestion = closest_key(key, known);
     throw Error(ErrorKind::InvalidArgument,
                 fmt::format("[config] {} ({}): expected a known key, got an unknown one; {}", quoted(key), entry.origin,
                             suggestion.empty() ? fmt::format("remove it or use one of {}", fmt::join(known, ", "))

@@ -1,8 +1,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <limits>
 
 #include "base/enum_names.h"
 #include "loe/backend/adam.h"
@@ -10,6 +10,10 @@
 #include "loe/nn/generator.h"
 #include "loe/nn/radiance_field.h"
 #include "loe/task/fit_config.h"
+#include "loe/task/gan_presets.h"
+#include "loe/task/image_presets.h"
+#include "loe/task/scene_presets.h"
+#include "loe/task/video_presets.h"
 #include "task/fit_config_internal.h"
 #include "task/gan/gan_settings.h"
 #include "task/scene/scene_settings.h"
@@ -17,275 +21,10 @@
 namespace loe {
 namespace {
 
-/// More would leave the tables of a short run where they began.
-constexpr int kMaxUpdatesPerMove = 64;
-
-constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
-
 constexpr detail::EnumNames<SignalKind, 4> kSignalKindNames = {{{SignalKind::Image, "image"},
                                                                 {SignalKind::Video, "video"},
                                                                 {SignalKind::Scene, "scene"},
                                                                 {SignalKind::Gan, "gan"}}};
-
-std::vector<std::string> known_keys(SignalKind kind) {
-  std::vector<std::string> keys = {"preset",
-                                   "model.widths",
-                                   "model.tiles",
-                                   "model.layout",
-                                   "model.resolutions",
-                                   "model.permutation",
-                                   "model.gray_first_offset",
-                                   "model.affine_std",
-                                   "model.single_resolution",
-                                   "model.layout_seed",
-                                   "model.input",
-                                   "model.n_frequencies",
-                                   "model.frequency_scale",
-                                   "model.include_coordinates",
-                                   "model.coordinate_range",
-                                   "model.embedding",
-                                   "model.embedding_resolution",
-                                   "model.embedding_channels",
-                                   "model.embedding_init",
-                                   "model.grid_levels",
-                                   "model.grid_coarsest",
-                                   "model.grid_finest",
-                                   "model.grid_channels",
-                                   "model.grid_log2_entries",
-                                   "model.grid_init",
-                                   "model.interpolation",
-                                   "model.node_offset",
-                                   "model.activation",
-                                   "model.slope",
-                                   "model.omega",
-                                   "model.init",
-                                   "model.expert_init",
-                                   "model.output_range",
-                                   "data.crop",
-                                   "data.size",
-                                   "data.frames",
-                                   "data.on_damage",
-                                   "data.sampling",
-                                   "data.batch_size",
-                                   "train.seed",
-                                   "train.precision",
-                                   "train.max_steps",
-                                   "train.max_seconds",
-                                   "train.schedule_by",
-                                   "train.until_psnr_db",
-                                   "train.learning_rate",
-                                   "train.schedule",
-                                   "train.milestones",
-                                   "train.factor",
-                                   "train.final_factor",
-                                   "train.beta1",
-                                   "train.beta2",
-                                   "train.epsilon",
-                                   "train.embedding_rate",
-                                   "train.embedding_beta2",
-                                   "train.embedding_epsilon",
-                                   "train.embedding_every",
-                                   "train.embedding_skips_zeros",
-                                   "train.steps_per_log",
-                                   "train.steps_per_eval",
-                                   "train.steps_per_save"};
-  if (kind == SignalKind::Scene) {
-    keys.insert(keys.end(), scene_keys().begin(), scene_keys().end());
-  }
-  if (kind == SignalKind::Gan) {
-    keys.insert(keys.end(), gan_keys().begin(), gan_keys().end());
-  }
-  return keys;
-}
-
-/// A setting as its user would write it.
-struct WrittenValue {
-  std::string operator()(bool value) const { return value ? "true" : "false"; }
-  std::string operator()(int64_t value) const { return fmt::format("{}", value); }
-  std::string operator()(double value) const { return fmt::format("{}", value); }
-  std::string operator()(const std::string& value) const { return fmt::format("\"{}\"", value); }
-  std::string operator()(const std::vector<double>& values) const {
-    return fmt::format("[{}]", fmt::join(values, ", "));
-  }
-  std::string operator()(const std::vector<std::vector<double>>& lists) const {
-    std::vector<std::string> parts;
-    for (const std::vector<double>& list : lists) {
-      parts.push_back((*this)(list));
-    }
-    return fmt::format("[{}]", fmt::join(parts, ", "));
-  }
-};
-
-/// As fail_setting(), for a value that is good in itself, but not here.
-[[noreturn]] void refuse(const Settings& settings, const std::string& key, const std::string& expected) {
-  const Settings::Entry& entry = settings.entries().at(key);
-  throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected {}, got {}", key, entry.origin,
-                                                      expected, std::visit(WrittenValue{}, entry.value)));
-}
-
-std::vector<int> get_int_list(const Settings& settings, const std::string& key, const std::vector<int>& fallback,
-                              int min, int max) {
-  if (!settings.contains(key)) {
-    return fallback;
-  }
-  std::vector<int> list;
-  for (const double value : settings.get_list(key, {})) {
-    list.push_back(setting_to_int(settings, key, value, min, max));
-  }
-  return list;
-}
-
-/// One [x, y] or [x, y, t] per level, written so or as one number per level that stands for all axes. Axes beyond
-/// n_dims are 1.
-std::vector<std::array<double, kMaxDims>> get_axis_list(const Settings& settings, const std::string& key, int n_dims) {
-  std::vector<std::array<double, kMaxDims>> list;
-  const auto add = [&](auto value_of_axis) {
-    std::array<double, kMaxDims> values = {1, 1, 1, 1};
-    for (int axis = 0; axis < n_dims; ++axis) {
-      values[axis] = value_of_axis(axis);
-    }
-    list.push_back(values);
-  };
-  if (std::holds_alternative<std::vector<double>>(settings.entries().at(key).value)) {
-    for (const double value : settings.get_list(key, {})) {
-      add([&](int) { return value; });
-    }
-    return list;
-  }
-  for (const std::vector<double>& values : settings.get_nested_list(key, {})) {
-    if (values.size() != static_cast<std::size_t>(n_dims)) {
-      fail_setting(settings, key, n_dims == 2 ? "lists of two numbers [x, y]" : "lists of three numbers [x, y, t]",
-                   static_cast<double>(values.size()));
-    }
-    add([&](int axis) { return values[axis]; });
-  }
-  return list;
-}
-
-/// One of `values`, by the names that to_string gives them; the error names the key and lists them.
-template <class Enum>
-Enum get_enum(const Settings& settings, const std::string& key, Enum fallback, const std::vector<Enum>& values) {
-  std::vector<std::string> names;
-  for (const Enum value : values) {
-    names.emplace_back(to_string(value));
-  }
-  const std::string name = settings.get_choice(key, to_string(fallback), names);
-  return values[static_cast<std::size_t>(std::find(names.begin(), names.end(), name) - names.begin())];
-}
-
-void read_layout(const Settings& settings, FitConfig& config) {
-  NetworkConfig& network = config.network;
-  LayoutConfig& layout = network.layout;
-  network.widths = get_int_list(settings, "model.widths", network.widths, 1, kMaxWidth);
-  if (settings.contains("model.tiles") && is_number_setting(settings, "model.tiles")) {
-    const int n =
-        setting_to_int(settings, "model.tiles", settings.get_double("model.tiles", 1, 1, kMaxExperts), 1, kMaxExperts);
-    Tile tile;
-    std::fill_n(tile.n.begin(), network.n_dims, n);
-    network.tiles.assign(network.widths.size(), tile);
-  } else if (settings.contains("model.tiles")) {
-    network.tiles.clear();
-    for (const std::array<double, kMaxDims>& n : get_axis_list(settings, "model.tiles", network.n_dims)) {
-      Tile tile;
-      for (int axis = 0; axis < network.n_dims; ++axis) {
-        tile.n[axis] = setting_to_int(settings, "model.tiles", n[axis], 1, kMaxExperts);
-      }
-      network.tiles.push_back(tile);
-    }
-  }
-  layout.kind =
-      get_enum(settings, "model.layout", layout.kind,
-               {LayoutKind::CoarseToFine, LayoutKind::FineToCoarse, LayoutKind::GrayCode, LayoutKind::RandomPermute,
-                LayoutKind::RandomAffine, LayoutKind::Interleaved, LayoutKind::Chunked, LayoutKind::SingleScale});
-  if (settings.contains("model.resolutions")) {
-    layout.resolutions = get_axis_list(settings, "model.resolutions", network.n_dims);
-  }
-  layout.permutation = get_int_list(settings, "model.permutation", layout.permutation, 0, kMaxLayers);
-  layout.gray_first_offset = settings.get_double("model.gray_first_offset", layout.gray_first_offset, 0, 1);
-  layout.affine_std = settings.get_double("model.affine_std", layout.affine_std, 0, 1e6);
-  layout.single_resolution = settings.get_double("model.single_resolution", layout.single_resolution, 0, 1e6);
-  layout.seed =
-      static_cast<uint64_t>(settings.get_int("model.layout_seed", static_cast<int64_t>(config.seed), 0, kMaxInt));
-}
-
-void read_model(const Settings& settings, NetworkConfig& network) {
-  read_input(settings, network);
-  network.interpolation =
-      get_enum(settings, "model.interpolation", network.interpolation, {Interpolation::Nearest, Interpolation::Linear});
-  network.node_offset = settings.get_double("model.node_offset", network.node_offset, 0, 1);
-  Activation& activation = network.activation;
-  activation.kind =
-      get_enum(settings, "model.activation", activation.kind,
-               {ActivationKind::Identity, ActivationKind::LeakyRelu, ActivationKind::Relu, ActivationKind::Sine,
-                ActivationKind::Sigmoid, ActivationKind::Tanh, ActivationKind::Softplus});
-  activation.slope = settings.get_double("model.slope", activation.slope, 0, 1);
-  activation.omega = settings.get_double("model.omega", activation.omega, -1e6, 1e6);
-  network.init.scheme =
-      get_enum(settings, "model.init", network.init.scheme, {InitScheme::ByActivation, InitScheme::Lecun});
-  network.init.experts =
-      get_enum(settings, "model.expert_init", network.init.experts, {ExpertInit::Independent, ExpertInit::Shared});
-  const std::vector<double> range =
-      settings.get_list("model.output_range", {network.output_range[0], network.output_range[1]});
-  if (range.size() != 2) {
-    fail_setting(settings, "model.output_range", "two numbers [low, high]", static_cast<double>(range.size()));
-  }
-  network.output_range = {range[0], range[1]};
-}
-
-void read_training(const Settings& settings, TrainOptions& train) {
-  train.max_steps = settings.get_int("train.max_steps", train.max_steps, 1, kMaxInt);
-  train.max_seconds = settings.get_double("train.max_seconds", train.max_seconds, 0, 1e9);
-  train.schedule_by = get_enum(settings, "train.schedule_by", train.schedule_by, {ScheduleBy::Steps, ScheduleBy::Time});
-  train.until_psnr_db = settings.get_double("train.until_psnr_db", train.until_psnr_db, 0, 200);
-  train.steps_per_log = settings.get_int("train.steps_per_log", train.steps_per_log, 0, kMaxInt);
-  train.steps_per_eval = settings.get_int("train.steps_per_eval", train.steps_per_eval, 0, kMaxInt);
-  train.steps_per_save = settings.get_int("train.steps_per_save", train.steps_per_save, 0, kMaxInt);
-  Schedule& schedule = train.schedule;
-  schedule.kind =
-      get_enum(settings, "train.schedule", schedule.kind,
-               {ScheduleKind::Constant, ScheduleKind::Step, ScheduleKind::Exponential, ScheduleKind::Cosine});
-  schedule.learning_rate = settings.get_double("train.learning_rate", schedule.learning_rate, 0, 1e6);
-  schedule.milestones = settings.get_list("train.milestones", schedule.milestones);
-  schedule.factor = settings.get_double("train.factor", schedule.factor, 0, 1);
-  schedule.final_factor = settings.get_double("train.final_factor", schedule.final_factor, 0, 1);
-  schedule.validate();
-  const double below_one = std::nextafter(1.0, 0.0);
-  train.adam.beta1 = settings.get_double("train.beta1", train.adam.beta1, 0, below_one);
-  train.adam.beta2 = settings.get_double("train.beta2", train.adam.beta2, 0, below_one);
-  // Not 0: an expert that saw no sample yet has m = v = 0.
-  train.adam.epsilon = settings.get_double("train.epsilon", train.adam.epsilon, 1e-30, 1);
-  EmbeddingUpdate& embedding = train.adam.embedding;
-  embedding.rate = settings.get_double("train.embedding_rate", embedding.rate, 0, 1e6);
-  embedding.beta2 = settings.get_double("train.embedding_beta2", embedding.beta2, -1, below_one);
-  embedding.epsilon = settings.get_double("train.embedding_epsilon", embedding.epsilon, -1, 1);
-  embedding.every = get_small_int(settings, "train.embedding_every", embedding.every, 1, kMaxUpdatesPerMove);
-  embedding.skips_zeros = settings.get_bool("train.embedding_skips_zeros", embedding.skips_zeros);
-  validate(train.adam);
-}
-
-void write_training(const TrainOptions& train, const std::string& origin, Settings& settings) {
-  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
-  set("train.max_steps", train.max_steps);
-  set("train.max_seconds", train.max_seconds);
-  set("train.schedule_by", std::string(to_string(train.schedule_by)));
-  set("train.until_psnr_db", train.until_psnr_db);
-  set("train.learning_rate", train.schedule.learning_rate);
-  set("train.schedule", std::string(to_string(train.schedule.kind)));
-  set("train.milestones", train.schedule.milestones);
-  set("train.factor", train.schedule.factor);
-  set("train.final_factor", train.schedule.final_factor);
-  set("train.beta1", train.adam.beta1);
-  set("train.beta2", train.adam.beta2);
-  set("train.epsilon", train.adam.epsilon);
-  set("train.embedding_rate", train.adam.embedding.rate);
-  set("train.embedding_beta2", train.adam.embedding.beta2);
-  set("train.embedding_epsilon", train.adam.embedding.epsilon);
-  set("train.embedding_every", int64_t{train.adam.embedding.every});
-  set("train.embedding_skips_zeros", train.adam.embedding.skips_zeros);
-  set("train.steps_per_log", train.steps_per_log);
-  set("train.steps_per_eval", train.steps_per_eval);
-  set("train.steps_per_save", train.steps_per_save);
-}
 
 }  // namespace
 
@@ -379,49 +118,138 @@ ModelSpec build_model(const FitConfig& config) {
   return model;
 }
 
-SignalEdit signal_edit_from_settings(const Settings& settings) {
-  constexpr int kMaxSide = 65536;
-  SignalEdit edit;
-  const std::vector<int> crop = get_int_list(settings, "data.crop", {}, 0, kMaxSide);
-  const std::vector<int> size = get_int_list(settings, "data.size", {}, 1, kMaxSide);
-  if (!crop.empty() && (crop.size() != 4 || crop[2] < 1 || crop[3] < 1)) {
-    fail_setting(settings, "data.crop", "four numbers [x, y, width, height] with a pixel inside, or []",
-                 static_cast<double>(crop.size()));
-  }
-  const std::vector<int> frames = get_int_list(settings, "data.frames", {}, 0, kMaxSide);
-  if (!frames.empty() && frames.size() != 2) {
-    fail_setting(settings, "data.frames", "two numbers [first, count] (count 0: to the end), or []",
-                 static_cast<double>(frames.size()));
-  }
-  std::copy(frames.begin(), frames.end(), edit.frames.begin());
-  if (!size.empty() && size.size() != 2) {
-    fail_setting(settings, "data.size", "two numbers [width, height], or []", static_cast<double>(size.size()));
-  }
-  std::copy(crop.begin(), crop.end(), edit.crop.begin());
-  std::copy(size.begin(), size.end(), edit.size.begin());
-  const std::string on_damage = settings.get_choice("data.on_damage", "stop", {"stop", "skip"});
-  edit.on_damage = on_damage == "skip" ? OnDamage::Skip : OnDamage::Stop;
-  return edit;
-}
-
 namespace {
 
+constexpr int kMaxSide = 65536;
 /// Rays per step unless the settings say so; the paper's 16,384 are for a cluster.
 constexpr int64_t kDefaultRays = 1024;
 /// Pictures per step.
 constexpr int64_t kDefaultPictures = 16;
 
+SettingTable edit_setting_table(SignalEdit& edit, bool is_video) {
+  SettingTable table;
+  table.optional_wholes("data.frames", edit.frames.data(), 2, 0, kMaxSide, "two numbers [first, count] inside the clip",
+                        "videos: fit only these frames; count 0: to the end");
+  table.choice("data.on_damage", edit.on_damage, {OnDamage::Stop, OnDamage::Skip},
+               "videos: what a damaged frame is: an error, or left out with those up to the next key frame");
+  table.set_written(is_video);
+  const std::string rectangle = "four numbers [x, y, width, height] with a pixel inside";
+  Setting& crop =
+      table.optional_wholes("data.crop", edit.crop.data(), 4, 0, kMaxSide, rectangle, "fit only this rectangle");
+  crop.read = [read = crop.read, rectangle, &edit](const Settings& settings) {
+    read(settings);
+    const bool is_none = settings.get_list("data.crop", {}).empty();
+    if (!is_none && (edit.crop[2] < 1 || edit.crop[3] < 1)) {
+      settings.refuse("data.crop", rectangle + ", or []");
+    }
+  };
+  table.optional_wholes("data.size", edit.size.data(), 2, 1, kMaxSide, "two numbers [width, height]",
+                        "then resize: block averages if both sides shrink by whole factors, else a triangle filter "
+                        "(\"bilinear\")");
+  return table;
+}
+
+}  // namespace
+
+SignalEdit signal_edit_from_settings(const Settings& settings) {
+  SignalEdit edit;
+  edit_setting_table(edit, true).read(settings);
+  return edit;
+}
+
+FitConfig default_fit_config(SignalKind kind, int n_channels) {
+  FitConfig config;
+  config.kind = kind;
+  config.network = default_network(kind);
+  config.network.n_channels = n_channels;
+  if (kind == SignalKind::Scene) {
+    config.batch_size = kDefaultRays;
+  }
+  if (kind == SignalKind::Gan) {
+    config.batch_size = kDefaultPictures;
+  }
+  return config;
+}
+
+SettingTable fit_setting_table(FitConfig& config, InputDraft& input) {
+  SettingTable table;
+  table
+      .text("preset", config.preset, "a name of `loe presets`, or `none`: the defaults of this page",
+            "the preset that the other settings refine; kept as a label")
+      .decides = Decides::Label;
+  SettingTable network = network_setting_table(config.network, input);
+  // Else it follows train.seed, also when a later setting changes that.
+  network.find("model.layout_seed")->is_written = config.network.layout.seed != config.seed;
+  table.append(std::move(network));
+  table.append(edit_setting_table(config.edit, config.kind == SignalKind::Video));
+  table.choice("data.sampling", config.sampling,
+               {PixelSampling::AllPixels, PixelSampling::RandomPixels, PixelSampling::ProductChunks},
+               "every pixel in every step; uniform draws with replacement; or uniform draws of which every expert has "
+               "its share, see below");
+  table.whole("data.batch_size", config.batch_size, 1, kMaxBatchSize,
+              "samples of a step; not used by `all_pixels`. `product_chunks`: at most 2^26, rounded down to whole "
+              "chunks");
+  table.seed("train.seed", config.seed, "decides initial weights, drawn pixels and random layouts");
+  table.choice("train.precision", config.precision,
+               {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32},
+               "arithmetic of the hot path; `mixed`: f32 forward, bf16 backward; `tf32`: NVIDIA GPUs only. Parameters "
+               "and outputs are always f32");
+  table.append(train_setting_table(config.train));
+  if (config.kind == SignalKind::Scene) {
+    table.append(scene_setting_table(config.scene));
+  }
+  if (config.kind == SignalKind::Gan) {
+    table.append(gan_setting_table(config.gan));
+  }
+  return table;
+}
+
+std::vector<SettingInfo> setting_infos(SignalKind kind) {
+  FitConfig config = default_fit_config(kind, 3);
+  InputDraft input = input_draft(config.network);
+  return fit_setting_table(config, input).infos();
+}
+
+namespace {
+
+constexpr std::array kAllKinds = {SignalKind::Image, SignalKind::Video, SignalKind::Scene, SignalKind::Gan};
+
+/// Names a key of another kind of signal as such, and a misspelt one's nearest of all kinds.
+void require_known(const Settings& settings, const SettingTable& table, SignalKind kind) {
+  const std::vector<std::string> known = table.keys();
+  for (const auto& [key, entry] : settings.entries()) {
+    if (table.find(key) != nullptr || !closest_key(key, known).empty()) {
+      continue;
+    }
+    for (const SignalKind other : kAllKinds) {
+      FitConfig config = default_fit_config(other, 3);
+      InputDraft input = input_draft(config.network);
+      const std::string match = closest_key(key, fit_setting_table(config, input).keys());
+      if (match.empty()) {
+        continue;
+      }
+      const std::string found =
+          match == key ? fmt::format("one of the task {}; leave it out", to_string(other))
+                       : fmt::format("an unknown one; did you mean {}, of the task {}?", match, to_string(other));
+      throw Error(ErrorKind::InvalidArgument,
+                  fmt::format("[config] \"{}\" ({}): expected a setting of the task {}, got {}", key, entry.origin,
+                              to_string(kind), found));
+    }
+  }
+  settings.require_known(known);
+}
+
 /// Settings that a scene's fit has no use for.
 void check_scene(const Settings& settings, const FitConfig& config) {
   if (!config.edit.is_none()) {
     const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
-    refuse(settings, key, "[]: views are reduced with data.max_side");
+    settings.refuse(key, "[]: views are reduced with data.max_side");
   }
   if (config.sampling != PixelSampling::RandomPixels) {
-    refuse(settings, "data.sampling", "random_pixels: a scene's rays are drawn at random");
+    settings.refuse("data.sampling", "random_pixels: a scene's rays are drawn at random");
   }
   if (config.network.output_range != std::array<double, 2>{0, 1}) {
-    refuse(settings, "model.output_range", "[0, 1]: colours of a scene go through a sigmoid");
+    settings.refuse("model.output_range", "[0, 1]: colours of a scene go through a sigmoid");
   }
 }
 
@@ -429,51 +257,40 @@ void check_scene(const Settings& settings, const FitConfig& config) {
 void check_gan(const Settings& settings, const FitConfig& config) {
   if (!config.edit.is_none()) {
     const std::string key = config.edit.crop[2] != 0 ? "data.crop" : "data.size";
-    refuse(settings, key, "[]: pictures are cut and reduced by data.resolution");
+    settings.refuse(key, "[]: pictures are cut and reduced by data.resolution");
   }
   if (config.sampling != PixelSampling::RandomPixels) {
-    refuse(settings, "data.sampling", "random_pixels: a generator's batches are of whole pictures");
+    settings.refuse("data.sampling", "random_pixels: a generator's batches are of whole pictures");
   }
   if (config.train.until_psnr_db > 0) {
-    refuse(settings, "train.until_psnr_db", "0: generated pictures have no PSNR");
+    settings.refuse("train.until_psnr_db", "0: generated pictures have no PSNR");
   }
 }
 
 }  // namespace
 
 FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, int n_channels) {
-  settings.require_known(known_keys(kind));
-  FitConfig config;
-  config.kind = kind;
-  config.preset = settings.get_string("preset", config.preset);
-  config.seed = static_cast<uint64_t>(settings.get_int("train.seed", 0, 0, kMaxInt));
-  config.edit = signal_edit_from_settings(settings);
+  FitConfig config = default_fit_config(kind, n_channels);
+  InputDraft input = input_draft(config.network);
+  const SettingTable table = fit_setting_table(config, input);
+  require_known(settings, table, kind);
+  table.read(settings);
+  if (!settings.contains("model.layout_seed")) {
+    config.network.layout.seed = config.seed;
+  }
+  apply_input(settings, input, config.network);
+  config.train.schedule.validate();
+  validate(config.train.adam);
   if (kind != SignalKind::Video && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
-    refuse(settings, "data.frames", "[]: only videos have frames");
+    settings.refuse("data.frames", "[]: only videos have frames");
   }
   if (kind != SignalKind::Video && config.edit.on_damage != OnDamage::Stop) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[config] data.on_damage ({}): expected stop, as only videos have frames, got skip",
-                            settings.entries().at("data.on_damage").origin));
+    settings.refuse("data.on_damage", "stop, as only videos have frames");
   }
-  config.network = default_network(kind);
-  config.network.n_channels = n_channels;
-  read_layout(settings, config);
-  read_model(settings, config.network);
-  config.sampling = get_enum(settings, "data.sampling", config.sampling,
-                             {PixelSampling::AllPixels, PixelSampling::RandomPixels, PixelSampling::ProductChunks});
-  if (kind == SignalKind::Scene) config.batch_size = kDefaultRays;
-  if (kind == SignalKind::Gan) config.batch_size = kDefaultPictures;
-  config.batch_size = settings.get_int("data.batch_size", config.batch_size, 1, kMaxBatchSize);
   if (kind == SignalKind::Scene) {
-    config.scene = scene_settings_from(settings);
     check_scene(settings, config);
   }
-  config.precision = get_enum(settings, "train.precision", config.precision,
-                              {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32});
-  read_training(settings, config.train);
   if (kind == SignalKind::Gan) {
-    config.gan = gan_settings_from(settings);
     check_gan(settings, config);
   }
   build_model(config);  // widths, tiles and resolutions that contradict each other
@@ -481,61 +298,20 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
 }
 
 Settings config_to_settings(const FitConfig& config, const std::string& origin) {
+  FitConfig written = config;  // a table is bound to variables, which writing only reads
+  InputDraft input = input_draft(written.network);
   Settings settings;
-  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
-  const NetworkConfig& network = config.network;
-  const LayoutConfig& layout = network.layout;
-  std::vector<std::vector<double>> tiles;
-  for (const Tile& tile : network.tiles) {
-    tiles.emplace_back(tile.n.begin(), tile.n.begin() + network.n_dims);
-  }
-  std::vector<std::vector<double>> resolutions;
-  for (const Resolution& resolution : layout.resolutions) {
-    resolutions.emplace_back(resolution.begin(), resolution.begin() + network.n_dims);
-  }
-  set("preset", config.preset);
-  set("model.widths", std::vector<double>(network.widths.begin(), network.widths.end()));
-  set("model.tiles", tiles);
-  set("model.layout", std::string(to_string(layout.kind)));
-  set("model.resolutions", resolutions);
-  set("model.permutation", std::vector<double>(layout.permutation.begin(), layout.permutation.end()));
-  set("model.gray_first_offset", layout.gray_first_offset);
-  set("model.affine_std", layout.affine_std);
-  set("model.single_resolution", layout.single_resolution);
-  if (layout.seed != config.seed) {  // else it follows train.seed, also when a later setting changes that
-    set("model.layout_seed", static_cast<int64_t>(layout.seed));
-  }
-  write_input(network, origin, settings);
-  set("model.interpolation", std::string(to_string(network.interpolation)));
-  set("model.node_offset", network.node_offset);
-  set("model.activation", std::string(to_string(network.activation.kind)));
-  set("model.slope", network.activation.slope);
-  set("model.omega", network.activation.omega);
-  set("model.init", std::string(to_string(network.init.scheme)));
-  set("model.expert_init", std::string(to_string(network.init.experts)));
-  set("model.output_range", std::vector<double>{network.output_range[0], network.output_range[1]});
-  const SignalEdit& edit = config.edit;
-  set("data.crop", edit.crop[2] == 0 ? std::vector<double>() : std::vector<double>(edit.crop.begin(), edit.crop.end()));
-  set("data.size", edit.size[0] == 0 ? std::vector<double>() : std::vector<double>(edit.size.begin(), edit.size.end()));
-  if (config.kind == SignalKind::Scene) {
-    write_scene_settings(config.scene, origin, settings);
-  }
-  if (config.kind == SignalKind::Gan) {
-    write_gan_settings(config.gan, origin, settings);
-  }
-  if (config.kind == SignalKind::Video) {
-    const bool has_frames = edit.frames[0] != 0 || edit.frames[1] != 0;
-    set("data.frames",
-        has_frames ? std::vector<double>(edit.frames.begin(), edit.frames.end()) : std::vector<double>());
-    set("data.on_damage", std::string(edit.on_damage == OnDamage::Skip ? "skip" : "stop"));
-  }
-  set("data.sampling", std::string(to_string(config.sampling)));
-  set("data.batch_size", config.batch_size);
-  set("train.seed", static_cast<int64_t>(config.seed));
-  set("train.precision", std::string(to_string(config.precision)));
-  write_training(config.train, origin, settings);
+  fit_setting_table(written, input).write(settings, origin);
   return settings;
 }
+
+namespace {
+
+std::vector<std::pair<const char*, std::vector<PresetInfo>>> presets_of_tasks() {
+  return {{"image", image_presets()}, {"video", video_presets()}, {"scene", scene_presets()}, {"gan", gan_presets()}};
+}
+
+}  // namespace
 
 void refuse_preset(const std::string& name, const std::vector<std::string>& fixed, const char* noun,
                    const char* automatic) {
@@ -547,10 +323,22 @@ void refuse_preset(const std::string& name, const std::vector<std::string>& fixe
   }
   std::vector<std::string> all = {"auto"};
   all.insert(all.end(), fixed.begin(), fixed.end());
-  const std::string match = closest_match(name, all);
-  throw Error(ErrorKind::NotFound,
-              fmt::format("[preset] name: expected one of {} for a {}, got \"{}\"; {}", fmt::join(all, ", "), noun,
-                          name, match.empty() ? "choose one of them" : fmt::format("did you mean {}?", match)));
+  std::string hint = "choose one of them";
+  for (const auto& [task, presets] : presets_of_tasks()) {
+    std::vector<std::string> names;
+    for (const PresetInfo& preset : presets) {
+      names.push_back(preset.name);
+    }
+    if (const std::string match = closest_match(name, names); !match.empty()) {
+      hint = match == name ? fmt::format("that one is of the task {}", task) : fmt::format("did you mean {}?", match);
+      break;
+    }
+  }
+  if (const std::string match = closest_match(name, all); !match.empty()) {
+    hint = fmt::format("did you mean {}?", match);
+  }
+  throw Error(ErrorKind::NotFound, fmt::format("[preset] name: expected one of {} for a {}, got \"{}\"; {}",
+                                               fmt::join(all, ", "), noun, name, hint));
 }
 
 Settings fit_config_to_settings(const FitConfig& config) {

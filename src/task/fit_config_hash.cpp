@@ -1,23 +1,12 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstring>
 
 #include "loe/task/fit_config.h"
+#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
-
-/// Keys that decide when a run stops, speaks or saves, or are only a name: never what a step computes.
-bool determines_result(const std::string& key) {
-  static const std::vector<std::string> others = {"preset",
-                                                  "train.max_seconds",
-                                                  "train.until_psnr_db",
-                                                  "train.steps_per_log",
-                                                  "train.steps_per_eval",
-                                                  "train.steps_per_save"};
-  return std::find(others.begin(), others.end(), key) == others.end();
-}
 
 uint64_t mix(uint64_t hash, uint64_t word) {
   hash = (hash ^ word) * 0x100000001B3ULL;
@@ -67,11 +56,14 @@ std::string fit_config_hash(const FitConfig& config, const std::string& shape,
   const Settings defaults =
       fit_config_to_settings(fit_config_from_settings({}, config.kind, config.network.n_channels));
   const Settings settings = fit_config_to_settings(config);
+  FitConfig bound = config;
+  InputDraft input = input_draft(bound.network);
+  const SettingTable table = fit_setting_table(bound, input);
   const bool has_embedding = config.network.input.has_embedding();
   for (const auto& [key, entry] : settings.entries()) {
     const bool is_default = defaults.contains(key) && defaults.entries().at(key).value == entry.value;
     const bool says_nothing = !has_embedding && key.starts_with("model.embedding");
-    if (determines_result(key) && !is_default && !says_nothing) {
+    if (table.find(key)->decides == Decides::Result && !is_default && !says_nothing) {
       const std::string text = key + "=" + std::visit(ValueText{}, entry.value);
       hash = hash_bytes(hash, text.data(), text.size());
     }

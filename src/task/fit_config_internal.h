@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "loe/base/settings.h"
+#include "loe/base/setting_table.h"
 #include "loe/task/fit_config.h"
 
 namespace loe {
@@ -12,21 +12,30 @@ namespace loe {
 /// fit_config_to_settings with every entry's origin set to `origin` ("preset toy").
 Settings config_to_settings(const FitConfig& config, const std::string& origin);
 
-/// Error(InvalidArgument) naming the key and where it was set.
-[[noreturn]] void fail_setting(const Settings& settings, const std::string& key, const std::string& expected,
-                               double found);
-/// A whole number in min..max, else fail_setting.
-int setting_to_int(const Settings& settings, const std::string& key, double value, int min, int max);
-/// Whether the key, which is there, holds a number and not a list.
-bool is_number_setting(const Settings& settings, const std::string& key);
-
+/// model.input and the keys of embedding and grid as a user writes them; a NetworkConfig holds what they come to.
+struct InputDraft {
+  std::string kind;  ///< model.input: an InputKind, "grid" or "encoding_and_grid"
+  bool has_embedding = false;
+  EmbeddingSpec embedding;
+  int n_grid_levels = 8;
+};
+InputDraft input_draft(const NetworkConfig& network);
 /// What the first level reads: model.input and the keys of encoding, embedding and grid.
-void read_input(const Settings& settings, NetworkConfig& network);
-void write_input(const NetworkConfig& network, const std::string& origin, Settings& settings);
+SettingTable input_setting_table(NetworkConfig& network, InputDraft& draft);
+/// What was read into `draft` becomes the network's. Error(InvalidArgument) for keys that contradict each other.
+void apply_input(const Settings& settings, const InputDraft& draft, NetworkConfig& network);
 
-/// settings.get_int for a range of ints.
-inline int get_small_int(const Settings& settings, const std::string& key, int fallback, int min, int max) {
-  return static_cast<int>(settings.get_int(key, fallback, min, max));
+/// Levels, layout, activation, range: the other keys of [model], those of the input between them.
+SettingTable network_setting_table(NetworkConfig& network, InputDraft& draft);
+SettingTable train_setting_table(TrainOptions& train);
+/// Every setting of the config's kind of signal, bound to `config` and `input`.
+SettingTable fit_setting_table(FitConfig& config, InputDraft& input);
+/// What holds before any setting is read.
+FitConfig default_fit_config(SignalKind kind, int n_channels);
+
+/// "[x, y]" or "[x, y, t]".
+inline const char* axes_text(int n_dims) {
+  return n_dims == 2 ? "[x, y]" : "[x, y, t]";
 }
 
 /// Appends a level with the same number of experts and the same resolution along every axis; 1 beyond n_dims.

@@ -76,8 +76,8 @@ TEST(Settings, WrongTypesNameKeyOriginExpectedAndFound) {
   expect_error([&] { settings.get_double("name", 0, 0, 1); }, {"a number in 0..1", "moon"});
   expect_error([&] { settings.get_string("seed", ""); }, {"text in quotes", "got 7"});
   expect_error([&] { settings.get_list("seed", {}); }, {"list of numbers", "got 7"});
-  expect_error([&] { settings.get_list("model.tiles", {}); }, {"list of numbers", "2 lists"});
-  expect_error([&] { settings.get_nested_list("model.widths", {}); }, {"list of lists", "2 numbers"});
+  expect_error([&] { settings.get_list("model.tiles", {}); }, {"list of numbers", "got [[2, 2], [4, 4]]"});
+  expect_error([&] { settings.get_nested_list("model.widths", {}); }, {"list of lists", "got [64, 32.5]"});
 }
 
 TEST(Settings, RangesAreInclusive) {

@@ -42,12 +42,25 @@ class Settings {
   std::vector<std::vector<double>> get_nested_list(const std::string& key,
                                                    const std::vector<std::vector<double>>& fallback) const;
 
+  /// Whether the key is there and holds a number, not a list.
+  bool is_number(const std::string& key) const;
+
+  /// Error(InvalidArgument): `[config] key (origin): expected ..., got ...`, for a key that is there; the value is
+  /// shown as its user would write it.
+  [[noreturn]] void refuse(const std::string& key, const std::string& expected) const;
+
   /// Error(InvalidArgument) naming the first key that is not in `known`, its origin and the closest known key.
   void require_known(const std::vector<std::string>& known) const;
 
  private:
   std::map<std::string, Entry> entries_;
 };
+
+/// As a config file holds it: true, 64, "toy", [[2, 2], [4, 4]].
+std::string to_text(const SettingValue& value);
+
+/// The key of `known` that was probably meant by `key`, or ""; also finds "model.widths" for "widths", under any table.
+std::string closest_key(const std::string& key, const std::vector<std::string>& known);
 
 /// The entry of `choices` with the smallest edit distance to `word`, or "" if none is close enough to suggest.
 std::string closest_match(const std::string& word, const std::vector<std::string>& choices);

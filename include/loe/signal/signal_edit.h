@@ -11,6 +11,11 @@ enum class OnDamage {
   Skip,  ///< frames from there to the next that needs no other one are left out
 };
 
+/// "stop", "skip".
+inline const char* to_string(OnDamage on_damage) {
+  return on_damage == OnDamage::Skip ? "skip" : "stop";
+}
+
 /// First frames are chosen, then each is cut (crop_image), then resized (resize_image).
 struct SignalEdit {
   std::array<int, 4> crop{};            ///< x, y, width, height in pixels of the source; width 0: none

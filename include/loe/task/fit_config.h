@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "loe/backend/backend.h"
+#include "loe/base/setting_table.h"
 #include "loe/base/settings.h"
 #include "loe/nn/model.h"
 #include "loe/nn/network.h"
@@ -51,6 +53,9 @@ struct FitConfig {
 /// Reads typed settings over the built-in defaults (docs/config.md). Lists per axis have n_dims entries. Unknown keys,
 /// wrong types and contradictions are Error(InvalidArgument). n_channels comes from the signal.
 FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, int n_channels);
+/// Every setting of a fit of this kind, with the default that holds if neither a preset nor the user sets it, in the
+/// order of docs/config.md.
+std::vector<SettingInfo> setting_infos(SignalKind kind);
 /// The networks of a fit: one, of a scene "coarse" and "fine", of a generator with a moving average "generator" and
 /// "average". Error(InvalidArgument).
 ModelSpec build_model(const FitConfig& config);

@@ -61,7 +61,8 @@ int64_t TileWorker::n_bytes() const {
   int64_t sums = 0;
   for (const auto& buffer : gradient_sums_) sums += buffer.n_bytes();
   return sums + scratch_.n_bytes() + scaled32_.n_bytes() + scaled16_.n_bytes() + products_.n_bytes() + tree_.n_bytes() +
-         static_cast<int64_t>((coords.capacity() + targets.capacity() + outputs_.capacity() + signal_.capacity()) *
+         static_cast<int64_t>((coords.capacity() + targets.capacity() + features.capacity() + output_grads.capacity() +
+                               outputs_.capacity() + signal_.capacity() + slopes_.capacity()) *
                               sizeof(float));
 }
 

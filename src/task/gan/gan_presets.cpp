@@ -93,9 +93,11 @@ Settings auto_gan_settings(int resolution, double max_seconds, int64_t n_params,
   const double seconds = max_seconds > 0 ? max_seconds : kDefaultSeconds;
   const double rate = 1e9 * (gflops > 0 ? gflops : assumed_gflops_per_core(precision) * n_usable_cores());
   const double samples = static_cast<double>(config.batch_size) * resolution * resolution;
-  // The generator's two forward passes and its backward pass. A measured rate counts 6 MACs and is too low here, the
-  // more since the discriminators' time is in it: the limit is then a little nearer than limit_share says.
-  const double flops = 8.0 * static_cast<double>(build_model(config).macs_per_sample()) * samples;
+  // A measured rate counts the FLOPs of training_flops() in the whole step's time, the discriminators' included; an
+  // assumed one knows nothing of the generator's second forward pass.
+  const NetworkSpec spec = build_model(config).main();
+  const double per_sample = gflops > 0 ? training_flops(spec) : 8.0 * static_cast<double>(spec.macs_per_sample());
+  const double flops = per_sample * samples;
   const double n_steps = rate * seconds * limit_share(max_seconds) / flops;
   config.train.max_steps = static_cast<int64_t>(std::clamp(std::round(n_steps), double{kMinSteps}, double{kMaxSteps}));
   config.train.max_seconds = max_seconds;

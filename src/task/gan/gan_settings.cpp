@@ -2,11 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
-#include "loe/base/error.h"
-#include "task/fit_config_internal.h"
-
 namespace loe {
 namespace {
 
@@ -15,61 +10,45 @@ constexpr int kMaxResolution = 4096;
 constexpr int kMaxPictures = 1 << 24;
 constexpr std::size_t kMaxHiddenLayers = 7;
 
-std::vector<int> get_channels(const Settings& settings, const std::string& key, const std::vector<int>& fallback) {
-  if (!settings.contains(key)) return fallback;
-  std::vector<int> channels;
-  const std::vector<double> list = settings.get_list(key, {});
-  for (const double value : list) {
-    if (!(value >= 1 && value <= kMaxWidth) || value != std::floor(value)) {
-      throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected whole numbers in 1..{}, got {}",
-                                                          key, settings.entries().at(key).origin, kMaxWidth, value));
+void add_discriminator(SettingTable& table, std::vector<int>& channels) {
+  const std::string values = fmt::format("1 to {} numbers in 1..{}", kMaxHiddenLayers, kMaxWidth);
+  Setting& row = table.wholes("model.discriminator", channels, 1, kMaxWidth, values,
+                              "channels of the hidden layers of each of the two discriminators");
+  row.read = [read = row.read, values, &channels](const Settings& settings) {
+    read(settings);
+    if (channels.empty() || channels.size() > kMaxHiddenLayers) {
+      settings.refuse("model.discriminator", values);
     }
-    channels.push_back(static_cast<int>(value));
-  }
-  if (channels.empty() || channels.size() > kMaxHiddenLayers) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[config] {} ({}): expected 1..{} numbers, got {}", key, settings.entries().at(key).origin,
-                            kMaxHiddenLayers, channels.size()));
-  }
-  return channels;
+  };
 }
 
 }  // namespace
 
-const std::vector<std::string>& gan_keys() {
-  static const std::vector<std::string> keys = {
-      "model.n_latents",     "model.output_activation", "model.discriminator", "train.discriminator_rate",
-      "train.average_decay", "train.n_evaluated",       "data.resolution",     "data.flip",
-      "data.min_pictures"};
-  return keys;
+SettingTable gan_setting_table(GanSettings& gan) {
+  SettingTable table;
+  table.whole("model.n_latents", gan.n_latents, 1, kMaxWidth,
+              "numbers in the latent z, which the first layer reads beside the encoding");
+  table.choice("model.output_activation", gan.output_activation, {ActivationKind::Tanh, ActivationKind::Identity},
+               "after the head");
+  add_discriminator(table, gan.discriminator_channels);
+  table.whole("data.resolution", gan.resolution, kMinResolution, kMaxResolution,
+              "pictures are cut to their middle square and averaged down to so many pixels a side; smaller ones are "
+              "left out");
+  table.flag("data.flip", gan.flip, "mirrors each picture of a batch with probability 1/2");
+  table.whole("data.min_pictures", gan.min_pictures, 1, kMaxPictures, "fewer usable pictures are an error");
+  table.number("train.discriminator_rate", gan.discriminator_rate, from_to(0, 1e6),
+               "the discriminators' learning rate as a multiple of the generator's");
+  table.number("train.average_decay", gan.average_decay, below(0, 1),
+               "decay of a moving average of the generator, which then makes all pictures that are shown; 0: none, as "
+               "the paper");
+  table.whole("train.n_evaluated", gan.n_evaluated, 16, kMaxPictures, "pictures that an evaluation generates");
+  return table;
 }
 
 GanSettings gan_settings_from(const Settings& settings) {
   GanSettings gan;
-  gan.resolution = get_small_int(settings, "data.resolution", gan.resolution, kMinResolution, kMaxResolution);
-  gan.flip = settings.get_bool("data.flip", gan.flip);
-  gan.min_pictures = get_small_int(settings, "data.min_pictures", gan.min_pictures, 1, kMaxPictures);
-  gan.n_latents = get_small_int(settings, "model.n_latents", gan.n_latents, 1, kMaxWidth);
-  gan.output_activation = activation_kind_from_string(
-      settings.get_choice("model.output_activation", to_string(gan.output_activation), {"tanh", "identity"}));
-  gan.discriminator_channels = get_channels(settings, "model.discriminator", gan.discriminator_channels);
-  gan.discriminator_rate = settings.get_double("train.discriminator_rate", gan.discriminator_rate, 0, 1e6);
-  gan.average_decay = settings.get_double("train.average_decay", gan.average_decay, 0, std::nextafter(1.0, 0.0));
-  gan.n_evaluated = get_small_int(settings, "train.n_evaluated", gan.n_evaluated, 16, kMaxPictures);
+  gan_setting_table(gan).read(settings);
   return gan;
-}
-
-void write_gan_settings(const GanSettings& gan, const std::string& origin, Settings& settings) {
-  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
-  set("data.resolution", int64_t{gan.resolution});
-  set("data.flip", gan.flip);
-  set("data.min_pictures", int64_t{gan.min_pictures});
-  set("model.n_latents", int64_t{gan.n_latents});
-  set("model.output_activation", std::string(to_string(gan.output_activation)));
-  set("model.discriminator", std::vector<double>(gan.discriminator_channels.begin(), gan.discriminator_channels.end()));
-  set("train.discriminator_rate", gan.discriminator_rate);
-  set("train.average_decay", gan.average_decay);
-  set("train.n_evaluated", int64_t{gan.n_evaluated});
 }
 
 }  // namespace loe

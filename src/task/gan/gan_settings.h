@@ -1,14 +1,12 @@
 // The config's keys of a generator's fit.
 #pragma once
 
-#include <string>
-#include <vector>
-
+#include "loe/base/setting_table.h"
 #include "loe/task/gan_settings.h"
 
 namespace loe {
 
-const std::vector<std::string>& gan_keys();
-void write_gan_settings(const GanSettings& gan, const std::string& origin, Settings& settings);
+/// The keys that a generator's fit has beside those of every fit.
+SettingTable gan_setting_table(GanSettings& gan);
 
 }  // namespace loe

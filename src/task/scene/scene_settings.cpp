@@ -1,13 +1,9 @@
 #include "task/scene/scene_settings.h"
 
-#include <fmt/format.h>
-
 #include <limits>
 
 #include "base/enum_names.h"
 #include "loe/backend/network_spec.h"
-#include "loe/base/error.h"
-#include "task/fit_config_internal.h"
 
 namespace loe {
 namespace {
@@ -20,28 +16,57 @@ constexpr int kMaxRaySamples = 4096;
 constexpr int kMaxSide = 65536;
 constexpr double kMaxLength = 1e12;
 
-std::array<double, 3> get_point(const Settings& settings, const std::string& key,
-                                const std::array<double, 3>& fallback) {
-  const std::vector<double> values = settings.get_list(key, {fallback.begin(), fallback.end()});
-  if (values.size() != 3) {
-    throw Error(ErrorKind::InvalidArgument, fmt::format("[config] {} ({}): expected three numbers [x, y, z], got {}",
-                                                        key, settings.entries().at(key).origin, values.size()));
-  }
-  return {values[0], values[1], values[2]};
+SettingTable ray_setting_table(RaySettings& rays) {
+  SettingTable table;
+  table.whole("rays.n_coarse", rays.n_coarse, 1, kMaxRaySamples, "stratified samples of a ray, for the coarse network");
+  table.whole("rays.n_fine", rays.n_fine, 0, kMaxRaySamples, "importance samples; the fine network sees both sets");
+  table.choice("rays.importance", rays.importance, {ImportanceDraw::Independent, ImportanceDraw::Stratified},
+               "how importance samples are drawn: published NeRF, or one in each of n equal shares (less noise)");
+  table.choice("rays.density", rays.density, {DensityActivation::Relu, DensityActivation::Softplus},
+               "sigma from the raw output");
+  table.number("rays.density_shift", rays.density_shift, from_to(-1e6, 1e6), "added to the raw output before");
+  table.choice("rays.last_interval", rays.last, {LastInterval::ToFar, LastInterval::Infinite},
+               "length of the last sample's interval: to the box, or 10^10 as published NeRF has it");
+  table.choice("rays.color", rays.color, {ColorActivation::Sigmoid, ColorActivation::Sinh},
+               "how colours come from the network's outputs: in [0, 1], or any radiance, compared by asinh. Not set: "
+               "`sinh` for pictures with values outside [0, 1], whatever the preset");
+  return table;
 }
 
-void read_rays(const Settings& settings, RaySettings& rays) {
-  rays.n_coarse = get_small_int(settings, "rays.n_coarse", rays.n_coarse, 1, kMaxRaySamples);
-  rays.n_fine = get_small_int(settings, "rays.n_fine", rays.n_fine, 0, kMaxRaySamples);
-  rays.importance = importance_draw_from_string(
-      settings.get_choice("rays.importance", to_string(rays.importance), {"independent", "stratified"}));
-  rays.density = density_activation_from_string(
-      settings.get_choice("rays.density", to_string(rays.density), {"relu", "softplus"}));
-  rays.density_shift = settings.get_double("rays.density_shift", rays.density_shift, -1e6, 1e6);
-  rays.color =
-      color_activation_from_string(settings.get_choice("rays.color", to_string(rays.color), {"sigmoid", "sinh"}));
-  rays.last = last_interval_from_string(
-      settings.get_choice("rays.last_interval", to_string(rays.last), {"to_far", "infinite"}));
+void add_occupancy(SettingTable& table, SceneSettings& scene) {
+  const std::string values = "0 (none) or a multiple of 4 up to 256";
+  Setting& row = table.whole("rays.occupancy", scene.occupancy_resolution, 0, 256,
+                             "cells per axis of an occupancy grid: samples in cells known to be empty are not "
+                             "evaluated. Not in the paper");
+  row.values = values;
+  row.read = [read = row.read, values, &scene](const Settings& settings) {
+    read(settings);
+    if (scene.occupancy_resolution % 4 != 0) {
+      settings.refuse("rays.occupancy", values);
+    }
+  };
+  table.number("rays.occupancy_threshold", scene.occupancy_threshold, from_to(0, 1e9),
+               "density (per side of the box) from which on a cell counts as occupied; half the mean if that is less");
+  table.whole("rays.steps_per_occupancy", scene.steps_per_occupancy, 1, std::numeric_limits<int64_t>::max(),
+              "steps between updates of the grid");
+}
+
+SettingTable source_setting_table(SceneSource& source) {
+  SettingTable table;
+  table.choice("data.format", source.format, {"", "blender", "transforms", "nsvf", "llff", "colmap"},
+               "layout of the files; empty: found out");
+  table.text("data.images", source.images, "a folder inside the scene's",
+             "where the pictures are; empty: found out. Not for NSVF");
+  table.whole("data.test_every", source.test_every, 0, kMaxSide,
+              "every n-th view is kept for measuring where the files have no split; 0: none");
+  table.number("data.box_half_side", source.box_half_side, from_to(0, kMaxLength),
+               "half the side of the cube that is modelled, in the files' units; 0: [found out](formats.md)");
+  table.numbers("data.box_centre", source.box_centre.data(), 3, "three numbers [x, y, z]", "its centre");
+  table.whole("data.max_side", source.max_side, 0, kMaxSide,
+              "views with a longer side are reduced to it, with their cameras; 0: none");
+  table.whole("data.test_views", source.test_views, 0, kMaxSide,
+              "measure on at most so many views, evenly chosen; 0: all");
+  return table;
 }
 
 }  // namespace
@@ -50,90 +75,34 @@ const char* to_string(RayBackground background) {
   return detail::enum_name(kBackgroundNames, background);
 }
 
-const std::vector<std::string>& scene_keys() {
-  static const std::vector<std::string> keys = {"model.direction_frequencies",
-                                                "model.color_width",
-                                                "rays.n_coarse",
-                                                "rays.n_fine",
-                                                "rays.importance",
-                                                "rays.density",
-                                                "rays.density_shift",
-                                                "rays.color",
-                                                "rays.last_interval",
-                                                "rays.background",
-                                                "rays.occupancy",
-                                                "rays.occupancy_threshold",
-                                                "rays.steps_per_occupancy",
-                                                "rays.min_transmittance",
-                                                "data.format",
-                                                "data.images",
-                                                "data.test_every",
-                                                "data.box_half_side",
-                                                "data.box_centre",
-                                                "data.max_side",
-                                                "data.test_views"};
-  return keys;
+SettingTable scene_setting_table(SceneSettings& scene) {
+  SettingTable table;
+  table.whole("model.direction_frequencies", scene.n_direction_frequencies, 0, 24,
+              "frequencies of the viewing direction's encoding");
+  table.whole("model.color_width", scene.color_width, 1, kMaxWidth,
+              "outputs of the layer that reads features and direction, before the colour");
+  table.append(ray_setting_table(scene.rays));
+  table.choice("rays.background", scene.background,
+               {RayBackground::Scene, RayBackground::White, RayBackground::Black, RayBackground::Random},
+               "behind everything; `scene`: white for pictures with alpha and NSVF scenes, else black; `random`: per "
+               "ray in training (pictures with alpha), white when measured");
+  add_occupancy(table, scene);
+  table.number("rays.min_transmittance", scene.min_transmittance, from_to(0, 0.5),
+               "fine samples behind a coarse transmittance below this are not evaluated; 0: none. Not in the paper");
+  table.append(source_setting_table(scene.source));
+  return table;
 }
 
 SceneSource scene_source_from(const Settings& settings) {
   SceneSource source;
-  source.format = settings.get_choice("data.format", "", {"", "blender", "transforms", "nsvf", "llff", "colmap"});
-  source.images = settings.get_string("data.images", "");
-  source.test_every = get_small_int(settings, "data.test_every", source.test_every, 0, kMaxSide);
-  source.box_half_side = settings.get_double("data.box_half_side", 0, 0, kMaxLength);
-  source.box_centre = get_point(settings, "data.box_centre", source.box_centre);
-  source.max_side = get_small_int(settings, "data.max_side", source.max_side, 0, kMaxSide);
-  source.test_views = get_small_int(settings, "data.test_views", source.test_views, 0, kMaxSide);
+  source_setting_table(source).read(settings);
   return source;
 }
 
 SceneSettings scene_settings_from(const Settings& settings) {
   SceneSettings scene;
-  scene.source = scene_source_from(settings);
-  read_rays(settings, scene.rays);
-  const std::string background =
-      settings.get_choice("rays.background", to_string(scene.background), {"scene", "white", "black", "random"});
-  scene.background = detail::enum_value(kBackgroundNames, background, "[config] rays.background");
-  scene.n_direction_frequencies =
-      get_small_int(settings, "model.direction_frequencies", scene.n_direction_frequencies, 0, 24);
-  scene.color_width = get_small_int(settings, "model.color_width", scene.color_width, 1, kMaxWidth);
-  scene.occupancy_resolution = get_small_int(settings, "rays.occupancy", scene.occupancy_resolution, 0, 256);
-  if (scene.occupancy_resolution % 4 != 0) {
-    throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[config] rays.occupancy ({}): expected a multiple of 4 in 4..256, or 0 for none, got {}",
-                            settings.entries().at("rays.occupancy").origin, scene.occupancy_resolution));
-  }
-  scene.occupancy_threshold = settings.get_double("rays.occupancy_threshold", scene.occupancy_threshold, 0, 1e9);
-  scene.steps_per_occupancy =
-      settings.get_int("rays.steps_per_occupancy", scene.steps_per_occupancy, 1, std::numeric_limits<int64_t>::max());
-  scene.min_transmittance = settings.get_double("rays.min_transmittance", scene.min_transmittance, 0, 0.5);
+  scene_setting_table(scene).read(settings);
   return scene;
-}
-
-void write_scene_settings(const SceneSettings& scene, const std::string& origin, Settings& settings) {
-  const auto set = [&](const char* key, SettingValue value) { settings.set(key, std::move(value), origin); };
-  set("model.direction_frequencies", int64_t{scene.n_direction_frequencies});
-  set("model.color_width", int64_t{scene.color_width});
-  set("rays.n_coarse", int64_t{scene.rays.n_coarse});
-  set("rays.n_fine", int64_t{scene.rays.n_fine});
-  set("rays.importance", std::string(to_string(scene.rays.importance)));
-  set("rays.density", std::string(to_string(scene.rays.density)));
-  set("rays.density_shift", scene.rays.density_shift);
-  set("rays.color", std::string(to_string(scene.rays.color)));
-  set("rays.last_interval", std::string(to_string(scene.rays.last)));
-  set("rays.background", std::string(to_string(scene.background)));
-  set("rays.occupancy", int64_t{scene.occupancy_resolution});
-  set("rays.occupancy_threshold", scene.occupancy_threshold);
-  set("rays.steps_per_occupancy", scene.steps_per_occupancy);
-  set("rays.min_transmittance", scene.min_transmittance);
-  const SceneSource& source = scene.source;
-  set("data.format", source.format);
-  set("data.images", source.images);
-  set("data.test_every", int64_t{source.test_every});
-  set("data.box_half_side", source.box_half_side);
-  set("data.box_centre", std::vector<double>(source.box_centre.begin(), source.box_centre.end()));
-  set("data.max_side", int64_t{source.max_side});
-  set("data.test_views", int64_t{source.test_views});
 }
 
 }  // namespace loe

@@ -1,14 +1,12 @@
 // Keys of a scene's settings, for the config of all tasks.
 #pragma once
 
-#include <string>
-#include <vector>
-
+#include "loe/base/setting_table.h"
 #include "loe/task/scene_settings.h"
 
 namespace loe {
 
-const std::vector<std::string>& scene_keys();
-void write_scene_settings(const SceneSettings& scene, const std::string& origin, Settings& settings);
+/// The keys that a scene's fit has beside those of every fit.
+SettingTable scene_setting_table(SceneSettings& scene);
 
 }  // namespace loe
