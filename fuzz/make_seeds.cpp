@@ -80,6 +80,28 @@ void write_pictures(const std::string& folder) {
   const loe::Image image(3, 2, 3, loe::PixelType::U8);
   loe::write_image(folder + "/p.png", image);
   loe::write_image(folder + "/p.jpg", image);
+  loe::write_image(folder + "/p.tif", image);
+  const std::string texts[] = {"P1\n# bits\n2 1\n01\n", "P2 2 1 15 3 15", "P4\n2 1\n\x40",
+                               "Pf\n1 1\n-1.0\n\x01\x02\x03\x3F",
+                               "P7\nWIDTH 1\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\nrgba"};
+  for (const std::string& text : texts) loe::write_text_file(folder + "/" + text.substr(0, 2) + ".pnm", text);
+}
+
+void write_channels(const std::string& folder) {
+  loe::write_text_file(folder + "/layers", "b.R,2, b.b\na.R\na.G\na.B\nb.R\nb.G\nb.B");
+  loe::write_text_file(folder + "/colours", "Z\nR\nG\nB\nA\nZ");
+  loe::write_text_file(folder + "/grey", "1,,2\nY\nRY\nBY\nbeauty.red\nbeauty.alpha");
+}
+
+/// A profile of one tag, its description, as versions 4 and 2 write it.
+void write_profiles(const std::string& folder) {
+  using namespace std::string_literals;
+  const std::string head =
+      std::string(36, '\0') + "acsp" + std::string(88, '\0') + "\0\0\0\x01"s + "desc" + "\0\0\0\x90\0\0\0\x20"s;
+  loe::write_text_file(folder + "/v4", head +
+                                           "mluc\0\0\0\0\0\0\0\x01\0\0\0\x0C"
+                                           "enUS\0\0\0\x04\0\0\0\x1C\0P\0003"s);
+  loe::write_text_file(folder + "/v2", head + "desc\0\0\0\0\0\0\0\x05sRGB\0"s);
 }
 
 void write_videos(const std::string& folder) {
@@ -142,8 +164,8 @@ int main(int n_arguments, char** arguments) {
   }
   try {
     const std::string folder = arguments[1];
-    for (const char* name :
-         {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_video", "/fuzz_scene", "/fuzz_statistics"}) {
+    for (const char* name : {"/fuzz_model", "/fuzz_safetensors", "/fuzz_picture", "/fuzz_channels", "/fuzz_profile",
+                             "/fuzz_video", "/fuzz_scene", "/fuzz_statistics"}) {
       std::filesystem::create_directories(folder + name);
     }
     write_models(folder + "/fuzz_model", "", false);
@@ -151,6 +173,8 @@ int main(int n_arguments, char** arguments) {
     write_field(folder + "/fuzz_model");
     write_tensors(folder + "/fuzz_safetensors");
     write_pictures(folder + "/fuzz_picture");
+    write_channels(folder + "/fuzz_channels");
+    write_profiles(folder + "/fuzz_profile");
     // A source of nothing, as the target expects.
     loe::write_feature_statistics(folder + "/fuzz_statistics/two", {3, {0.5, 1}, {1, 0, 0, 2}}, {});
     write_videos(folder + "/fuzz_video");

@@ -14,6 +14,7 @@
 #include "loe/io/image_file.h"
 #include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
+#include "loe/signal/no_data.h"
 #include "loe/task/gan_presets.h"
 #include "pictures.h"
 
@@ -21,7 +22,7 @@ namespace loe::app {
 namespace {
 
 /// A NaN in a picture would end the training much later and far away from its cause.
-void check_finite(const Image& image, const std::string& path) {
+void check_finite(const Image& image, const std::string& path, const char* remedy) {
   if (is_integer_picture(image.type())) return;
   std::vector<float> row(static_cast<std::size_t>(image.width()) * image.n_channels());
   for (int y = 0; y < image.height(); ++y) {
@@ -29,10 +30,30 @@ void check_finite(const Image& image, const std::string& path) {
     const auto bad = std::find_if(row.begin(), row.end(), [](float value) { return !std::isfinite(value); });
     if (bad == row.end()) continue;
     const auto index = static_cast<int>(bad - row.begin());
-    throw Error(ErrorKind::Format, fmt::format("[image] {}: expected finite values, got {} at x={}, y={}, channel {}; "
-                                               "repair the picture first",
-                                               path, *bad, index / image.n_channels(), y, index % image.n_channels()));
+    throw Error(ErrorKind::Format,
+                fmt::format("[image] {}: expected finite values, got {} at x={}, y={}, channel {}; {}", path, *bad,
+                            index / image.n_channels(), y, index % image.n_channels(), remedy));
   }
+}
+
+[[noreturn]] void fail_unmeasured(const std::string& path, const std::string& where) {
+  throw Error(
+      ErrorKind::Format,
+      fmt::format("[image] {}: expected values, got pixels without any {} (NaN, or what the file says stands for "
+                  "none); take another picture",
+                  path, where));
+}
+
+/// A network has to give something everywhere: where nothing was measured, what costs it least.
+void fill_missing(Image& image, const std::string& path, const std::function<void(const std::string&)>& on_warning) {
+  const int64_t n_missing = image.n_pixels() - n_measured(image);
+  if (n_missing == 0) return;
+  if (n_missing == image.n_pixels()) fail_unmeasured(path, "everywhere");
+  on_warning(
+      fmt::format("{}: {} of {} pixels have no values; they are filled from their neighbours and do not count "
+                  "for PSNR",
+                  path, n_missing, image.n_pixels()));
+  fill_no_data(image);
 }
 
 Image read_picture(const std::string& path, const SignalEdit& edit,
@@ -49,11 +70,15 @@ Image read_picture(const std::string& path, const SignalEdit& edit,
         ErrorKind::InvalidArgument,
         fmt::format("[image] {}: expected a video for data.frames, got a picture; leave data.frames out", path));
   }
-  for (const std::string& note : read_image_info(path).notes) on_warning(fmt::format("{}: {}", path, note));
-  Image image = read_image(path);
+  for (const std::string& note : read_image_info(path, ImageTurn::AsShown, edit.channels).notes) {
+    on_warning(fmt::format("{}: {}", path, note));
+  }
+  Image image = read_image(path, kMaxImageBytes, ImageTurn::AsShown, edit.channels);
+  fill_missing(image, path, on_warning);
   if (edit.crop[2] != 0) image = crop_image(image, edit.crop[0], edit.crop[1], edit.crop[2], edit.crop[3]);
   if (edit.size[0] != 0) image = resize_image(image, edit.size[0], edit.size[1]);
-  check_finite(image, path);
+  check_finite(image, path, "repair the picture, or make it NaN where nothing was measured");
+  if (n_measured(image) == 0) fail_unmeasured(path, "in what data.crop leaves");
   return image;
 }
 
@@ -97,18 +122,15 @@ void move_into(Scene& scene, const FieldInfo& field) {
 
 ScenePictures read_views(const std::string& path, const SceneSource& source, const std::optional<FieldInfo>& field,
                          const ReadEvents& events) {
-  SceneOptions options;
-  options.format = source.format;
-  options.images = source.images;
-  options.test_every = source.test_every;
-  options.box_half_side = source.box_half_side;
-  options.box_centre = source.box_centre;
-  Scene scene = read_scene(path, options);
+  Scene scene = read_scene(path, scene_options(source));
   for (const std::string& warning : scene.warnings) events.on_warning(warning);
+  const auto n_said = static_cast<std::ptrdiff_t>(scene.warnings.size());
   if (field) move_into(scene, *field);
   ScenePictures pictures = read_scene_pictures(std::move(scene), source.max_side, source.test_views, events.on_share);
+  const std::vector<std::string>& warnings = pictures.scene.warnings;
+  std::for_each(warnings.begin() + n_said, warnings.end(), events.on_warning);
   for (std::size_t i = 0; i < pictures.images.size(); ++i) {
-    check_finite(pictures.images[i], pictures.scene.views[i].image_path);
+    check_finite(pictures.images[i], pictures.scene.views[i].image_path, "repair the picture first");
   }
   return pictures;
 }
@@ -127,6 +149,16 @@ nlohmann::ordered_json Evaluation::fidelity_json() const {
 
 std::string task_of_data(const std::string& path) {
   return is_scene(path) ? "scene" : is_video(path) ? "video" : "image";
+}
+
+SceneOptions scene_options(const SceneSource& source) {
+  SceneOptions options;
+  options.format = source.format;
+  options.images = source.images;
+  options.test_every = source.test_every;
+  options.box_half_side = source.box_half_side;
+  options.box_centre = source.box_centre;
+  return options;
 }
 
 ReadOptions read_options(const Settings& settings, const std::string& task) {

@@ -10,6 +10,7 @@
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
 #include "loe/io/model_file.h"
+#include "loe/io/scene_file.h"
 #include "loe/nn/model.h"
 #include "loe/signal/image.h"
 #include "loe/signal/picture_set.h"
@@ -121,6 +122,9 @@ struct ReadOptions {
 };
 /// A fixed preset that the settings name counts too, so that nothing is read twice.
 ReadOptions read_options(const Settings& settings, const std::string& task);
+
+/// What of it read_scene asks for.
+SceneOptions scene_options(const SceneSource& source);
 
 /// Receive what happens while a signal is read.
 struct ReadEvents {

@@ -11,6 +11,7 @@
 
 #include "camera_picture.h"
 #include "commands.h"
+#include "fit_signal.h"
 #include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
 #include "loe/io/config_file.h"
@@ -24,6 +25,8 @@
 #include "loe/io/video_file.h"
 #include "loe/nn/discriminator.h"
 #include "loe/nn/network.h"
+#include "loe/signal/no_data.h"
+#include "loe/task/fit_config.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
 #include "machine.h"
@@ -91,18 +94,23 @@ std::string channel_names(const ImageFileInfo& file) {
 }
 
 /// Values of floats must be read to be told; those of integers are 0 to 1 by definition.
-Json range_of(const std::string& path, const ImageFileInfo& file) {
+void add_range(const std::string& path, const ImageFileInfo& file, const std::string& channels, Json& info) {
+  info["range"] = file.tags.range;
   const bool is_integer = file.type == PixelType::U8 || file.type == PixelType::U16;
-  if (is_integer) return file.tags.range;
+  if (is_integer && file.format != "webp") return;  // whose pixels tell whether it can be read
   try {
-    return read_image(path).tags.range;
+    const Image image = read_image(path, kMaxImageBytes, ImageTurn::AsShown, channels);
+    info["range"] = image.tags.range;
+    info["no_data_pixels"] = image.n_pixels() - n_measured(image);
   } catch (const Error& error) {
-    return fmt::format("not known: {}", error.what());  // the header was readable
+    info["range"] = fmt::format("not known: {}", error.what());  // the header was readable
   }
 }
 
-Json picture_info(const std::string& path) {
-  const ImageFileInfo file = read_image_info(path);
+Json picture_info(const std::string& path, const Settings& settings) {
+  settings.require_known({"data.channels"});
+  const std::string channels = signal_edit_from_settings(settings).channels;
+  const ImageFileInfo file = read_image_info(path, ImageTurn::AsShown, channels);
   const int64_t values = int64_t{file.width} * file.height * file.n_channels;
   Json info = {{"kind", "picture"},
                {"path", path_to_text(path)},
@@ -113,13 +121,13 @@ Json picture_info(const std::string& path) {
                {"channel_names", channel_names(file)},
                {"type", to_string(file.type)},
                {"source_type", file.source_type},
-               {"range", range_of(path, file)},
                {"color_space", file.tags.color_space},
                {"icc_profile_bytes", file.tags.icc_profile.size()},
                {"orientation", file.orientation},
                {"pixel_aspect", file.tags.pixel_aspect},
                {"n_pictures", file.n_pictures},
                {"memory_bytes", values * bytes_per_value(file.type)}};
+  add_range(path, file, channels, info);
   if (!file.notes.empty()) info["notes"] = file.notes;
   return info;
 }
@@ -141,6 +149,8 @@ Json video_info(const std::string& path) {
                {"type", to_string(file.type)},
                {"color_matrix", file.color.matrix},
                {"color_range", file.color.range},
+               {"color_primaries", file.color.primaries},
+               {"color_transfer", file.color.transfer},
                {"alpha", file.has_alpha},
                {"audio", file.has_audio},
                {"interlaced", file.is_interlaced},
@@ -270,14 +280,27 @@ Json run_info(const std::string& path) {
   return info;
 }
 
+/// Whatever --set says about how a scene is read.
+Scene read_scene_as_set(const std::string& path, const Settings& settings) {
+  settings.require_known({"data.format", "data.images", "data.test_every", "data.box_half_side", "data.box_centre"});
+  return read_scene(path, scene_options(scene_source_from(settings)));
+}
+
 /// Folders are runs, scenes or frames; .safetensors are models or checkpoints; anything else should be a picture.
-Json info_of(const std::string& thing) {
+Json info_of(const std::string& thing, const Settings& settings) {
   std::error_code error;
+  const bool is_run = !thing.empty() && RunFolder::is_run(thing);
+  if (!is_run && is_scene(thing)) return scene_info(read_scene_as_set(thing, settings));
+  const bool is_stored = is_run || thing.empty() || fs::path(thing).extension() == ".safetensors" || is_video(thing);
+  if (is_stored && !settings.entries().empty()) {
+    throw Error(
+        ErrorKind::InvalidArgument,
+        "[flags] --set: expected a picture or a scene, which leave choices open, got something else; leave it out");
+  }
   if (thing.empty()) return machine_info();
-  if (RunFolder::is_run(thing)) return run_info(thing);
+  if (is_run) return run_info(thing);
   if (fs::path(thing).extension() == ".safetensors") return safetensors_info(thing);
-  if (is_scene(thing)) return scene_info(read_scene(thing));
-  if (is_video(thing)) return video_info(thing);
+  if (is_stored) return video_info(thing);
   if (fs::is_directory(thing, error)) {
     const FolderContent content = folder_content(thing);
     throw Error(ErrorKind::NotFound,
@@ -285,7 +308,7 @@ Json info_of(const std::string& thing) {
                             "picture, a video, a model or a checkpoint, got {}; {}",
                             thing, content.what, content.remedy));
   }
-  return picture_info(thing);
+  return picture_info(thing, settings);
 }
 
 std::string text_of(const Json& value) {
@@ -342,7 +365,7 @@ void print_object(const Json& object, int indent) {
     } else if (value.is_object()) {
       fmt::print("{:{}}{}\n", "", indent, key);
       print_object(value, indent + 2);
-    } else if (value.is_array() && !value.empty() && value[0].is_string() && value[0].get<std::string>().size() > 20) {
+    } else if (value.is_array() && (key == "notes" || key == "warnings")) {
       for (const Json& line : value) fmt::print("{:{}}{:<16} {}\n", "", indent, key, line.get<std::string>());
     } else {
       fmt::print("{:{}}{:<16} {}\n", "", indent, key, text_of(value));
@@ -352,16 +375,19 @@ void print_object(const Json& object, int indent) {
 
 struct InfoFlags {
   std::string thing;
-  std::string cameras;  ///< picture to draw, empty: none
+  std::vector<std::string> set;  ///< "key=value"
+  std::string cameras;           ///< picture to draw, empty: none
   bool json = false;
 };
 
 int info(const InfoFlags& flags) {
   Json result;
+  Settings settings;
+  for (const std::string& assignment : flags.set) apply_override(settings, assignment);
   if (flags.cameras.empty()) {
-    result = info_of(flags.thing);
+    result = info_of(flags.thing, settings);
   } else {
-    const Scene scene = read_scene(flags.thing);
+    const Scene scene = read_scene_as_set(flags.thing, settings);
     write_image(flags.cameras, draw_cameras(scene));
     result = scene_info(scene);
     result["cameras"] = flags.cameras;
@@ -382,6 +408,11 @@ void add_info_command(CLI::App& app, Invocation& invocation) {
   auto flags = std::make_shared<InfoFlags>();
   command->add_option("THING", flags->thing,
                       "a picture, video, scene, run folder, model or checkpoint; nothing: this machine");
+  command
+      ->add_option("--set", flags->set,
+                   "how it is read, as with fit: data.channels of a picture, data.images, data.format, ... of a scene")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
   command->add_flag("--json", flags->json, "print one line of JSON");
   command->add_option("--cameras", flags->cameras, "draw the cameras of a scene to this picture")->type_name("FILE");
   command->footer(

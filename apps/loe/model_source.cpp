@@ -67,12 +67,12 @@ bool is_checkpoint(const std::string& path) {
 }
 
 /// Whether the file at `data` has the model's size as it is.
-bool has_size(const std::string& data, const SignalInfo& signal) {
+bool has_size(const std::string& data, const SignalInfo& signal, const std::string& channels) {
   if (signal.task == "video") {
     const VideoFileInfo info = read_video_info(data);
     return info.width == signal.width && info.height == signal.height && info.n_frames == signal.n_frames;
   }
-  const ImageFileInfo info = read_image_info(data);
+  const ImageFileInfo info = read_image_info(data, ImageTurn::AsShown, channels);
   return info.width == signal.width && info.height == signal.height;
 }
 
@@ -124,8 +124,12 @@ std::unique_ptr<FitSignal> read_data_of_run(const ModelSource& source, const std
   const std::string& task = source.model.signal.task;
   ReadOptions options;
   if (!source.run_path.empty()) options = read_options(read_config(source.run_path + "/config.toml"), task);
-  if (!is_own && !options.edit.is_none() && has_size(data, source.model.signal))
-    options.edit = {.on_damage = options.edit.on_damage};
+  SignalEdit& edit = options.edit;
+  if (!is_own && !edit.is_none() && has_size(data, source.model.signal, edit.channels)) {
+    edit.crop = {};
+    edit.size = {};
+    edit.frames = {};
+  }
   if (task == "scene") {
     const FieldInfo& field = source.model.signal.field;
     options.scene.rays = field.rays;

@@ -14,6 +14,7 @@
 #include "loe/task/image_task.h"
 #include "machine.h"
 #include "model_source.h"
+#include "pictures.h"
 #include "progress.h"
 #include "render.h"
 
@@ -81,6 +82,12 @@ void write_picture(const RenderFlags& flags, const PictureSize& size, int n_chan
   ImageWriter writer(flags.out, size.width, size.height, n_channels, depth, tags);
   if (const std::string lost = lost_tags(flags.out, tags); !lost.empty()) {
     reporter.warning(fmt::format("{}: {} of the source cannot be kept in such a file", flags.out, lost));
+  }
+  if (tags.range != PictureTags{}.range && is_integer_picture(depth)) {
+    reporter.warning(
+        fmt::format("{}: values from {:.6g} to {:.6g} are cut to 0 to 1 in a file of {}; write an .exr, or a "
+                    ".tif with --depth f32",
+                    flags.out, tags.range[0], tags.range[1], to_string(depth)));
   }
   decode([&](int first_row, int n_rows, const float* values) {
     check_not_stopped(flags);

@@ -13,6 +13,7 @@
 #include "loe/io/video_file.h"
 #include "loe/render/camera_path.h"
 #include "loe/task/scene_task.h"
+#include "pictures.h"
 #include "render.h"
 
 namespace loe::app {
@@ -142,16 +143,30 @@ bool is_picture_of(const RenderFlags& flags, const Plan& plan) {
   return is_picture;
 }
 
-bool is_float(PixelType type) {
-  return type == PixelType::F16 || type == PixelType::F32;
+/// Whether the field's colours may leave [0, 1].
+bool is_wide(const FieldInfo& field, const Plan& plan) {
+  return field.rays.color == ColorActivation::Sinh && plan.map == Map::Color;
 }
 
-PixelType chosen_depth(const RenderFlags& flags, const Plan& plan, bool is_picture) {
+bool is_folder(const RenderFlags& flags) {
+  return flags.out.ends_with('/');
+}
+
+PixelType chosen_depth(const RenderFlags& flags, const FieldInfo& field, const Plan& plan, bool is_picture) {
   if (!flags.depth.empty()) return pixel_type_from_string(flags.depth);
-  if (!is_picture) return PixelType::U8;
+  if (!is_picture) return is_folder(flags) && is_wide(field, plan) ? PixelType::F16 : PixelType::U8;
   if (plan.map != Map::Color && extension_of(flags.out) == ".exr") return PixelType::F32;
   SignalInfo eight_bits;
   return chosen_picture_depth(flags, eight_bits);
+}
+
+/// Bright scenes in files that end at white: nothing is cut without a word.
+void warn_of_cut(const RenderFlags& flags, const FieldInfo& field, const Plan& plan, PixelType type, bool is_picture,
+                 Reporter& reporter) {
+  if (!is_wide(field, plan) || !is_integer_picture(type)) return;
+  reporter.warning(
+      fmt::format("{}: colours below 0 and above 1, which this scene has, are cut in a file of {}; write {}", flags.out,
+                  to_string(type), is_picture ? "an .exr" : "a folder NAME/ of OpenEXR pictures"));
 }
 
 /// The values of a strip of pixels that the map asks for, [n, 3] or [n].
@@ -226,10 +241,9 @@ std::string scale_of(const Plan& plan, bool is_raw) {
   return fmt::format("; depth: white is {:.4g} in the scene's units", plan.deepest);
 }
 
-void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, Reporter& reporter) {
+void render_view(const RenderFlags& flags, Plan& plan, PixelType type, SceneRenderer& renderer, Reporter& reporter) {
   const Intrinsics& lens = plan.view.intrinsics;
-  const PixelType type = chosen_depth(flags, plan, true);
-  const bool is_raw = is_float(type);
+  const bool is_raw = !is_integer_picture(type);
   const PictureSize size{lens.width, lens.height};
   std::vector<float> buffer;
   plan.view.camera_to_world = plan.poses.front();
@@ -242,7 +256,7 @@ void render_view(const RenderFlags& flags, Plan& plan, SceneRenderer& renderer, 
   print_picture(flags, size, type, fmt::format("{}; {}", scale_of(plan, is_raw), renderer.cost()));
 }
 
-void render_path(Plan& plan, VideoWriter& writer, SceneRenderer& renderer, Reporter& reporter) {
+void render_path(Plan& plan, bool is_raw, VideoWriter& writer, SceneRenderer& renderer, Reporter& reporter) {
   const Intrinsics& lens = plan.view.intrinsics;
   const std::size_t n_channels = plan.map == Map::Color ? 3 : 1;
   const std::size_t row_size = n_channels * static_cast<std::size_t>(lens.width);
@@ -251,7 +265,7 @@ void render_path(Plan& plan, VideoWriter& writer, SceneRenderer& renderer, Repor
   for (std::size_t k = 0; k < plan.poses.size(); ++k) {
     plan.view.camera_to_world = plan.poses[k];
     renderer.render(plan.view, [&](int first_row, int n_rows, const FieldPixels& pixels) {
-      const std::vector<float>& values = values_of(pixels, plan, false, buffer);
+      const std::vector<float>& values = values_of(pixels, plan, is_raw, buffer);
       std::copy(values.begin(), values.end(),
                 frame.begin() + static_cast<std::ptrdiff_t>(row_size * static_cast<std::size_t>(first_row)));
       const double share = static_cast<double>(first_row + n_rows) / lens.height;
@@ -267,22 +281,26 @@ void render_path(Plan& plan, VideoWriter& writer, SceneRenderer& renderer, Repor
 
 void render_scene(const RenderFlags& flags, const FieldInfo& field, ModelExecutor& model, Reporter& reporter) {
   Plan plan = plan_rendering(flags, field);
-  if (is_picture_of(flags, plan)) {
+  const bool is_picture = is_picture_of(flags, plan);
+  const PixelType type = chosen_depth(flags, field, plan, is_picture);
+  warn_of_cut(flags, field, plan, type, is_picture, reporter);
+  if (is_picture) {
     SceneRenderer renderer(flags, field, model);
-    return render_view(flags, plan, renderer, reporter);
+    return render_view(flags, plan, type, renderer, reporter);
   }
+  const bool is_raw = !is_integer_picture(type);
   VideoOptions options;
   options.rate = flags.fps.empty() ? kDefaultRate : parse_frame_rate("--fps", flags.fps);
-  options.type = chosen_depth(flags, plan, false);
+  options.type = type;
   if (!flags.quality.empty()) options.quality = parse_double("--quality", flags.quality, 0, 51);
   const Intrinsics& lens = plan.view.intrinsics;
   // First of all: a name that cannot be written should not cost a rendering.
   VideoWriter writer(flags.out, lens.width, lens.height, plan.map == Map::Color ? 3 : 1, options);
   SceneRenderer renderer(flags, field, model);
-  render_path(plan, writer, renderer, reporter);
+  render_path(plan, is_raw, writer, renderer, reporter);
   if (flags.quiet) return;
   fmt::print("{}  {} x {}, {} frames at {:.4g} a second{}; {}\n", flags.out, lens.width, lens.height, plan.poses.size(),
-             options.rate.value(), scale_of(plan, false), renderer.cost());
+             options.rate.value(), scale_of(plan, is_raw), renderer.cost());
 }
 
 }  // namespace loe::app

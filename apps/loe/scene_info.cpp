@@ -66,13 +66,17 @@ void add_space(Json& info, const Placed& placed) {
 /// Of some of the views, evenly chosen: decoding all would take minutes. Null for integer pictures.
 Json value_range(const Scene& scene) {
   constexpr std::size_t kMostViews = 8;
-  if (read_image_info(scene.views.front().image_path).source_type.starts_with("uint")) return nullptr;
   std::array<double, 2> range = {0, 1};
+  bool has_floats = false;
   const std::size_t n = std::min(kMostViews, scene.views.size());
   for (std::size_t i = 0; i < n; ++i) {
-    widen_range(read_view_image(scene.views[i * scene.views.size() / n]), range);
+    const View& view = scene.views[i * scene.views.size() / n];
+    const PixelType type = read_image_info(view.image_path).type;
+    if (type == PixelType::U8 || type == PixelType::U16) continue;
+    has_floats = true;
+    widen_range(read_view_image(view), range);
   }
-  return range;
+  return has_floats ? Json(range) : Json();
 }
 
 }  // namespace

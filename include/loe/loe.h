@@ -59,6 +59,7 @@
 #include "loe/signal/image.h"
 #include "loe/signal/image_sampler.h"
 #include "loe/signal/mesh.h"
+#include "loe/signal/no_data.h"
 #include "loe/signal/picture_set.h"
 #include "loe/signal/pixel_sampling.h"
 #include "loe/signal/scene.h"

@@ -9,14 +9,14 @@
 #include <cstring>
 #include <vector>
 
+#include "io/image_errors.h"
+#include "io/picture_facts.h"
 #include "io/simple_pictures.h"
-#include "loe/base/error.h"
 
 namespace loe {
 namespace {
 
 enum Compression : uint32_t { kPlain = 0, kRle8 = 1, kRle4 = 2, kBitFields = 3, kAlphaBitFields = 6 };
-constexpr int kMaxSide = 65536;
 
 struct BmpHeader {
   int64_t width = 0;
@@ -27,22 +27,13 @@ struct BmpHeader {
   uint64_t pixels_at = 0;
   std::array<uint32_t, 4> masks{};  ///< red, green, blue, alpha
   std::vector<std::array<uint8_t, 3>> palette;
+  std::array<uint32_t, 2> per_metre{};  ///< pixels across and down; 0: not said
   bool is_grey = false;
 
   int n_channels() const { return n_bits <= 8 ? (is_grey ? 1 : 3) : (masks[3] != 0 ? 4 : 3); }
   int64_t row_bytes() const { return (width * n_bits + 31) / 32 * 4; }
   bool is_run_length() const { return compression == kRle8 || compression == kRle4; }
 };
-
-[[noreturn]] void fail(ErrorKind kind, const std::string& path, const std::string& expected, const std::string& found,
-                       const std::string& remedy) {
-  throw Error(kind, fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
-}
-
-[[noreturn]] void fail_truncated(const ReadHandle& file, const std::string& path, const std::string& expected) {
-  fail(ErrorKind::Format, path, expected, fmt::format("the end of the file at byte {}", file.size()),
-       "it is truncated, so take another copy");
-}
 
 uint32_t number(const unsigned char* bytes, std::size_t n) {
   uint32_t value = 0;
@@ -53,34 +44,23 @@ uint32_t number(const unsigned char* bytes, std::size_t n) {
 }
 
 std::vector<unsigned char> read_bytes(const ReadHandle& file, const std::string& path, uint64_t offset, uint64_t n) {
-  if (offset > file.size() || n > file.size() - offset) {
-    fail_truncated(file, path, "a whole BMP header");
-  }
-  std::vector<unsigned char> bytes(static_cast<std::size_t>(n));
-  file.read_at(offset, bytes.data(), bytes.size());
-  return bytes;
+  return read_image_bytes(file, path, offset, n, "a whole BMP header");
 }
 
 void check(const BmpHeader& header, const std::string& path) {
   const auto bits_are = [&](std::initializer_list<uint32_t> allowed) {
     return std::find(allowed.begin(), allowed.end(), header.n_bits) != allowed.end();
   };
-  if (header.width < 1 || header.height < 1) {
-    fail(ErrorKind::Format, path, "at least one pixel", fmt::format("{} x {}", header.width, header.height),
-         "take another copy");
-  }
-  if (header.width > kMaxSide || header.height > kMaxSide) {
-    fail(ErrorKind::Unsupported, path, fmt::format("sides of at most {} pixels", kMaxSide),
-         fmt::format("{} x {}", header.width, header.height), "crop or resize it first");
-  }
+  check_image_sides(header.width, header.height, path);
   const bool is_known = header.compression == kPlain  ? bits_are({1, 2, 4, 8, 16, 24, 32})
                         : header.compression == kRle8 ? bits_are({8})
                         : header.compression == kRle4 ? bits_are({4})
                         : header.compression <= kBitFields || header.compression == kAlphaBitFields ? bits_are({16, 32})
                                                                                                     : false;
   if (!is_known || (header.is_run_length() && header.is_top_down)) {
-    fail(ErrorKind::Unsupported, path, "a BMP of 1 to 32 bits, plain, with bit fields or run lengths",
-         fmt::format("{} bits with compression {}", header.n_bits, header.compression), "convert it to PNG first");
+    fail_image(ErrorKind::Unsupported, path, "a BMP of 1 to 32 bits, plain, with bit fields or run lengths",
+               fmt::format("{} bits with compression {}", header.n_bits, header.compression),
+               "convert it to PNG first");
   }
 }
 
@@ -103,8 +83,8 @@ void read_masks(const ReadHandle& file, const std::string& path, uint32_t header
     const uint32_t mask = header.masks[c];
     const uint32_t low = mask == 0 ? 0 : mask >> std::countr_zero(mask);
     if ((low & (low + 1)) != 0 || (mask == 0 && c != 3)) {
-      fail(ErrorKind::Format, path, "bit fields of neighbouring bits for red, green and blue",
-           fmt::format("{:08x}", mask), "take another copy");
+      fail_image(ErrorKind::Format, path, "bit fields of neighbouring bits for red, green and blue",
+                 fmt::format("{:08x}", mask), "take another copy");
     }
   }
 }
@@ -134,8 +114,8 @@ BmpHeader read_header(const ReadHandle& file, const std::string& path) {
   const uint32_t header_bytes = number(head.data() + 14, 4);
   constexpr uint32_t kCore = 12;
   if (header_bytes != kCore && (header_bytes < 16 || header_bytes > 1024)) {
-    fail(ErrorKind::Format, path, "a BMP header of 12 or 16 to 124 bytes", fmt::format("{}", header_bytes),
-         "take another copy");
+    fail_image(ErrorKind::Format, path, "a BMP header of 12 or 16 to 124 bytes", fmt::format("{}", header_bytes),
+               "take another copy");
   }
   std::vector<unsigned char> dib = read_bytes(file, path, 14, header_bytes);
   const bool is_core = header_bytes == kCore;
@@ -150,6 +130,7 @@ BmpHeader read_header(const ReadHandle& file, const std::string& path) {
     header.height = static_cast<int32_t>(number(dib.data() + 8, 4));
     header.n_bits = number(dib.data() + 14, 2);
     header.compression = number(dib.data() + 16, 4);
+    header.per_metre = {number(dib.data() + 24, 4), number(dib.data() + 28, 4)};
     n_colors = number(dib.data() + 32, 4);
   }
   header.is_top_down = header.height < 0;
@@ -279,6 +260,11 @@ ImageFileInfo read_bmp_info(const ReadHandle& file, const std::string& path) {
   info.n_channels = header.n_channels();
   info.source_type = "uint8";
   info.tags.alpha = info.n_channels == 4 ? AlphaKind::Straight : AlphaKind::Unstated;
+  const auto [across, down] = header.per_metre;
+  if (across > 0 && down > 0) {
+    info.tags.pixel_aspect = sensible_aspect(static_cast<double>(down) / across);
+    if (info.tags.pixel_aspect != 1) info.notes.push_back(aspect_note(info.tags.pixel_aspect));
+  }
   return info;
 }
 
@@ -291,7 +277,7 @@ Image read_bmp(const ReadHandle& file, const std::string& path, const ImageFileI
     file.read_at(header.pixels_at, bytes.data(), bytes.size());
     RunLengths runs(header, bytes);
     if (!runs.decode()) {
-      fail_truncated(file, path, fmt::format("{} rows of pixels", header.height));
+      fail_truncated_image(file, path, fmt::format("{} rows of pixels", header.height));
     }
     image = Image(info.width, info.height, info.n_channels, info.type);
     for (std::size_t i = 0; i < runs.indices().size(); ++i) {
@@ -299,7 +285,7 @@ Image read_bmp(const ReadHandle& file, const std::string& path, const ImageFileI
     }
   } else {
     if (n_left < static_cast<uint64_t>(header.row_bytes() * header.height)) {
-      fail_truncated(file, path, fmt::format("{} rows of pixels", header.height));
+      fail_truncated_image(file, path, fmt::format("{} rows of pixels", header.height));
     }
     image = Image(info.width, info.height, info.n_channels, info.type);
     std::vector<unsigned char> row(static_cast<std::size_t>(header.row_bytes()));

@@ -91,7 +91,7 @@ class FolderSource final : public VideoSource {
     info_.codec = first_.format;
     info_.width = first_.width;
     info_.height = first_.height;
-    info_.n_channels = first_.n_channels <= 2 ? 1 : 3;
+    info_.n_channels = has_colors() ? 3 : 1;
     info_.has_alpha = first_.n_channels % 2 == 0;  // a second or fourth channel, dropped whatever it is
     if (first_.n_channels % 2 == 0 && first_.tags.alpha == AlphaKind::None) {
       info_.notes.emplace_back("the last channel of each picture, which is no alpha, is left out");
@@ -122,31 +122,45 @@ class FolderSource final : public VideoSource {
   void read_frame(Image& image) {
     // The header first: a huge picture among small ones is not decoded.
     const ImageFileInfo info = read_image_info(file(n_frames_));
-    if (info.width != first_.width || info.height != first_.height || info.n_channels != first_.n_channels ||
-        info.type != first_.type) {
+    if (info.width != first_.width || info.height != first_.height || info.type != first_.type) {
       fail_video(ErrorKind::Unsupported, path_,
                  fmt::format("all pictures as {}, {}", printable(names_[0]), picture_shape(first_)),
                  fmt::format("{} in {}", picture_shape(info), printable(names_[n_frames_])),
                  "convert them to one size and depth first");
     }
     image = read_image(file(n_frames_));
-    if (info_.has_alpha) {
-      drop_alpha(image);
+    if (image.n_channels() != info_.n_channels) {
+      take_colors(image);
     }
   }
 
-  void drop_alpha(Image& image) {
-    const bool is_alpha = image.has_alpha();
+  /// Whether any picture has colours: programs that shrink PNGs make grey ones of frames that are.
+  bool has_colors() const {
+    for (std::size_t n = 0; n < names_.size(); ++n) {
+      try {
+        if ((n == 0 ? first_ : read_image_info(file(n))).n_channels > 2) return true;
+      } catch (const Error&) {
+        return false;  // said when its turn comes
+      }
+    }
+    return false;
+  }
+
+  /// Without alpha, and grey as RGB beside pictures of colours.
+  void take_colors(Image& image) {
     Image opaque(image.width(), image.height(), info_.n_channels, image.type());
     opaque.tags = image.tags;
     const auto value = static_cast<std::size_t>(bytes_per_value(image.type()));
     const std::size_t from = value * static_cast<std::size_t>(image.n_channels());
-    const std::size_t to = value * static_cast<std::size_t>(info_.n_channels);
     const auto n_pixels = static_cast<std::size_t>(image.n_pixels());
-    for (std::size_t i = 0; i < n_pixels; ++i) {
-      std::memcpy(opaque.data() + i * to, image.data() + i * from, to);
-      for (std::size_t k = from - value; is_alpha && k < from; ++k) {  // all ones: opaque
-        has_transparency_ = has_transparency_ || image.data()[i * from + k] != std::byte{255};
+    const std::byte* source = image.data();
+    std::byte* target = opaque.data();
+    for (std::size_t i = 0; i < n_pixels; ++i, source += from) {
+      for (int c = 0; c < info_.n_channels; ++c, target += value) {
+        std::memcpy(target, source + (image.n_channels() < 3 ? 0 : static_cast<std::size_t>(c) * value), value);
+      }
+      for (std::size_t k = from - value; image.has_alpha() && k < from; ++k) {  // all ones: opaque
+        has_transparency_ = has_transparency_ || source[k] != std::byte{255};
       }
     }
     image = std::move(opaque);
@@ -185,7 +199,8 @@ class FolderSink final : public VideoSink {
   FolderSink& operator=(const FolderSink&) = delete;
 
   void write(const Image& frame) override {
-    write_image(fmt::format("{}/frame-{:06}.png", temporary_, ++n_frames_), frame);
+    const bool is_integer = frame.type() == PixelType::U8 || frame.type() == PixelType::U16;
+    write_image(fmt::format("{}/frame-{:06}{}", temporary_, ++n_frames_, is_integer ? ".png" : ".exr"), frame);
   }
   void close() override {
     // An empty folder may be replaced by a rename.

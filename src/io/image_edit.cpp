@@ -13,8 +13,6 @@
 namespace loe {
 namespace {
 
-constexpr int kMaxSide = 65536;
-
 /// Output pixel i averages source pixels first..first + weights.size() - 1; the weights sum to 1.
 struct BoxWeights {
   int first = 0;
@@ -56,6 +54,22 @@ void read_rgb_row(const Image& image, int x, int y, int count, std::vector<float
   }
 }
 
+/// A pixel of the result has no data where the source's pixel at its place, (column_of(x), row_of(y)), has none.
+template <typename ColumnOf, typename RowOf>
+void keep_no_data(const Image& source, Image& result, const ColumnOf& column_of, const RowOf& row_of) {
+  if (source.no_data.empty()) return;
+  bool has_any = false;
+  result.no_data.resize(static_cast<std::size_t>(result.n_pixels()));
+  for (int y = 0; y < result.height(); ++y) {
+    for (int x = 0; x < result.width(); ++x) {
+      const bool is_missing = !source.is_measured(column_of(x), row_of(y));
+      result.no_data[static_cast<std::size_t>(int64_t{y} * result.width() + x)] = is_missing ? 1 : 0;
+      has_any = has_any || is_missing;
+    }
+  }
+  if (!has_any) result.no_data.clear();
+}
+
 }  // namespace
 
 Image crop_image(const Image& image, int x, int y, int width, int height) {
@@ -72,13 +86,15 @@ Image crop_image(const Image& image, int x, int y, int width, int height) {
   for (int row = 0; row < height; ++row) {
     std::copy_n(image.row(y + row) + x * pixel_bytes, width * pixel_bytes, result.row(row));
   }
+  keep_no_data(
+      image, result, [&](int column) { return x + column; }, [&](int row) { return y + row; });
   return result;
 }
 
 Image resize_image(const Image& image, int width, int height) {
-  if (width < 1 || height < 1 || width > kMaxSide || height > kMaxSide) {
+  if (width < 1 || height < 1 || width > kMaxImageSide || height > kMaxImageSide) {
     throw Error(ErrorKind::InvalidArgument,
-                fmt::format("[image] data.size: expected 1x1 to {0}x{0}, got {1}x{2}", kMaxSide, width, height));
+                fmt::format("[image] data.size: expected 1x1 to {0}x{0}, got {1}x{2}", kMaxImageSide, width, height));
   }
   if (width == image.width() && height == image.height()) return image;
   const bool is_blocks = image.width() % width == 0 && image.height() % height == 0;
@@ -103,6 +119,12 @@ Image resize_image(const Image& image, int width, int height) {
     resized.get_pixels(OIIO::ROI(0, width, y, y + 1, 0, 1, 0, n_channels), OIIO::TypeDesc::FLOAT, row.data());
     result.write_row(0, y, width, row.data());
   }
+  const auto centre = [](int j, int size, int from) {
+    return static_cast<int>((2 * int64_t{j} + 1) * from / (2 * int64_t{size}));
+  };
+  keep_no_data(
+      image, result, [&](int x) { return centre(x, width, image.width()); },
+      [&](int y) { return centre(y, height, image.height()); });
   return result;
 }
 

@@ -8,8 +8,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "io/image_errors.h"
 #include "io/text.h"
-#include "loe/base/error.h"
 #include "loe/io/image_file.h"
 
 namespace loe {
@@ -20,21 +20,19 @@ constexpr PixelType kU16 = PixelType::U16;
 constexpr PixelType kF16 = PixelType::F16;
 constexpr PixelType kF32 = PixelType::F32;
 
-constexpr int kMaxSide = 65536;
-
 /// Limits of a side: 2^16 is ours, the others are the formats' own.
 const std::vector<ImageFormat>& image_formats() {
   static const std::vector<ImageFormat> formats = {
-      {"png", "PNG", {".png"}, {kU8, kU16}, {1, 2, 3, 4}, kMaxSide, true, true},
+      {"png", "PNG", {".png"}, {kU8, kU16}, {1, 2, 3, 4}, kMaxImageSide, true, true},
       {"jpeg", "JPEG", {".jpg", ".jpeg", ".jpe"}, {kU8}, {1, 3}, 65500, true, true},
-      {"tiff", "TIFF", {".tif", ".tiff"}, {kU8, kU16, kF16, kF32}, {1, 2, 3, 4}, kMaxSide, true, true},
-      {"openexr", "OpenEXR", {".exr"}, {kF16, kF32}, {1, 2, 3, 4}, kMaxSide, false, true},
-      {"hdr", "Radiance HDR", {".hdr"}, {kF32}, {3}, kMaxSide},
+      {"tiff", "TIFF", {".tif", ".tiff"}, {kU8, kU16, kF16, kF32}, {1, 2, 3, 4}, kMaxImageSide, true, true},
+      {"openexr", "OpenEXR", {".exr"}, {kF16, kF32}, {1, 2, 3, 4}, kMaxImageSide, false, true},
+      {"hdr", "Radiance HDR", {".hdr"}, {kF32}, {3}, kMaxImageSide},
       {"webp", "WebP", {".webp"}, {kU8}, {3}, 16383},
-      {"bmp", "BMP", {".bmp"}, {}, {}, kMaxSide},
-      {"pnm", "PNM", {".pgm", ".ppm", ".pnm", ".pbm", ".pam", ".pfm"}, {}, {}, kMaxSide},
-      {"gif", "GIF", {".gif"}, {}, {}, kMaxSide},
-      {"heif", "HEIF", {".heic", ".heif", ".avif", ".hif"}, {}, {}, kMaxSide},
+      {"bmp", "BMP", {".bmp"}, {}, {}, kMaxImageSide},
+      {"pnm", "PNM", {".pgm", ".ppm", ".pnm", ".pbm", ".pam", ".pfm"}, {}, {}, kMaxImageSide},
+      {"gif", "GIF", {".gif"}, {}, {}, kMaxImageSide},
+      {"heif", "HEIF", {".heic", ".heif", ".avif", ".hif"}, {}, {}, kMaxImageSide},
   };
   return formats;
 }
@@ -91,13 +89,12 @@ PixelType nearest_type(const ImageFormat& format, PixelType type) {
 
 [[noreturn]] void refuse_output(const std::string& path, const std::string& expected, const std::string& found,
                                 const std::string& remedy) {
-  throw Error(ErrorKind::Unsupported,
-              fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
+  fail_image(ErrorKind::Unsupported, path, expected, found, remedy);
 }
 
 [[noreturn]] void refuse_content(const std::string& path, const std::string& expected, const std::string& found,
                                  const std::string& remedy = "take another copy") {
-  throw Error(ErrorKind::Format, fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
+  fail_image(ErrorKind::Format, path, expected, found, remedy);
 }
 
 /// The file from front to back, 64 KiB at a time.
@@ -156,11 +153,6 @@ class ByteStream {
   std::size_t next_ = 0;
 };
 
-[[noreturn]] void refuse_truncated(const std::string& path, const std::string& end, const ReadHandle& file) {
-  refuse_content(path, end, fmt::format("the end of the file at byte {}", file.size()),
-                 "it is truncated, so take another copy");
-}
-
 /// CRC-32 as PNG defines it (ISO 3309, polynomial 0xEDB88320 reflected).
 struct Crc32 {
   static const std::vector<uint32_t>& table() {
@@ -205,10 +197,8 @@ void check_png_header(const std::vector<int>& header, const ReadHandle& file, co
   // libpng's own limit, beyond which it prints to stderr.
   constexpr uint64_t kMaxLibpngSide = 1'000'000;
   if (width > kMaxLibpngSide || height > kMaxLibpngSide) {
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("[image] {}: expected sides of at most {} pixels, got {} x {}; crop "
-                            "or resize it first",
-                            path, kMaxSide, width, height));
+    fail_image(ErrorKind::Unsupported, path, fmt::format("sides of at most {} pixels", kMaxImageSide),
+               fmt::format("{} x {}", width, height), "crop or resize it first");
   }
   const int n_channels = color_type == 2 ? 3 : color_type == 4 ? 2 : color_type == 6 ? 4 : 1;
   constexpr double kMaxDeflateRatio = 1032;
@@ -233,7 +223,7 @@ void check_png_start(const ReadHandle& file, const std::string& path) {
     header.push_back(bytes.next());
   }
   if (header.back() < 0) {
-    refuse_truncated(path, "a whole IHDR chunk", file);
+    fail_truncated_image(file, path, "a whole IHDR chunk");
   }
   constexpr int64_t kIhdr = 0x49484452;
   if (length != 13 || type != kIhdr) {
@@ -267,7 +257,7 @@ void check_png(const ReadHandle& file, const std::string& path, bool whole) {
     }
     const int64_t stored = bytes.next_number(4);
     if (length < 0 || stored < 0) {
-      refuse_truncated(path, "an IEND chunk", file);
+      fail_truncated_image(file, path, "an IEND chunk");
     }
     const bool critical = (type[0] & 0x20) == 0;
     if (critical && stored != static_cast<int64_t>(crc.result())) {
@@ -286,22 +276,19 @@ void check_jpeg_frame(int marker, ByteStream& bytes, const ReadHandle& file, con
   const int n_bits = bytes.next();
   const bool is_lossless = marker == 0xC3 || marker == 0xCB;
   if (n_bits > 8 || is_lossless) {
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("[image] {}: expected a JPEG of 8 bits, got {} of {} bits, which this decoder cannot read; "
-                            "convert it to a PNG or TIFF of 16 bits first",
-                            path, is_lossless ? "a lossless one" : "one", n_bits));
+    fail_image(
+        ErrorKind::Unsupported, path, "a JPEG of 8 bits",
+        fmt::format("{} of {} bits, which this decoder cannot read", is_lossless ? "a lossless one" : "one", n_bits),
+        "convert it to a PNG or TIFF of 16 bits first");
   }
   const int64_t height = bytes.next_number(2);
   const int64_t width = bytes.next_number(2);
   const int n_components = bytes.next();
   if (n_components < 0) {
-    refuse_truncated(path, "a whole frame header", file);
+    fail_truncated_image(file, path, "a whole frame header");
   }
   if (n_components == 4) {
-    throw Error(ErrorKind::Unsupported,
-                fmt::format("[image] {}: expected a grey or colour JPEG, got CMYK (4 components);"
-                            " convert it to RGB first",
-                            path));
+    fail_image(ErrorKind::Unsupported, path, "a grey or colour JPEG", "CMYK (4 components)", "convert it to RGB first");
   }
   // The first scan spends at least one bit on each block of 8 x 8 values, at most 4 x 4 blocks from chroma sampling.
   constexpr uint64_t kMaxPixelsPerByte = 8 * 64 * 16;
@@ -336,7 +323,7 @@ void check_jpeg(const ReadHandle& file, const std::string& path, bool whole) {
   for (;;) {
     const int marker = next_jpeg_marker(bytes);
     if (marker < 0) {
-      refuse_truncated(path, "an end-of-image marker", file);
+      fail_truncated_image(file, path, "an end-of-image marker");
     }
     if (marker == 0xD9) {
       return;
@@ -354,7 +341,7 @@ void check_jpeg(const ReadHandle& file, const std::string& path, bool whole) {
     }
     const uint64_t end = segment + static_cast<uint64_t>(std::max<int64_t>(length, 0));
     if (length < 2 || (end > bytes.position() && !bytes.skip(end - bytes.position()))) {
-      refuse_truncated(path, fmt::format("a whole segment at byte {}", segment), file);
+      fail_truncated_image(file, path, fmt::format("a whole segment at byte {}", segment));
     }
   }
 }

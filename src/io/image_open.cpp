@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/foreign_content.h"
+#include "io/icc_profile.h"
 #include "io/oiio_setup.h"
 #include "io/simple_pictures.h"
 #include "io/text.h"
@@ -49,7 +50,7 @@ OIIO::TypeDesc stored_type(const OpenImage& image) {
     }
     if (type == OIIO::TypeDesc::UINT || other == OIIO::TypeDesc::UINT) {
       fail_image(ErrorKind::Unsupported, image.path, "channels of one type", "integers among floats",
-                 "keep the channels you need");
+                 "choose some of one type with data.channels");
     }
     type = OIIO::TypeFloat;
   }
@@ -63,33 +64,6 @@ bool is_cmyk(const OIIO::ImageSpec& spec) {
          color_space == "YCCK";
 }
 
-void check_spec(const OpenImage& image) {
-  const OIIO::ImageSpec& spec = image.spec;
-  const std::string& path = image.path;
-  if (spec.deep || spec.depth > 1) {
-    fail_image(ErrorKind::Unsupported, path, "a flat picture", spec.deep ? "deep pixels" : "a volume",
-               "flatten it first");
-  }
-  if (is_cmyk(spec)) {
-    fail_image(ErrorKind::Unsupported, path, "a grey or RGB picture", "CMYK", "convert it to RGB first");
-  }
-  if (image.channels.indices.empty()) {
-    std::string names = printable(fmt::format("{}", fmt::join(spec.channelnames, ", ")), 120);
-    fail_image(ErrorKind::Unsupported, path, "1..4 channels (grey, grey + alpha, RGB, RGBA)",
-               fmt::format("{} ({})", spec.nchannels, names), "keep the channels you need");
-  }
-  if (image.is("tiff") && spec.format == OIIO::TypeDesc::DOUBLE && (spec.tile_width != 0 || spec.height == 1)) {
-    fail_image(ErrorKind::Unsupported, path, "doubles in strips of several rows",
-               spec.tile_width != 0 ? "doubles in tiles, which OpenImageIO 2.4 reads as zeros"
-                                    : "one row of doubles, which OpenImageIO 2.4 reads as zeros",
-               "convert it to floats of 32 bits first (gdal_translate -ot Float32)");
-  }
-  if (spec.width < 1 || spec.height < 1) {
-    fail_image(ErrorKind::Format, path, "at least one pixel", fmt::format("{} x {}", spec.width, spec.height),
-               "take another copy");
-  }
-}
-
 void check_tiff(const OpenImage& image) {
   const TiffFile& tiff = *image.tiff;
   if (tiff.is_dng || tiff.is_raw) {
@@ -100,9 +74,10 @@ void check_tiff(const OpenImage& image) {
   constexpr uint32_t kLogL = 32844;
   constexpr uint32_t kLogLuv = 32845;
   const uint32_t photometric = tiff.main().photometric;
-  if (photometric == 9 || photometric == 10 || photometric == kLogL || photometric == kLogLuv) {
-    fail_image(ErrorKind::Unsupported, image.path, "a grey or RGB picture",
-               photometric <= 10 ? "Lab colours" : "LogLuv colours", "convert it to RGB first");
+  const bool is_lab = photometric >= 8 && photometric <= 10;
+  if (is_lab || photometric == kLogL || photometric == kLogLuv) {
+    fail_image(ErrorKind::Unsupported, image.path, "a grey or RGB picture", is_lab ? "Lab colours" : "LogLuv colours",
+               "convert it to RGB first");
   }
 }
 
@@ -156,7 +131,9 @@ void choose_tiff_page(OpenImage& image) {
     notes.push_back(fmt::format("page {} of {} is read: those before it are reduced copies or masks", tiff.page + 1,
                                 tiff.pages.size()));
   }
-  if (tiff.n_pictures > 1) {
+  if (tiff.n_pictures > 1 && tiff.child < 0 && tiff.page > 0) {
+    notes.push_back(fmt::format("there are {} pages beside reduced copies and masks", tiff.n_pictures));
+  } else if (tiff.n_pictures > 1) {
     notes.push_back(fmt::format("the first of {} pages is read", tiff.n_pictures));
   }
 }
@@ -180,6 +157,63 @@ void choose_picture(OpenImage& image) {
   }
 }
 
+std::vector<std::string> channel_names(const OpenImage& image) {
+  if (image.tiff) {
+    std::vector<std::string> names = tiff_channel_names(image.tiff->main(), image.spec.nchannels);
+    if (!names.empty()) return names;
+  }
+  return image.spec.channelnames;
+}
+
+std::string listed(const std::vector<std::string>& names) {
+  return printable(fmt::format("{}", fmt::join(names, ", ")), 120);
+}
+
+void take_asked_channels(OpenImage& image, const std::string& asked) {
+  const std::vector<std::string> names = channel_names(image);
+  std::string found;
+  image.channels = choose_asked_channels(names, asked, image.channels, found);
+  if (image.channels.indices.empty()) {
+    fail_image(
+        ErrorKind::InvalidArgument, image.path,
+        fmt::format("1 to 4 of its {} channels in data.channels, names ({}) or numbers from 1, separated by commas",
+                    names.size(), listed(names)),
+        printable(found, 40), "correct data.channels");
+  }
+  std::vector<std::string> chosen;
+  for (const int index : image.channels.indices) {
+    chosen.push_back(names[static_cast<std::size_t>(index)]);
+  }
+  image.info.notes.push_back(fmt::format("channels {} are read, as data.channels asks", listed(chosen)));
+}
+
+void check_spec(const OpenImage& image) {
+  const OIIO::ImageSpec& spec = image.spec;
+  const std::string& path = image.path;
+  if (spec.deep || spec.depth > 1) {
+    fail_image(ErrorKind::Unsupported, path, "a flat picture", spec.deep ? "deep pixels" : "a volume",
+               "flatten it first");
+  }
+  if (is_cmyk(spec)) {
+    fail_image(ErrorKind::Unsupported, path, "a grey or RGB picture", "CMYK", "convert it to RGB first");
+  }
+  if (image.channels.indices.empty()) {
+    fail_image(ErrorKind::Unsupported, path, "1..4 channels (grey, grey + alpha, RGB, RGBA)",
+               fmt::format("{} ({})", spec.nchannels, listed(channel_names(image))),
+               fmt::format("choose some, such as --set data.channels={}", printable(image.channels.example, 80)));
+  }
+  if (image.is("tiff") && spec.format == OIIO::TypeDesc::DOUBLE && (spec.tile_width != 0 || spec.height == 1)) {
+    fail_image(ErrorKind::Unsupported, path, "doubles in strips of several rows",
+               spec.tile_width != 0 ? "doubles in tiles, which OpenImageIO 2.4 reads as zeros"
+                                    : "one row of doubles, which OpenImageIO 2.4 reads as zeros",
+               "convert it to floats of 32 bits first (gdal_translate -ot Float32)");
+  }
+  if (spec.width < 1 || spec.height < 1) {
+    fail_image(ErrorKind::Format, path, "at least one pixel", fmt::format("{} x {}", spec.width, spec.height),
+               "take another copy");
+  }
+}
+
 /// "sRGB" for integers and "Linear" for floats where the file says nothing; the name of a profile that is not sRGB's.
 void read_color(OpenImage& image) {
   const bool integer = image.info.type == PixelType::U8 || image.info.type == PixelType::U16;
@@ -190,8 +224,11 @@ void read_color(OpenImage& image) {
   if (profile != nullptr && profile->type().basetype == OIIO::TypeDesc::UINT8) {
     tags.icc_profile.assign(static_cast<const char*>(profile->data()), static_cast<std::size_t>(profile->datasize()));
   }
+  if (!image.facts.color_code.empty()) {
+    tags.color_space = image.facts.color_code;
+  }
   if (!tags.icc_profile.empty()) {
-    const std::string name = image.spec.get_string_attribute("ICCProfile:profile_description");
+    const std::string name = icc_description(tags.icc_profile);  // OpenImageIO 2.4 cuts the last letter off
     const bool is_srgb = name.find("sRGB") != std::string::npos;
     tags.color_space = is_srgb ? "sRGB" : name.empty() ? "of its profile" : printable(name);
   }
@@ -220,23 +257,19 @@ void read_tags(OpenImage& image) {
   read_color(image);
   tags.alpha = info.n_channels % 2 == 0 ? image.channels.alpha : AlphaKind::Unstated;
   tags.channels = image.channels.names;
-  const double stated = stated_aspect(image);
-  constexpr double kMaxAspect = 16;
-  const bool is_sensible = stated >= 1 / kMaxAspect && stated <= kMaxAspect && std::abs(stated - 1) > 1e-3;
-  tags.pixel_aspect = !is_sensible ? 1 : image.applied_orientation <= 4 ? stated : 1 / stated;
+  const double aspect = sensible_aspect(stated_aspect(image));
+  tags.pixel_aspect = image.applied_orientation <= 4 ? aspect : 1 / aspect;
 }
 
 void add_notes(OpenImage& image) {
   std::vector<std::string>& notes = image.info.notes;
   const OIIO::ImageSpec& spec = image.spec;
-  const auto list = [](const std::vector<std::string>& names) {
-    return printable(fmt::format("{}", fmt::join(names, ", ")), 120);
-  };
   if (!image.channels.left_out.empty()) {
-    notes.push_back(fmt::format("channels left out: {}", list(image.channels.left_out)));
+    notes.push_back(fmt::format("channels left out: {}", listed(image.channels.left_out)));
   }
   if (!image.channels.names.empty()) {
-    notes.push_back(fmt::format("channels {} are read as they are: none of them is alpha", list(image.channels.names)));
+    notes.push_back(
+        fmt::format("channels {} are read as they are: none of them is alpha", listed(image.channels.names)));
   }
   if (!image.channels.layer.empty()) {
     notes.push_back(fmt::format("the layer '{}' is read", printable(image.channels.layer)));
@@ -249,7 +282,16 @@ void add_notes(OpenImage& image) {
                                 spec.full_height));
   }
   if (image.info.tags.pixel_aspect != 1) {
-    notes.push_back(fmt::format("its pixels are {:.4g} times as wide as high", image.info.tags.pixel_aspect));
+    notes.push_back(aspect_note(image.info.tags.pixel_aspect));
+  }
+  const bool has_profile = !image.info.tags.icc_profile.empty();
+  constexpr int kUncalibrated = 65535;
+  if (!image.facts.color_code.empty() && !has_profile) {
+    notes.push_back(
+        fmt::format("its colours are {}: they are read as they are, and files that are written do not say so",
+                    image.facts.color_code));
+  } else if (!has_profile && spec.get_int_attribute("Exif:ColorSpace", 1) == kUncalibrated) {
+    notes.emplace_back("its colours are not sRGB, says its EXIF, and it has no profile: they are read as they are");
   }
   if (image.facts.exposure != 1) {
     notes.push_back(fmt::format("values are divided by its exposure of {:.6g}", image.facts.exposure));
@@ -259,8 +301,8 @@ void add_notes(OpenImage& image) {
   }
   if (image.tiff && image.tiff->main().nodata) {
     notes.push_back(
-        fmt::format("values of {} mean that nothing was measured (GDAL_NODATA); they are fitted like the "
-                    "others, but do not count for the range",
+        fmt::format("values of {} mean that nothing was measured (GDAL_NODATA): they do not count, and are filled from "
+                    "their neighbours before a fit",
                     *image.tiff->main().nodata));
   }
 }
@@ -288,9 +330,14 @@ void open_input(OpenImage& image) {
     hints.attribute("oiio:ioproxy", OIIO::TypeDesc::PTR, &proxy);
   }
   if (!image.input->open(image.path, image.spec, hints)) {
+    const std::string message = oiio_message(image.input->geterror());
+    if (message.find("No support for data format") != std::string::npos) {
+      fail_image(ErrorKind::Unsupported, image.path, "integers of up to 32 bits, or floats",
+                 "values that OpenImageIO cannot read (64 bits, complex numbers)",
+                 "convert it to floats of 32 bits first (gdal_translate -ot Float32)");
+    }
     fail_image(
-        ErrorKind::Format, image.path, fmt::format("a readable {} picture", image.format->title),
-        oiio_message(image.input->geterror()),
+        ErrorKind::Format, image.path, fmt::format("a readable {} picture", image.format->title), message,
         image.is("heif") ? "convert it to JPEG or PNG first" : "it is damaged or truncated, so take another copy");
   }
 }
@@ -331,11 +378,6 @@ void drop_unused_alpha(OpenImage& image) {
 
 }  // namespace
 
-void fail_image(ErrorKind kind, const std::string& path, const std::string& expected, const std::string& found,
-                const std::string& remedy) {
-  throw Error(kind, fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
-}
-
 PixelType image_type_of(OIIO::TypeDesc type) {
   switch (type.basetype) {
     case OIIO::TypeDesc::UINT8:
@@ -349,12 +391,17 @@ PixelType image_type_of(OIIO::TypeDesc type) {
   }
 }
 
-std::unique_ptr<OpenImage> open_image(const std::string& path, bool whole, ImageTurn turn) {
+std::unique_ptr<OpenImage> open_image(const std::string& path, bool whole, ImageTurn turn,
+                                      const std::string& channels) {
   auto image = std::make_unique<OpenImage>(path);
   image->format = &detect_format(image->file, path);
   check_content(*image->format, image->file, path, whole);
   image->facts = picture_facts(*image->format, image->file, path);
   if (image->is_own()) {
+    if (!channels.empty()) {
+      fail_image(ErrorKind::InvalidArgument, path, "a TIFF, an OpenEXR or another file of named channels",
+                 fmt::format("a {} with data.channels", image->format->title), "leave data.channels out");
+    }
     image->info = image->is("bmp") ? read_bmp_info(image->file, path) : read_pnm_info(image->file, path);
     return image;
   }
@@ -364,8 +411,13 @@ std::unique_ptr<OpenImage> open_image(const std::string& path, bool whole, Image
   }
   open_input(*image);
   choose_picture(*image);
+  if (!channels.empty()) {
+    take_asked_channels(*image, channels);
+  }
   check_spec(*image);
-  drop_unused_alpha(*image);
+  if (channels.empty()) {
+    drop_unused_alpha(*image);
+  }
   read_info(*image, turn);
   return image;
 }

@@ -11,6 +11,7 @@
 
 #include "io/file_handle.h"
 #include "io/image_channels.h"
+#include "io/image_errors.h"
 #include "io/image_formats.h"
 #include "io/picture_facts.h"
 #include "io/tiff_directory.h"
@@ -40,13 +41,9 @@ struct OpenImage {
 };
 
 /// `whole`: the pixels will be read too. Errors of read_image_info.
-std::unique_ptr<OpenImage> open_image(const std::string& path, bool whole, ImageTurn turn);
+std::unique_ptr<OpenImage> open_image(const std::string& path, bool whole, ImageTurn turn, const std::string& channels);
 
 /// The type in memory: the file's own if we have it, else the float that holds its values.
 PixelType image_type_of(OIIO::TypeDesc type);
-
-/// Error "[image] <path>: expected ..., got ...; ...".
-[[noreturn]] void fail_image(ErrorKind kind, const std::string& path, const std::string& expected,
-                             const std::string& found, const std::string& remedy);
 
 }  // namespace loe

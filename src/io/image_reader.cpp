@@ -19,7 +19,6 @@
 namespace loe {
 namespace {
 
-constexpr int kMaxSide = 65536;
 /// Rows are decoded in strips of about this size: big enough to keep the decoder busy, small beside any picture.
 constexpr int64_t kStripBytes = int64_t{1} << 20;
 
@@ -33,8 +32,8 @@ void check_size(const OpenImage& image, int64_t max_bytes) {
                            info.n_channels, n_bytes),
                "crop or resize it first");
   }
-  if (info.width > kMaxSide || info.height > kMaxSide) {
-    fail_image(ErrorKind::Unsupported, image.path, fmt::format("sides of at most {} pixels", kMaxSide),
+  if (info.width > kMaxImageSide || info.height > kMaxImageSide) {
+    fail_image(ErrorKind::Unsupported, image.path, fmt::format("sides of at most {} pixels", kMaxImageSide),
                fmt::format("{} x {}", info.width, info.height), "crop or resize it first");
   }
 }
@@ -234,22 +233,45 @@ void for_each_row(Image& picture, const Change& change) {
   }
 }
 
-/// Tags::range of values that are floats; alpha and what counts as no data are left out.
-void find_range(Image& picture, std::optional<double> nodata) {
-  const int n_channels = picture.n_channels();
-  const int n_values = picture.has_alpha() ? n_channels - 1 : n_channels;
-  float low = INFINITY;
-  float high = -INFINITY;
+/// Image::no_data: pixels of which a colour is NaN, or all are what stands for no value.
+void find_no_data(Image& picture, std::optional<double> nodata) {
+  const bool is_float = picture.type() == PixelType::F16 || picture.type() == PixelType::F32;
+  if (!is_float && !nodata) return;
+  const auto n_channels = static_cast<std::size_t>(picture.n_channels());
+  const std::size_t n_colors = picture.has_alpha() ? n_channels - 1 : n_channels;
+  const float most = is_float ? 1.0F : picture.type() == PixelType::U8 ? 255.0F : 65535.0F;
   const float none = nodata ? static_cast<float>(*nodata) : NAN;
-  for_each_row(picture, [&](int, const std::vector<float>& row) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const float value = row[i];
-      if (static_cast<int>(i % static_cast<std::size_t>(n_channels)) >= n_values || !std::isfinite(value) ||
-          value == none) {
+  const auto is_none = [&](float value) { return (is_float ? value : std::round(value * most)) == none; };
+  std::vector<uint8_t> found(static_cast<std::size_t>(picture.n_pixels()));
+  bool has_any = false;
+  for_each_row(picture, [&](int y, const std::vector<float>& row) {
+    for (std::size_t x = 0; x * n_channels < row.size(); ++x) {
+      const auto first = row.begin() + static_cast<std::ptrdiff_t>(x * n_channels);
+      const auto last = first + static_cast<std::ptrdiff_t>(n_colors);
+      if (!std::any_of(first, last, [](float value) { return std::isnan(value); }) &&
+          !std::all_of(first, last, is_none)) {
         continue;
       }
-      low = std::min(low, value);
-      high = std::max(high, value);
+      found[static_cast<std::size_t>(int64_t{y} * picture.width()) + x] = 1;
+      has_any = true;
+    }
+  });
+  if (has_any) picture.no_data = std::move(found);
+}
+
+/// Tags::range of values that are floats; alpha and what counts as no data are left out.
+void find_range(Image& picture) {
+  const auto n_channels = static_cast<std::size_t>(picture.n_channels());
+  const std::size_t n_colors = picture.has_alpha() ? n_channels - 1 : n_channels;
+  float low = INFINITY;
+  float high = -INFINITY;
+  for_each_row(picture, [&](int y, const std::vector<float>& row) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const bool counts = i % n_channels < n_colors && std::isfinite(row[i]) &&
+                          picture.is_measured(static_cast<int>(i / n_channels), y);
+      if (!counts) continue;
+      low = std::min(low, row[i]);
+      high = std::max(high, row[i]);
     }
   });
   if (low < high && (low < 0 || high > 1)) {
@@ -304,21 +326,22 @@ Image read_pixels(OpenImage& image, int64_t max_bytes) {
       picture.write_row(0, y, picture.width(), row.data());
     });
   }
+  find_no_data(picture, image.tiff ? image.tiff->main().nodata : std::nullopt);
   if (picture.type() == PixelType::F16 || picture.type() == PixelType::F32) {
-    find_range(picture, image.tiff ? image.tiff->main().nodata : std::nullopt);
+    find_range(picture);
   }
   return picture;
 }
 
 }  // namespace
 
-ImageFileInfo read_image_info(const std::string& path, ImageTurn turn) {
-  return open_image(path, false, turn)->info;
+ImageFileInfo read_image_info(const std::string& path, ImageTurn turn, const std::string& channels) {
+  return open_image(path, false, turn, channels)->info;
 }
 
-Image read_image(const std::string& path, int64_t max_bytes, ImageTurn turn) {
+Image read_image(const std::string& path, int64_t max_bytes, ImageTurn turn, const std::string& channels) {
   try {
-    const std::unique_ptr<OpenImage> image = open_image(path, true, turn);
+    const std::unique_ptr<OpenImage> image = open_image(path, true, turn, channels);
     check_size(*image, max_bytes);
     return read_pixels(*image, max_bytes);
   } catch (const std::bad_alloc&) {

@@ -277,6 +277,7 @@ void LibavInput::find_streams() {
 
 bool LibavInput::find_video() {
   find_streams();
+  n_video_streams_ = 0;
   for (unsigned i = 0; i < context_->nb_streams; ++i) {
     AVStream& stream = *context_->streams[i];
     stream.discard = AVDISCARD_ALL;
@@ -287,6 +288,8 @@ bool LibavInput::find_video() {
     const bool better = stream_ == nullptr ||
                         (stream.disposition & AV_DISPOSITION_DEFAULT) > (stream_->disposition & AV_DISPOSITION_DEFAULT);
     stream_ = better ? &stream : stream_;
+    video_number_ = better ? n_video_streams_ + 1 : video_number_;
+    ++n_video_streams_;
   }
   if (stream_ != nullptr) {
     stream_->discard = AVDISCARD_DEFAULT;

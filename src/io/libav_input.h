@@ -23,6 +23,9 @@ class LibavInput {
   void open();
   /// After open(), looks at the first frames. False if there is no video stream. Error(Format) if they are damaged.
   bool find_video();
+  /// After find_video(): streams of moving pictures, and which of them, from 1, is read.
+  int n_video_streams() const { return n_video_streams_; }
+  int video_number() const { return video_number_; }
 
   /// After find_video().
   AVStream& stream() const { return *stream_; }
@@ -60,6 +63,8 @@ class LibavInput {
   AvioPtr avio_;  // outlives the context
   InputPtr context_;
   AVStream* stream_ = nullptr;
+  int n_video_streams_ = 0;
+  int video_number_ = 0;
 };
 
 /// Whether a transport stream that a packet at byte `position` is marked for as damaged was only joined there: where

@@ -269,6 +269,10 @@ void LibavSource::read_info() {
     fail_video(ErrorKind::Unsupported, path_, "a colour matrix bt709, bt601, bt2020, smpte240m or fcc",
                fmt::format("'{}'", name == nullptr ? "unknown" : name), "convert it to bt709 first");
   }
+  if (input_.n_video_streams() > 1) {
+    info_.notes.push_back(
+        fmt::format("video stream {} of {} is read", input_.video_number(), input_.n_video_streams()));
+  }
   read_shape();
   read_rate();
 }

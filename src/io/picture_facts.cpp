@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "io/image_errors.h"
 #include "io/text.h"
 #include "io/tiff_directory.h"
-#include "loe/base/error.h"
 
 namespace loe {
 namespace {
@@ -46,7 +46,18 @@ uint64_t little_endian(const unsigned char* bytes, std::size_t n) {
   return value;
 }
 
-/// The chunk acTL of an animated PNG stands before its pixels.
+/// Colours by their code points in ITU-T H.273; "" for those of sRGB or BT.709, and for unknown ones.
+std::string color_code(uint64_t primaries, uint64_t transfer) {
+  constexpr uint64_t kLinear = 8;
+  const char* const gamut = primaries == 9    ? "BT.2020"
+                            : primaries == 11 ? "DCI-P3"
+                            : primaries == 12 ? "Display P3"
+                                              : "";
+  const char* const curve = transfer == kLinear ? "linear" : transfer == 16 ? "PQ" : transfer == 18 ? "HLG" : "";
+  return fmt::format("{}{}{}", gamut, *gamut != '\0' && *curve != '\0' ? ", " : "", curve);
+}
+
+/// The chunks acTL of an animated PNG and cICP stand before its pixels.
 void read_png(const ReadHandle& file, PictureFacts& facts) {
   uint64_t at = 8;
   for (int i = 0; i < kMaxBlocks; ++i) {
@@ -54,7 +65,8 @@ void read_png(const ReadHandle& file, PictureFacts& facts) {
     if (head.size() < 12 || text_of(head, 4, 4) == "IDAT") return;
     if (text_of(head, 4, 4) == "acTL") {
       facts.n_frames = static_cast<int>(std::clamp<uint64_t>(big_endian(head.data() + 8, 4), 1, INT32_MAX));
-      return;
+    } else if (text_of(head, 4, 4) == "cICP") {
+      facts.color_code = color_code(head[8], head[9]);
     }
     at += 12 + big_endian(head.data(), 4);
   }
@@ -102,6 +114,7 @@ void read_gif(const ReadHandle& file, PictureFacts& facts) {
   const std::vector<unsigned char> screen = bytes_at(file, 0, 13);
   if (screen.size() < 13) return;
   uint64_t at = 13 + color_table_bytes(screen[10]);
+  if (screen[12] != 0) facts.pixel_aspect = (screen[12] + 15) / 64.0;
   bool has_transparent_index = false;
   int n_frames = 0;
   for (int i = 0; i < kMaxBlocks; ++i) {
@@ -139,17 +152,35 @@ void read_hdr(const ReadHandle& file, const std::string& path, PictureFacts& fac
     } else if (line.starts_with("PIXASPECT=") && value() > 0 && std::isfinite(value())) {
       facts.pixel_aspect = 1 / value();  // Radiance says height / width
     } else if (line.starts_with("FORMAT=") && line.find("xyze") != std::string::npos) {
-      throw Error(ErrorKind::Unsupported,
-                  fmt::format("[image] {}: expected an HDR of RGB, got '{}', XYZ colours; convert it to RGB first "
-                              "(ra_xyze -r)",
-                              path, printable(line)));
+      fail_image(ErrorKind::Unsupported, path, "an HDR of RGB", fmt::format("'{}', XYZ colours", printable(line)),
+                 "convert it to RGB first (ra_xyze -r)");
     }
   }
 }
 
-/// Bits of the property pixi that says most, anywhere in the box meta.
+/// The first profile, or else the first code points, of the boxes colr: [length, "colr", kind, ...].
+void read_heif_colors(const ReadHandle& file, const std::vector<unsigned char>& head, PictureFacts& facts) {
+  const std::string_view text = text_of(head, 0, head.size());
+  for (std::size_t at = text.find("colr", 4); at != std::string_view::npos; at = text.find("colr", at + 1)) {
+    if (at + 12 > head.size()) return;
+    const uint64_t length = big_endian(head.data() + at - 4, 4);
+    const std::string_view kind = text.substr(at + 4, 4);
+    constexpr uint64_t kBoxHead = 12;
+    if ((kind == "prof" || kind == "rICC") && length > kBoxHead && length - kBoxHead <= kMaxProfileBytes) {
+      const std::vector<unsigned char> profile = bytes_at(file, at + 8, length - kBoxHead);
+      facts.icc_profile.assign(profile.begin(), profile.end());
+      return;
+    }
+    if (kind == "nclx" && facts.color_code.empty()) {
+      facts.color_code = color_code(big_endian(head.data() + at + 8, 2), big_endian(head.data() + at + 10, 2));
+    }
+  }
+}
+
+/// Bits of the property pixi that says most, anywhere in the box meta, and colours.
 void read_heif(const ReadHandle& file, PictureFacts& facts) {
   const std::vector<unsigned char> head = bytes_at(file, 0, 1 << 20);
+  read_heif_colors(file, head, facts);
   const std::string_view text = text_of(head, 0, head.size());
   for (std::size_t at = text.find("pixi"); at != std::string_view::npos; at = text.find("pixi", at + 1)) {
     if (at + 9 < head.size() && head[at + 8] >= 1 && head[at + 8] <= 4 && head[at + 9] <= 16) {
@@ -159,6 +190,17 @@ void read_heif(const ReadHandle& file, PictureFacts& facts) {
 }
 
 }  // namespace
+
+double sensible_aspect(double stated) {
+  constexpr double kMaxAspect = 16;
+  constexpr double kNearlySquare = 1e-3;
+  const bool counts = stated >= 1 / kMaxAspect && stated <= kMaxAspect && std::abs(stated - 1) > kNearlySquare;
+  return counts ? stated : 1;
+}
+
+std::string aspect_note(double aspect) {
+  return fmt::format("its pixels are {:.4g} times as wide as high", aspect);
+}
 
 PictureFacts picture_facts(const ImageFormat& format, const ReadHandle& file, const std::string& path) {
   const std::string_view name = format.name;

@@ -10,15 +10,14 @@
 #include <cstring>
 #include <vector>
 
+#include "io/image_errors.h"
 #include "io/simple_pictures.h"
 #include "io/text.h"
-#include "loe/base/error.h"
 
 namespace loe {
 namespace {
 
 constexpr uint64_t kMaxHeaderBytes = 65536;
-constexpr int kMaxSide = 65536;
 
 struct PnmHeader {
   char kind = 0;  ///< '1' to '7', 'f', 'F'
@@ -36,11 +35,6 @@ struct PnmHeader {
   int64_t value_bytes() const { return is_float() ? 4 : maximum > 255 ? 2 : 1; }
   int64_t row_bytes() const { return is_bits() ? (width + 7) / 8 : width * n_channels * value_bytes(); }
 };
-
-[[noreturn]] void fail(ErrorKind kind, const std::string& path, const std::string& expected, const std::string& found,
-                       const std::string& remedy) {
-  throw Error(kind, fmt::format("[image] {}: expected {}, got {}; {}", path, expected, found, remedy));
-}
 
 /// Words of text, with comments from # to the end of a line.
 class Words {
@@ -83,8 +77,8 @@ int64_t to_number(const std::string& word, int64_t least, int64_t most, const st
                          std::all_of(word.begin(), word.end(), [](char c) { return c >= '0' && c <= '9'; });
   const int64_t value = is_number ? std::stoll(word) : -1;
   if (value < least || value > most) {
-    fail(ErrorKind::Format, path, fmt::format("a PNM with {} of {} to {}", what, least, most),
-         fmt::format("'{}'", printable(word, 20)), "take another copy, or convert it to PNG first");
+    fail_image(ErrorKind::Format, path, fmt::format("a PNM with {} of {} to {}", what, least, most),
+               fmt::format("'{}'", printable(word, 20)), "take another copy, or convert it to PNG first");
   }
   return value;
 }
@@ -94,9 +88,9 @@ void read_pam(Words& words, const std::string& path, PnmHeader& header) {
   std::string type;
   for (std::string word = words.next(); word != "ENDHDR"; word = words.next()) {
     if (word == "WIDTH") {
-      header.width = to_number(words.next(), 1, kMaxSide, "a width", path);
+      header.width = to_number(words.next(), 1, kMaxImageSide, "a width", path);
     } else if (word == "HEIGHT") {
-      header.height = to_number(words.next(), 1, kMaxSide, "a height", path);
+      header.height = to_number(words.next(), 1, kMaxImageSide, "a height", path);
     } else if (word == "DEPTH") {
       header.n_channels = to_number(words.next(), 1, 4, "a depth", path);
     } else if (word == "MAXVAL") {
@@ -104,13 +98,14 @@ void read_pam(Words& words, const std::string& path, PnmHeader& header) {
     } else if (word == "TUPLTYPE") {
       type = words.next();
     } else {
-      fail(ErrorKind::Format, path, "a PAM header with WIDTH, HEIGHT, DEPTH, MAXVAL, TUPLTYPE and ENDHDR",
-           word.empty() ? "its end" : fmt::format("'{}'", printable(word, 20)), "take another copy");
+      fail_image(ErrorKind::Format, path, "a PAM header with WIDTH, HEIGHT, DEPTH, MAXVAL, TUPLTYPE and ENDHDR",
+                 word.empty() ? "its end" : fmt::format("'{}'", printable(word, 20)), "take another copy");
     }
   }
   header.has_alpha = type.ends_with("_ALPHA");
   if (header.width == 0 || header.height == 0 || header.n_channels == 0) {
-    fail(ErrorKind::Format, path, "a PAM header with WIDTH, HEIGHT and DEPTH", "one without", "take another copy");
+    fail_image(ErrorKind::Format, path, "a PAM header with WIDTH, HEIGHT and DEPTH", "one without",
+               "take another copy");
   }
 }
 
@@ -123,8 +118,8 @@ PnmHeader read_header(const ReadHandle& file, const std::string& path) {
   if (header.kind == '7') {
     read_pam(words, path, header);
   } else {
-    header.width = to_number(words.next(), 1, kMaxSide, "a width", path);
-    header.height = to_number(words.next(), 1, kMaxSide, "a height", path);
+    header.width = to_number(words.next(), 1, kMaxImageSide, "a width", path);
+    header.height = to_number(words.next(), 1, kMaxImageSide, "a height", path);
     header.n_channels = header.kind == '3' || header.kind == '6' || header.kind == 'F' ? 3 : 1;
     if (header.is_float()) {
       const std::string scale = words.next();
@@ -139,14 +134,7 @@ PnmHeader read_header(const ReadHandle& file, const std::string& path) {
 
 std::vector<unsigned char> read_pixels(const ReadHandle& file, const std::string& path, const PnmHeader& header) {
   const auto n = static_cast<uint64_t>(header.row_bytes() * header.height);
-  const uint64_t n_left = file.size() - std::min(file.size(), header.pixels_at);
-  if (n_left < n) {
-    fail(ErrorKind::Format, path, fmt::format("{} bytes of pixels", n),
-         fmt::format("the end of the file at byte {}", file.size()), "it is truncated, so take another copy");
-  }
-  std::vector<unsigned char> bytes(static_cast<std::size_t>(n));
-  file.read_at(header.pixels_at, bytes.data(), bytes.size());
-  return bytes;
+  return read_image_bytes(file, path, header.pixels_at, n, fmt::format("{} bytes of pixels", n));
 }
 
 /// Integers into an Image of 8 or 16 bits, in the file's order.
@@ -155,8 +143,8 @@ class Target {
   Target(Image& image, int64_t maximum, const std::string& path) : image_(image), maximum_(maximum), path_(path) {}
   void put(int64_t value) {
     if (value > maximum_) {
-      fail(ErrorKind::Format, path_, fmt::format("values of at most {}, as its header says", maximum_),
-           fmt::format("{}", value), "take another copy");
+      fail_image(ErrorKind::Format, path_, fmt::format("values of at most {}, as its header says", maximum_),
+                 fmt::format("{}", value), "take another copy");
     }
     const bool is_byte = image_.type() == PixelType::U8;
     const int64_t most = is_byte ? 255 : 65535;
@@ -184,8 +172,8 @@ void read_text(const ReadHandle& file, const std::string& path, const PnmHeader&
   const int64_t n = header.width * header.height * header.n_channels;
   for (int64_t i = 0; i < n; ++i) {
     if (words.at_end()) {
-      fail(ErrorKind::Format, path, fmt::format("{} values", n), fmt::format("{}", i),
-           "it is truncated, so take another copy");
+      fail_image(ErrorKind::Format, path, fmt::format("{} values", n), fmt::format("{}", i),
+                 "it is truncated, so take another copy");
     }
     if (header.kind == '1') {
       target.put(words.next_digit() == '0' ? 1 : 0);  // 1 is black
@@ -254,8 +242,8 @@ Image read_pnm(const ReadHandle& file, const std::string& path, const ImageFileI
   if (header.is_text()) {
     // A value takes a character at least.
     if (static_cast<uint64_t>(header.width * header.height * header.n_channels) > file.size()) {
-      fail(ErrorKind::Format, path, "a character for each value", fmt::format("a file of {} bytes", file.size()),
-           "it is truncated, so take another copy");
+      fail_image(ErrorKind::Format, path, "a character for each value", fmt::format("a file of {} bytes", file.size()),
+                 "it is truncated, so take another copy");
     }
   } else {
     bytes = read_pixels(file, path, header);

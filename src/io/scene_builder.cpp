@@ -69,8 +69,8 @@ std::string read_scene_file(const std::string& path) {
 }
 
 std::string named_picture_folder(const std::string& path, const std::string& images) {
-  const std::string folder = (fs::path(path) / images).lexically_normal().string();
-  if (!is_folder(folder)) {
+  const std::string folder = real_folder((fs::path(path) / images).lexically_normal().string());
+  if (folder.empty()) {
     fail_scene(ErrorKind::NotFound, path, "", fmt::format("a folder '{}' with the pictures", printable(images)),
                "none; there are " + PictureFinder(path, "").contents(), "name another folder with data.images");
   }
@@ -125,13 +125,8 @@ bool SceneBuilder::add(const StatedView& stated) {
   const std::string& picture = found->path;
   const ImageFileInfo info = read_image_info(picture, ImageTurn::AsStored);
   const bool has_alpha = info.n_channels % 2 == 0 && info.tags.alpha != AlphaKind::None;
-  if (!scene_.views.empty() && has_alpha != scene_.has_alpha) {
-    fail_scene(ErrorKind::Unsupported, stated.path, stated.field, "all pictures with alpha, or none",
-               fmt::format("{} {} alpha after others {}", printable(picture, 100), has_alpha ? "with" : "without",
-                           has_alpha ? "without" : "with"),
-               "convert them to one kind");
-  }
-  scene_.has_alpha = has_alpha;
+  scene_.has_alpha = scene_.has_alpha || has_alpha;
+  if (!has_alpha) opaque_.add(fs::path(picture).filename().string());
   StatedIntrinsics intrinsics = stated.intrinsics;
   if (intrinsics.width == 0 && intrinsics.height == 0 && found->reduction != 1) {
     intrinsics.width = std::round(info.width * found->reduction);
@@ -317,6 +312,13 @@ Scene SceneBuilder::finish(const WorldBox& box, Background background) {
   }
   scene_.background = background;
   if (scene_.has_alpha) note("pictures have alpha: they are meant over white (rays.background)");
+  if (scene_.has_alpha && opaque_.n > 0) {
+    warn(fmt::format("{} of {} pictures have no alpha, which the others have: they count as opaque, first {}",
+                     opaque_.n, scene_.views.size(), first_of(opaque_.first)));
+  }
+  if (!finder_.link().empty()) {
+    note(fmt::format("{} is a text with the path of a folder: taken as a link", printable(finder_.link(), 120)));
+  }
   add_warnings();
   return std::move(scene_);
 }

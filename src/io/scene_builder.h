@@ -99,8 +99,9 @@ class SceneBuilder {
   Count as_stored_;
   Count turned_;
   Count repeated_;
-  Count moved_;    ///< repeated with another pose
-  Count shared_;   ///< of two splits
+  Count moved_;   ///< repeated with another pose
+  Count shared_;  ///< of two splits
+  Count opaque_;
   Count spelled_;  ///< found by FoundBy::Spelling, Ending, LastParts
   Count other_ending_;
   Count elsewhere_;

@@ -161,7 +161,7 @@ PictureFolder fullest_folder(const std::vector<std::string>& roots, const std::v
       if (std::find(folders.begin(), folders.end(), above) == folders.end()) folders.push_back(above);
     }
     for (const std::string& name : folders) {
-      const std::string folder = (fs::path(root) / name).lexically_normal().string();
+      const std::string folder = real_folder((fs::path(root) / name).lexically_normal().string());
       const auto n =
           static_cast<std::size_t>(std::count_if(names.begin(), names.end(), [&](const std::string& picture) {
             return finder.find_in(folder, picture).has_value();

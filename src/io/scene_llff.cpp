@@ -90,7 +90,7 @@ std::string find_llff_pictures(const std::string& path, std::size_t n_rows, cons
   std::string first;
   for (const std::string& name : finder.picture_folders()) {
     if (name.empty()) continue;
-    const std::string folder = (fs::path(path) / name).string();
+    const std::string folder = real_folder((fs::path(path) / name).string());
     first = first.empty() ? folder : first;
     if (list_pictures(folder).size() == n_rows) return folder;
   }

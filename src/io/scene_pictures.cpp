@@ -11,6 +11,8 @@
 #include "io/image_formats.h"
 #include "io/picture_folder.h"
 #include "io/text.h"
+#include "loe/base/error.h"
+#include "loe/io/file.h"
 
 namespace loe {
 namespace {
@@ -111,6 +113,24 @@ std::string normal_name(const std::string& name) {
   return text.starts_with("//") ? text.substr(1) : text;
 }
 
+std::string real_folder(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) return path;
+  constexpr std::size_t kMaxBytes = 1024;
+  const fs::path file(path);
+  if (file.has_extension() || !is_file(path) || fs::file_size(file, error) > kMaxBytes) return "";
+  try {
+    std::string text = read_text_file(path, kMaxBytes);
+    text.erase(text.find_last_not_of("\r\n") + 1);
+    const bool is_path = !text.empty() && text.find_first_of(std::string("\n\0", 2)) == std::string::npos;
+    if (!is_path || fs::path(text).is_absolute()) return "";
+    const std::string target = join(file.parent_path().string(), text);
+    return is_folder(target) ? target : "";
+  } catch (const Error&) {
+    return "";
+  }
+}
+
 double reduction_of(const std::string& folder_name) {
   const std::size_t bar = folder_name.rfind('_');
   const std::string digits = bar == std::string::npos ? "" : folder_name.substr(bar + 1);
@@ -123,6 +143,13 @@ double reduction_of(const std::string& folder_name) {
 
 PictureFinder::PictureFinder(const std::string& folder, const std::string& images)
     : folder_(folder.empty() ? "." : folder), images_(images) {}
+
+/// real_folder(), or the path itself where there is none.
+std::string PictureFinder::follow(const std::string& folder) {
+  const std::string real = real_folder(folder);
+  if (!real.empty() && real != folder) link_ = folder;
+  return real.empty() ? folder : real;
+}
 
 const PictureFinder::Listing& PictureFinder::list(const std::string& folder) {
   const auto [found, is_new] = listings_.try_emplace(folder);
@@ -151,10 +178,10 @@ std::optional<FoundPicture> PictureFinder::find_in(const std::string& folder, co
   const std::string plain = join(folder, name);
   if (is_file(plain)) return FoundPicture{.path = plain, .folder = {}};
   // Part by part: the system may tell capitals apart that the writer's did not.
-  FoundPicture found{.path = folder, .folder = {}};
+  FoundPicture found{.path = follow(folder), .folder = {}};
   const std::vector<std::string> parts = split_path(name);
   for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-    const std::string next = join(found.path, parts[i]);
+    const std::string next = follow(join(found.path, parts[i]));
     if (is_folder(next)) {
       found.path = next;
       continue;
@@ -238,16 +265,15 @@ const std::vector<std::string>& PictureFinder::picture_folders() {
   if (picture_folders_) return *picture_folders_;
   std::vector<std::string> found;
   const auto visit = [&](const std::string& below, const auto& self, int depth) -> void {
-    const std::string path = join(folder_, below);
+    const std::string path = follow(join(folder_, below));
     const Listing& listing = list(path);
     if (is_of_other_pictures(below)) return;
     if (listing.n_pictures > 0) found.push_back(below);
     if (depth == 0) return;
     constexpr std::size_t kMost = 256;
     for (const auto& [key, name] : listing.by_lower) {
-      std::error_code ignored;
       const fs::path entry = fs::path(path) / name;
-      if (found.size() < kMost && fs::is_directory(entry, ignored)) {
+      if (found.size() < kMost && !real_folder(entry.string()).empty()) {
         self(below.empty() ? name : below + "/" + name, self, depth - 1);
       }
     }
@@ -267,7 +293,7 @@ std::string PictureFinder::contents() {
   constexpr std::size_t kMost = 5;
   const std::vector<std::string>& folders = picture_folders();
   for (std::size_t i = 0; i < std::min(kMost, folders.size()); ++i) {
-    const int64_t n = list(join(folder_, folders[i])).n_pictures;
+    const int64_t n = list(follow(join(folder_, folders[i]))).n_pictures;
     const std::string where = folders[i].empty() ? "" : " in " + printable(folders[i], 40) + "/";
     text += fmt::format("{}{} picture{}{}", text.empty() ? "" : ", ", n, n == 1 ? "" : "s", where);
   }

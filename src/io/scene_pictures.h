@@ -13,6 +13,10 @@ namespace loe {
 /// "./", "a/../" and doubled slashes resolved. "../a" stays.
 std::string normal_name(const std::string& name);
 
+/// The folder itself, or the one whose path is the text of a small file without an ending: what copies and git leave of
+/// a link on systems without any. "" if it is neither.
+std::string real_folder(const std::string& path);
+
 /// How a file was found; the higher, the bolder.
 enum class FoundBy {
   Name,       ///< as it is written, also without its ending
@@ -45,6 +49,8 @@ class PictureFinder {
   const std::vector<std::string>& picture_folders();
   /// Whether last parts are looked for without a user's word.
   bool is_guess() const { return images_.empty(); }
+  /// A file that was taken as a link to a folder (real_folder); "" if none was.
+  const std::string& link() const { return link_; }
   /// What lies in the scene's folder, for messages: "images/ (12 pictures), 3 pictures".
   std::string contents();
 
@@ -55,10 +61,12 @@ class PictureFinder {
     int64_t n_pictures = 0;
   };
   const Listing& list(const std::string& folder);
+  std::string follow(const std::string& folder);
   std::optional<FoundPicture> find_parts(const std::string& normal);
 
   std::string folder_;
   std::string images_;
+  std::string link_;
   std::map<std::string, Listing> listings_;
   std::optional<std::vector<std::string>> picture_folders_;
 };

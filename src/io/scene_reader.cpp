@@ -13,6 +13,7 @@
 #include "io/text.h"
 #include "loe/io/image_edit.h"
 #include "loe/io/image_file.h"
+#include "loe/signal/no_data.h"
 
 namespace loe {
 namespace {
@@ -179,12 +180,10 @@ ImageTurn turn_of(const View& view) {
   return view.is_turned ? ImageTurn::AsShown : ImageTurn::AsStored;
 }
 
-constexpr int64_t kMaxPictureBytes = int64_t{4} << 30;
-
 }  // namespace
 
 Image read_view_image(const View& view) {
-  Image image = read_image(view.image_path, kMaxPictureBytes, turn_of(view));
+  Image image = read_image(view.image_path, kMaxImageBytes, turn_of(view));
   require_size(image, view, view.image_path);
   return image;
 }
@@ -194,7 +193,7 @@ Image read_view_mask(const View& view) {
     fail_scene(ErrorKind::NotFound, view.image_path, "", "a view with a mask", "one without",
                "look at mask_path first");
   }
-  Image mask = read_image(view.mask_path, kMaxPictureBytes, turn_of(view));
+  Image mask = read_image(view.mask_path, kMaxImageBytes, turn_of(view));
   if (mask.n_channels() > 1) mask = one_channel(mask, mask_channel(mask));
   const Intrinsics& picture = view.intrinsics;
   StatedIntrinsics stated;
@@ -233,6 +232,29 @@ std::vector<View> views_to_read(const std::vector<View>& all, int n_test) {
   return views;
 }
 
+/// Rays through pixels without values are left out like those that a mask leaves out. Returns how many there are.
+int64_t mask_no_data(View& view, Image& image, Image& mask) {
+  const int64_t n_missing = image.n_pixels() - n_measured(image);
+  if (n_missing == 0) return 0;
+  if (n_missing == image.n_pixels()) {
+    fail_scene(ErrorKind::Format, view.image_path, "", "a picture with values", "one of NaN alone",
+               "take another copy, or take it out of the scene");
+  }
+  if (mask.width() == 0) {
+    mask = Image(image.width(), image.height(), 1, PixelType::U8);
+    std::fill_n(mask.data(), mask.n_bytes(), std::byte{255});
+    view.mask_keeps_white = true;
+  }
+  const float left_out = view.mask_keeps_white ? 0.0F : 1.0F;
+  for (int y = 0; y < image.height(); ++y) {
+    for (int x = 0; x < image.width(); ++x) {
+      if (!image.is_measured(x, y)) mask.write_row(x, y, 1, &left_out);
+    }
+  }
+  fill_no_data(image);
+  return n_missing;
+}
+
 void reduce(View& view, Image& image, Image& mask, int max_side) {
   const int longest = std::max(image.width(), image.height());
   if (max_side == 0 || longest <= max_side) return;
@@ -266,14 +288,22 @@ ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const s
   pictures.scene = std::move(scene);
   std::vector<View>& views = pictures.scene.views;
   views = views_to_read(views, n_test);
+  int64_t n_missing = 0;
   for (View& view : views) {
     Image image = read_view_image(view);
     Image mask = view.mask_path.empty() ? Image() : read_view_mask(view);
+    n_missing += mask_no_data(view, image, mask);
     reduce(view, image, mask, max_side);
     widen_range(image, pictures.range);
     pictures.images.push_back(std::move(image));
     pictures.masks.push_back(std::move(mask));
     on_share(static_cast<double>(pictures.images.size()) / static_cast<double>(views.size()));
+  }
+  if (n_missing > 0) {
+    pictures.scene.warnings.push_back(fmt::format(
+        "{} pixels of the pictures have no values (NaN): they are not trained on, and are filled from their "
+        "neighbours where views are measured",
+        n_missing));
   }
   return pictures;
 }

@@ -241,13 +241,31 @@ double area(const TiffDirectory& directory) {
   return static_cast<double>(directory.width) * directory.height;
 }
 
-/// The first page that is no reduced copy; the largest child where all pages are copies; else the largest page.
+/// Whether `small` looks like `large`, but half as large or smaller: thumbnails that do not say so.
+bool looks_reduced(const TiffDirectory& small, const TiffDirectory& large) {
+  if (small.width == 0 || small.height == 0 || large.width / 2 < small.width || small.n_samples != large.n_samples) {
+    return false;
+  }
+  const double factor = static_cast<double>(large.width) / small.width;
+  return std::abs(large.height / factor - small.height) <= 1;
+}
+
+/// The first page that is no reduced copy, or the largest one that it looks like a copy of; the largest child where all
+/// pages are copies; else the largest page.
 void choose(TiffFile& tiff) {
   const auto is_picture = [](const TiffDirectory& directory) { return !directory.is_reduced && !directory.is_mask; };
   tiff.n_pictures = static_cast<int>(std::count_if(tiff.pages.begin(), tiff.pages.end(), is_picture));
   const auto first = std::find_if(tiff.pages.begin(), tiff.pages.end(), is_picture);
   if (first != tiff.pages.end()) {
     tiff.page = static_cast<int>(first - tiff.pages.begin());
+    for (std::size_t i = 0; i < tiff.pages.size(); ++i) {
+      const bool is_larger = is_picture(tiff.pages[i]) && looks_reduced(*first, tiff.pages[i]);
+      if (is_larger && area(tiff.pages[i]) > area(tiff.main())) tiff.page = static_cast<int>(i);
+    }
+    tiff.n_pictures -=
+        static_cast<int>(std::count_if(tiff.pages.begin(), tiff.pages.end(), [&](const TiffDirectory& page) {
+          return is_picture(page) && looks_reduced(page, tiff.main());
+        }));
     return;
   }
   const auto smaller = [](const TiffDirectory& a, const TiffDirectory& b) { return area(a) < area(b); };

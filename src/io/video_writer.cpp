@@ -31,8 +31,9 @@ void check_request(const std::string& path, const VideoShape& shape, const Video
   if (shape.n_channels != 1 && shape.n_channels != 3) {
     refuse("1 or 3 channels", fmt::format("{}", shape.n_channels));
   }
-  if (options.type != PixelType::U8 && options.type != PixelType::U16) {
-    refuse("depth u8 or u16", to_string(options.type));
+  const bool is_folder = !path.empty() && path.back() == '/';
+  if (!is_folder && options.type != PixelType::U8 && options.type != PixelType::U16) {
+    refuse("depth u8 or u16, or a folder NAME/ of OpenEXR pictures for floats", to_string(options.type));
   }
   const FrameRate& rate = options.rate;
   if (rate.numerator < 1 || rate.denominator < 1 || rate.numerator > INT32_MAX || rate.denominator > INT32_MAX) {
@@ -67,7 +68,7 @@ std::unique_ptr<VideoSink> open_sink(const std::string& path, const VideoShape& 
   if (!known) {
     fail_video(ErrorKind::Unsupported, path,
                "one of the extensions .mp4, .mov, .mkv, .webm, .y4m, .npy, or a name that ends in '/' for a folder of "
-               "PNG pictures",
+               "pictures",
                extension.empty() ? "none" : fmt::format("'{}'", printable(extension)), "rename the output");
   }
   if (extension == ".y4m" && options.type != PixelType::U8) {
@@ -82,7 +83,10 @@ std::unique_ptr<VideoSink> open_sink(const std::string& path, const VideoShape& 
 VideoWriter::VideoWriter(const std::string& path, int width, int height, int n_channels, const VideoOptions& options)
     : sink_(open_sink(path, {width, height, n_channels}, options)),
       stored_(width, height, n_channels, options.type),
-      path_(path) {}
+      path_(path) {
+  const bool is_integer = options.type == PixelType::U8 || options.type == PixelType::U16;
+  if (!is_integer) stored_.tags.color_space = "Linear";
+}
 
 VideoWriter::~VideoWriter() = default;
 

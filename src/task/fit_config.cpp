@@ -126,13 +126,33 @@ constexpr int64_t kDefaultRays = 1024;
 /// Pictures per step.
 constexpr int64_t kDefaultPictures = 16;
 
-SettingTable edit_setting_table(SignalEdit& edit, bool is_video) {
+/// Names as text, or numbers as TOML reads them: "R,G,B", 5, [4, 3, 2].
+std::string channels_from_settings(const Settings& settings) {
+  const std::string key = "data.channels";
+  constexpr int kMost = 9999;
+  const SettingValue& value = settings.entries().at(key).value;
+  if (std::holds_alternative<std::string>(value)) {
+    return settings.get_string(key, "");
+  }
+  if (std::holds_alternative<int64_t>(value)) {
+    return fmt::format("{}", settings.get_int(key, 1, 1, kMost));
+  }
+  return fmt::format("{}", fmt::join(get_whole_list(settings, key, 1, kMost), ","));
+}
+
+SettingTable edit_setting_table(SignalEdit& edit, SignalKind kind) {
   SettingTable table;
   table.optional_wholes("data.frames", edit.frames.data(), 2, 0, kMaxSide, "two numbers [first, count] inside the clip",
                         "videos: fit only these frames; count 0: to the end");
   table.choice("data.on_damage", edit.on_damage, {OnDamage::Stop, OnDamage::Skip},
                "videos: what a damaged frame is: an error, or left out with those up to the next key frame");
-  table.set_written(is_video);
+  table.set_written(kind == SignalKind::Video);
+  Setting& channels = table.text(
+      "data.channels", edit.channels, "1 to 4 of the file's channels, names or numbers from 1, separated by commas",
+      "pictures: what is read instead of what the file calls colours (`\"diffuse.R,diffuse.G,diffuse.B\"`, `\"4,3,2\"`; "
+      "numbers may be a list). Not of BMP and PNM");
+  channels.is_written = kind == SignalKind::Image;
+  channels.read = [&edit](const Settings& settings) { edit.channels = channels_from_settings(settings); };
   const std::string rectangle = "four numbers [x, y, width, height] with a pixel inside";
   Setting& crop =
       table.optional_wholes("data.crop", edit.crop.data(), 4, 0, kMaxSide, rectangle, "fit only this rectangle");
@@ -153,7 +173,7 @@ SettingTable edit_setting_table(SignalEdit& edit, bool is_video) {
 
 SignalEdit signal_edit_from_settings(const Settings& settings) {
   SignalEdit edit;
-  edit_setting_table(edit, true).read(settings);
+  edit_setting_table(edit, SignalKind::Video).read(settings);
   return edit;
 }
 
@@ -181,7 +201,7 @@ SettingTable fit_setting_table(FitConfig& config, InputDraft& input) {
   // Else it follows train.seed, also when a later setting changes that.
   network.find("model.layout_seed")->is_written = config.network.layout.seed != config.seed;
   table.append(std::move(network));
-  table.append(edit_setting_table(config.edit, config.kind == SignalKind::Video));
+  table.append(edit_setting_table(config.edit, config.kind));
   table.choice("data.sampling", config.sampling,
                {PixelSampling::AllPixels, PixelSampling::RandomPixels, PixelSampling::ProductChunks},
                "every pixel in every step; uniform draws with replacement; or uniform draws of which every expert has "
@@ -283,6 +303,9 @@ FitConfig fit_config_from_settings(const Settings& settings, SignalKind kind, in
   validate(config.train.adam);
   if (kind != SignalKind::Video && (config.edit.frames[0] != 0 || config.edit.frames[1] != 0)) {
     settings.refuse("data.frames", "[]: only videos have frames");
+  }
+  if (kind != SignalKind::Image && !config.edit.channels.empty()) {
+    settings.refuse("data.channels", "\"\": only of pictures channels can be chosen");
   }
   if (kind != SignalKind::Video && config.edit.on_damage != OnDamage::Stop) {
     settings.refuse("data.on_damage", "stop, as only videos have frames");

@@ -446,6 +446,18 @@ TEST_F(SceneProgram, RadianceOutsideTheUnitRangeIsKept) {
   EXPECT_LT(middle[2], 0);
   render({"-o", "view.exr"});
   EXPECT_GT(pixel(read_image(path("view.exr")), kSize / 2, kSize / 2)[0], 15);
+  // Frames of a path: floats in a folder; what ends at white says so.
+  const Outcome frames = render({"-o", "frames/", "--camera-path", "orbit", "--frames", "1", "--size", "8x8"});
+  EXPECT_EQ(frames.err.find("warning"), std::string::npos) << frames;
+  EXPECT_EQ(read_image_info(path("frames/frame-000001.exr")).type, PixelType::F16);
+  for (const char* name : {"cut.mp4", "cut.png"}) {
+    const bool is_clip = std::string(name) == "cut.mp4";
+    const Outcome cut = is_clip ? render({"-o", name, "--camera-path", "orbit", "--frames", "1", "--size", "8x8"})
+                                : render({"-o", name, "--size", "8x8"});
+    EXPECT_NE(cut.err.find("colours below 0 and above 1, which this scene has, are cut in a file of u8; write "),
+              std::string::npos)
+        << cut;
+  }
   const Json eval = Json::parse(run({"eval", "run", "--json", "-q"}).out);
   EXPECT_EQ(eval["psnr_db"], result["psnr_db"]);
 }

@@ -1,5 +1,10 @@
 // The program with files as people bring them (tests/io/wild).
+#include <fmt/format.h>
+
+#include <limits>
+
 #include "apps/run_loe.h"
+#include "io/tiff_bytes.h"
 #include "loe/io/file.h"
 #include "loe/io/model_file.h"
 #include "loe/io/video_file.h"
@@ -89,6 +94,87 @@ TEST_F(Wild, QualityIsMeasuredAgainstTheRangeOfTheData) {
   }
   const double psnr = 10 * std::log10(18800.0 * 18800.0 * truth.n_pixels() / sum);
   EXPECT_NEAR(psnr, found["psnr_db"].get<double>(), 1e-3);
+}
+
+TEST_F(Wild, WhereNothingWasMeasuredDoesNotCount) {
+  take("float-nodata.tif", "n.tif");
+  const nlohmann::json info = nlohmann::json::parse(run({"info", "n.tif", "--json"}).out);
+  const auto n_missing = info["no_data_pixels"].get<int>();
+  EXPECT_GT(n_missing, 0);
+  EXPECT_EQ(info["range"], (std::vector<double>{102, 663}));
+  const Outcome outcome = fit("n.tif", {"--out", "r", "--max-steps", "300"});
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  EXPECT_NE(outcome.err.find(fmt::format("{} of 384 pixels have no values; they are filled from their neighbours and "
+                                         "do not count",
+                                         n_missing)),
+            std::string::npos)
+      << outcome;
+  const nlohmann::json found = result("r");
+  EXPECT_GT(found["psnr_db"].get<double>(), 20) << "with -9999 counted: below -20";
+  const Image back = read_image(path("r/reconstruction.exr"));
+  const Image truth = read_image(path("n.tif"));
+  double sum = 0;
+  for (int y = 0; y < truth.height(); ++y) {
+    for (int x = 0; x < truth.width(); ++x) {
+      float a = 0;
+      float b = 0;
+      back.read_pixel(x, y, &a);
+      truth.read_pixel(x, y, &b);
+      if (b != -9999) sum += (double{a} - b) * (double{a} - b);
+      EXPECT_GT(a, -300) << "filled as its neighbours, which are from 102 to 663";
+    }
+  }
+  const double psnr = 10 * std::log10(561.0 * 561.0 * static_cast<double>(truth.n_pixels() - n_missing) / sum);
+  EXPECT_NEAR(psnr, found["psnr_db"].get<double>(), 1e-3);
+  const nlohmann::json eval = nlohmann::json::parse(run({"eval", "r", "--json", "-q"}).out);
+  EXPECT_EQ(eval["psnr_db"], found["psnr_db"]);
+  // NaN counts as well.
+  Image image(9, 8, 1, PixelType::F32);
+  const float none = std::numeric_limits<float>::quiet_NaN();
+  image.write_row(4, 4, 1, &none);
+  write_image(path("nan.exr"), image);
+  const Outcome filled = fit("nan.exr", {"--out", "nan"});
+  EXPECT_EQ(filled.code, 0) << filled;
+  EXPECT_NE(filled.err.find("1 of 72 pixels have no values"), std::string::npos) << filled;
+  expect_failure(fit("nan.exr", {"--set", "data.crop=[4,4,1,1]"}), 1, {"pixels without any in what data.crop leaves"});
+}
+
+TEST_F(Wild, ChannelsAreChosen) {
+  std::string bands;
+  for (int i = 0; i < 12 * 8 * 6; ++i) bands += static_cast<char>(i * 7 % 251);
+  write_all(path("bands.tif"), tiff_file(12, 8, 6, 1, {}, bands));
+  const std::vector<std::string> message = {"got 6 (1, 2, 3, 4, 5, 6)", "--set data.channels=3,2,1"};
+  expect_failure(fit("bands.tif"), 1, message);
+  expect_failure(run({"info", "bands.tif"}), 1, message);
+  EXPECT_FALSE(fs::exists(folder_ / "runs"));
+  for (const std::string asked : {"4,3,2", "[4,3,2]"}) {
+    const Outcome outcome = fit("bands.tif", {"--out", "r", "--force", "--set", "data.channels=" + asked});
+    ASSERT_EQ(outcome.code, 0) << outcome;
+    EXPECT_NE(outcome.err.find("channels 4, 3, 2 are read, as data.channels asks"), std::string::npos) << outcome;
+    EXPECT_NE(read_all(folder_ / "r/config.toml").find("channels = \"4,3,2\""), std::string::npos);
+    EXPECT_EQ(result("r")["channels"], 3);
+    const Outcome eval = run({"eval", "r"});
+    EXPECT_EQ(eval.code, 0) << eval;
+  }
+  const Outcome info = run({"info", "bands.tif", "--set", "data.channels=5", "--json"});
+  ASSERT_EQ(info.code, 0) << info;
+  EXPECT_EQ(nlohmann::json::parse(info.out)["channels"], 1);
+  expect_failure(fit("bands.tif", {"--set", "data.channels=9"}), 2, {"got '9'; correct data.channels"});
+  expect_failure(fit(kWild + "blink.gif", {"--set", "data.channels=R"}), 2, {"data.channels", "only of pictures"});
+  expect_failure(run({"info", "bands.tif", "--set", "data.crop=[1,1,1,1]"}), 2, {"data.crop"});
+  expect_failure(run({"info", kWild + "blink.gif", "--set", "data.channels=R"}), 2, {"--set", "leave it out"});
+}
+
+TEST_F(Wild, WhatAFileCannotHoldIsSaid) {
+  take("uint32.tif", "u.tif");
+  ASSERT_EQ(fit("u.tif", {"--out", "r"}).code, 0);
+  const Outcome png = run({"render", "r", "-o", "u.png"});
+  ASSERT_EQ(png.code, 0) << png;
+  EXPECT_NE(png.err.find("values from 3300 to 22100 are cut to 0 to 1 in a file of u16; write an .exr"),
+            std::string::npos)
+      << png;
+  const Outcome exr = run({"render", "r", "-o", "u.exr"});
+  EXPECT_EQ(exr.err.find("warning"), std::string::npos) << exr;
 }
 
 TEST_F(Wild, WhatIsWrittenKeepsWhatTheSourceSaid) {

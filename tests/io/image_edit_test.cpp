@@ -97,6 +97,21 @@ TEST(ResizeImage, SameSizeIsTheSamePicture) {
   EXPECT_TRUE(std::equal(image.data(), image.data() + image.n_bytes(), same.data()));
 }
 
+TEST(ImageEdit, WhatWasNotMeasuredGoesAlong) {
+  Image image = ramp_image(6, 4, 1, PixelType::F32);
+  image.no_data.assign(24, 0);
+  for (const int i : {1 * 6 + 2, 1 * 6 + 3, 2 * 6 + 2, 2 * 6 + 3}) image.no_data[static_cast<std::size_t>(i)] = 1;
+  EXPECT_EQ(crop_image(image, 1, 1, 2, 2).no_data, (std::vector<uint8_t>{0, 1, 0, 1}));
+  EXPECT_TRUE(crop_image(image, 4, 0, 2, 4).no_data.empty());
+  // A third of the width, half the height: centres are at columns 1 and 4, or at 3, rows 1 and 3.
+  EXPECT_TRUE(resize_image(image, 2, 2).no_data.empty());
+  EXPECT_EQ(resize_image(image, 1, 2).no_data, (std::vector<uint8_t>{1, 0}));
+  const Image large = resize_image(image, 12, 8);
+  for (int y = 0; y < 8; ++y) {
+    for (int x = 0; x < 12; ++x) EXPECT_EQ(large.is_measured(x, y), image.is_measured(x / 2, y / 2)) << x << ' ' << y;
+  }
+}
+
 TEST(ResizeImage, RefusesSizes) {
   const Image image = ramp_image(5, 4, 1, PixelType::U8);
   expect_error(ErrorKind::InvalidArgument, "data.size", [&] { resize_image(image, 0, 4); });

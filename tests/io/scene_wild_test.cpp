@@ -1,28 +1,12 @@
 // Scenes as people bring them: what other tools leave where, and names from other machines. One row is one kind.
-#include <OpenImageIO/imageio.h>
-
 #include <map>
-#include <memory>
 
-#include "io/scene_test_helpers.h"
+#include "io/scene_wild_helpers.h"
 
 namespace loe {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// A picture with an EXIF orientation; the stored pixel (x, y) is grey x + 5 y.
-void write_turned(const std::string& path, int width, int height, int orientation) {
-  fs::create_directories(fs::path(path).parent_path());
-  std::vector<uint8_t> pixels;
-  for (int i = 0; i < width * height; ++i) {
-    for (int c = 0; c < 3; ++c) pixels.push_back(static_cast<uint8_t>(i % width + 5 * (i / width)));
-  }
-  OIIO::ImageSpec spec(width, height, 3, OIIO::TypeDesc::UINT8);
-  spec.attribute("Orientation", orientation);
-  const auto out = OIIO::ImageOutput::create(path);
-  ASSERT_TRUE(out && out->open(path, spec) && out->write_image(OIIO::TypeDesc::UINT8, pixels.data()) && out->close());
-}
 
 /// Moves what write_colmap() makes.
 void move_model(const std::string& folder, const std::string& to) {
@@ -32,19 +16,6 @@ void move_model(const std::string& folder, const std::string& to) {
   fs::create_directories(fs::path(folder + "/" + to).parent_path());
   fs::remove(folder + "/" + to);
   fs::rename(folder + "/.model", folder + "/" + to);
-}
-
-void write_transforms_named(
-    const std::string& folder, const std::function<std::string(int)>& name,
-    const std::function<void(Json&)>& change = [](Json&) {}) {
-  Json file = transforms_json(folder, 4);
-  for (int n = 0; n < 4; ++n) file["frames"][static_cast<std::size_t>(n)]["file_path"] = name(n);
-  change(file);
-  write_transforms(folder, file);
-}
-
-std::string in_images(int n) {
-  return "images/" + picture_name(n) + ".png";
 }
 
 /// The pictures of transforms_json() in another folder or with another ending; all but .png are JPEGs.
@@ -73,12 +44,6 @@ struct Case {
   Found found;
   std::string path;  ///< below the folder
 };
-
-std::string joined(const std::vector<std::string>& lines) {
-  std::string text;
-  for (const std::string& line : lines) text += line + "\n";
-  return text;
-}
 
 void expect_found(const Case& wild) {
   SCOPED_TRACE(wild.name);
@@ -347,111 +312,6 @@ TEST(SceneWild, LlffsRowsWithoutThePicturesThatColmapLeftOut) {
                [&] { read_scene(folder.path()); });
 }
 
-TEST(SceneWild, CamerasBelongToStoredPixels) {
-  // A phone's portrait: 40 x 30 stored, 30 x 40 shown. COLMAP and what stands on it see what is stored.
-  for (const int orientation : {3, 6, 8}) {
-    SCOPED_TRACE(orientation);
-    const auto turn = [&](const std::string& folder, int width, int height) {
-      for (int n = 0; n < kSceneViews; ++n) {
-        write_turned(folder + "/images/" + picture_name(n) + ".jpg", width, height, orientation);
-        fs::rename(folder + "/images/" + picture_name(n) + ".jpg", folder + "/images/" + picture_name(n) + ".png");
-      }
-    };
-    const std::map<std::string, std::function<void(const std::string&)>> writers = {
-        {"transforms", [](const std::string& folder) { write_transforms(folder, transforms_json(folder)); }},
-        {"llff", write_llff},
-        {"colmap", [](const std::string& folder) { write_colmap(folder, true); }}};
-    for (const auto& [name, write] : writers) {
-      SCOPED_TRACE(name);
-      const TempFolder folder;
-      write(folder.path());
-      turn(folder.path(), kSceneWidth, kSceneHeight);
-      const Scene scene = read_scene(folder.path());
-      ASSERT_EQ(scene.warnings.size(), 1U);
-      EXPECT_EQ(scene.warnings[0].substr(0, scene.warnings[0].rfind("c_")),
-                "10 pictures carry an EXIF orientation, which is not applied: cameras of a " + name +
-                    " scene belong to the stored pixels, first ");
-      EXPECT_EQ(scene.views[0].intrinsics.width, kSceneWidth);
-      const Image image = read_view_image(scene.views[0]);
-      ASSERT_EQ(image.width(), kSceneWidth);
-      EXPECT_NEAR(std::to_integer<int>(image.row(0)[3 * 10]), 10, 6);
-      EXPECT_NEAR(std::to_integer<int>(image.row(20)[3 * 5]), 105, 6);
-    }
-    // Stated sizes that only the turned pictures have: those were seen.
-    const TempFolder folder;
-    write_colmap(folder.path(), true);
-    turn(folder.path(), kSceneHeight, kSceneWidth);
-    if (orientation == 3) {
-      expect_error(ErrorKind::Format, "swap the width and height", [&] { read_scene(folder.path()); });
-      continue;
-    }
-    const Scene scene = read_scene(folder.path());
-    ASSERT_EQ(scene.warnings.size(), 1U);
-    EXPECT_NE(scene.warnings[0].find("10 pictures are turned by their EXIF orientation"), std::string::npos);
-    EXPECT_TRUE(scene.views[0].is_turned);
-    EXPECT_EQ(read_view_image(scene.views[0]).width(), kSceneWidth);
-  }
-}
-
-TEST(SceneWild, MasksOfColmap) {
-  for (const std::string ending : {".png.png", ".png"}) {
-    SCOPED_TRACE(ending);
-    const TempFolder folder;
-    write_colmap(folder.path(), true);
-    for (int n = 0; n < kSceneViews - 1; ++n) {
-      Image mask(kSceneWidth, kSceneHeight, 1, PixelType::U8);
-      mask.row(n)[2] = std::byte{255};
-      fs::create_directories(folder.file("masks"));
-      write_image(folder.file("masks/" + picture_name(n) + ending), mask);
-    }
-    const Scene scene = read_scene(folder.path());
-    EXPECT_TRUE(scene.warnings.empty());
-    EXPECT_NE(joined(scene.notes).find("masks of 9 of 10 pictures in"), std::string::npos) << joined(scene.notes);
-    EXPECT_EQ(read_view_mask(scene.views[4]).row(4)[2], std::byte{255});
-    EXPECT_EQ(read_view_mask(scene.views[4]).row(5)[2], std::byte{0});
-    EXPECT_TRUE(scene.views[4].mask_keeps_white);
-    EXPECT_EQ(scene.views[9].mask_path, "");
-  }
-  const TempFolder folder;
-  write_colmap(folder.path(), true);
-  write_picture(folder.file("masks/other.png"));
-  const Scene scene = read_scene(folder.path());
-  ASSERT_EQ(scene.warnings.size(), 1U);
-  EXPECT_NE(scene.warnings[0].find("masks is not used: no file in it is named as a picture"), std::string::npos);
-}
-
-TEST(SceneWild, MasksOfAnotherSizeAndInAlpha) {
-  const TempFolder folder;
-  write_transforms_named(folder.path(), in_images, [](Json& file) {
-    file["frames"][0]["mask_path"] = "small.png";
-    file["frames"][1]["mask_path"] = "alpha.png";
-    file["frames"][2]["mask_path"] = "colours.png";
-  });
-  Image small(kSceneWidth / 2, kSceneHeight / 2, 1, PixelType::U8);
-  small.row(3)[4] = std::byte{255};
-  write_image(folder.file("small.png"), small);
-  // Cut out: white everywhere, and what counts in alpha. With colours that differ, those count.
-  Image alpha(kSceneWidth, kSceneHeight, 4, PixelType::U8);
-  std::fill_n(alpha.row(0), alpha.n_bytes(), std::byte{255});
-  alpha.row(5)[4 * 6 + 3] = std::byte{0};
-  write_image(folder.file("alpha.png"), alpha);
-  alpha.row(9)[4 * 9] = std::byte{0};
-  write_image(folder.file("colours.png"), alpha);
-  const Scene scene = read_scene(folder.path());
-  ASSERT_EQ(scene.warnings.size(), 1U);
-  EXPECT_EQ(scene.warnings[0], "1 masks are of another size than their pictures and are resized, first small.png");
-  const Image resized = read_view_mask(scene.views[0]);
-  ASSERT_EQ(resized.width(), kSceneWidth);
-  EXPECT_GT(std::to_integer<int>(resized.row(6)[8]), 127);
-  EXPECT_EQ(resized.row(6)[11], std::byte{0});
-  const Image cut = read_view_mask(scene.views[1]);
-  EXPECT_EQ(cut.row(5)[6], std::byte{0});
-  EXPECT_EQ(cut.row(5)[7], std::byte{255});
-  const Image colours = read_view_mask(scene.views[2]);
-  EXPECT_EQ(colours.row(5)[6], std::byte{255});
-  EXPECT_EQ(colours.row(9)[9], std::byte{0});
-}
-
 TEST(SceneWild, OneFarPointAmongFew) {
   const auto box_side = [](int n_points, const std::string& more) {
     const TempFolder folder;
@@ -555,6 +415,44 @@ TEST(SceneWild, WhatIsNotThereIsSaidWithWhatIs) {
   SceneOptions all;
   all.test_every = 0;
   EXPECT_EQ(read_scene(one.path(), all).views.size(), 1U);
+}
+
+TEST(SceneWild, LinksThatWereCopiedAsTexts) {
+  const auto as_text = [](const TempFolder& folder, const std::string& text) {
+    fs::rename(folder.file("images"), folder.file("elsewhere"));
+    fs::create_directories(folder.file("scene"));
+    for (const std::string& name : folder.names()) {
+      if (name != "elsewhere" && name != "scene") fs::rename(folder.file(name), folder.file("scene/" + name));
+    }
+    write_bytes(folder.file("scene/images"), text);
+    return folder.file("scene");
+  };
+  const std::map<std::string, std::function<void(const std::string&)>> writers = {
+      {"transforms", [](const std::string& folder) { write_transforms(folder, transforms_json(folder)); }},
+      {"llff", write_llff},
+      {"colmap", [](const std::string& folder) { write_colmap(folder, true); }}};
+  for (const auto& [name, write] : writers) {
+    SCOPED_TRACE(name);
+    const TempFolder folder;
+    write(folder.path());
+    const Scene scene = read_scene(as_text(folder, name == "llff" ? "../elsewhere" : "../elsewhere\r\n"));
+    EXPECT_EQ(scene.views.size(), 10U);
+    EXPECT_TRUE(scene.warnings.empty()) << joined(scene.warnings);
+    EXPECT_NE(joined(scene.notes).find(name == "transforms" ? "taken as a link" : "elsewhere"), std::string::npos)
+        << joined(scene.notes);
+    EXPECT_EQ(read_view_image(scene.views[3]).width(), kSceneWidth);
+    SceneOptions named;
+    named.images = "images";
+    EXPECT_EQ(read_scene(folder.file("scene"), named).views.size(), 10U);
+  }
+  for (const std::string text :
+       {std::string("../nowhere"), std::string("/tmp"), std::string("../elsewhere\nand more")}) {
+    const TempFolder folder;
+    write_transforms(folder.path(), transforms_json(folder.path()));
+    const std::string scene = as_text(folder, text);
+    expect_error(ErrorKind::NotFound, "images is a file, perhaps a link that was copied as a text",
+                 [&] { read_scene(scene); });
+  }
 }
 
 TEST(SceneWild, OneFolderFurtherDown) {

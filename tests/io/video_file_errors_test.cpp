@@ -347,8 +347,6 @@ TEST(VideoFileErrors, FoldersNameTheFrameThatDiffers) {
   };
   write_image(folder.file("f10.png"), waves(10, 5, 3, PixelType::U8, 10));
   refused(ErrorKind::Unsupported, "f1.png, 9x5 with 3 channels of u8, got 10x5 with 3 channels of u8 in f10.png");
-  write_image(folder.file("f10.png"), waves(9, 5, 1, PixelType::U8, 10));
-  refused(ErrorKind::Unsupported, "got 9x5 with 1 channels of u8 in f10.png");
   write_image(folder.file("f10.png"), waves(9, 5, 3, PixelType::U16, 10));
   refused(ErrorKind::Unsupported, "got 9x5 with 3 channels of u16 in f10.png");
   const std::string bytes = read_bytes(folder.file("f10.png"));

@@ -4,18 +4,17 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <memory>
 
-#include "io/io_test_helpers.h"
+#include "io/picture_test_helpers.h"
+#include "io/tiff_bytes.h"
 #include "loe/io/image_file.h"
-#include "test_paths.h"
 
 namespace loe {
 namespace {
-
-const std::string kWild = std::string(kConfigs) + "/../tests/io/wild/";
 
 /// Pixels that the table's values are of.
 constexpr int kPlaces[5][2] = {{0, 0}, {7, 3}, {20, 9}, {5, 14}, {23, 15}};
@@ -23,15 +22,6 @@ constexpr int kPlaces[5][2] = {{0, 0}, {7, 3}, {20, 9}, {5, 14}, {23, 15}};
 const std::vector<std::vector<float>> kColors = {
     {250, 10, 10}, {77, 51, 188}, {221, 153, 61}, {55, 238, 128}, {10, 240, 20}};
 const std::vector<std::vector<float>> kGrey = {{130}, {63}, {186}, {146}, {125}};
-
-/// Values as stored: integers as they are, floats as floats.
-std::vector<float> stored_pixel(const Image& image, int x, int y) {
-  std::vector<float> values(static_cast<std::size_t>(image.n_channels()));
-  image.read_pixel(x, y, values.data());
-  const float most = image.type() == PixelType::U8 ? 255.0F : image.type() == PixelType::U16 ? 65535.0F : 1.0F;
-  for (float& value : values) value = most == 1 ? value : std::round(value * most);
-  return values;
-}
 
 struct Case {
   const char* name;
@@ -164,21 +154,6 @@ TEST(WildPictures, AvifIsAPictureWhereItCanBeDecoded) {
   }
 }
 
-TEST(WildPictures, ProfileIsKeptInWhatIsWritten) {
-  const Image image = read_image(kWild + "icc-p3.png");
-  EXPECT_EQ(image.tags.icc_profile.size(), 488U);
-  EXPECT_NE(image.tags.color_space, "sRGB");
-  const TempFolder folder;
-  for (const char* name : {"p.png", "p.jpg", "p.tif"}) {
-    SCOPED_TRACE(name);
-    EXPECT_EQ(lost_tags(name, image.tags), "");
-    write_image(folder.file(name), image);
-    EXPECT_EQ(read_image(folder.file(name)).tags.icc_profile, image.tags.icc_profile);
-  }
-  EXPECT_EQ(read_bytes(folder.file("p.png")).find("sRGB\0", 0, 5), std::string::npos);
-  EXPECT_EQ(lost_tags("p.webp", image.tags), "the colour profile");
-}
-
 TEST(WildPictures, ShapeOfPixelsIsKeptInWhatIsWritten) {
   Image image = read_image(kWild + "icc-p3.png");
   image.tags.icc_profile.clear();
@@ -252,6 +227,7 @@ TEST(WildPictures, RefusalsSayWhatItIsAndWhatToDo) {
                    "ftypcrx \0\0\0\0crx isom",
                    24),
        "a camera raw file (CR3); develop it first"},
+      {"file 'a.mp4'\nfile 'b.mp4'\n", "a list of files (ffconcat)"},
       {std::string("\0\0\0\x0CJXL \r\n\x87\n", 12), "a JPEG XL picture; convert it to PNG first"},
       {"PK\x03\x04 and so on", "a ZIP archive; unpack it first"},
       {"<!DOCTYPE html><title>404</title>", "a web page; the download went wrong"},
@@ -266,23 +242,6 @@ TEST(WildPictures, RefusalsSayWhatItIsAndWhatToDo) {
     write_bytes(folder.file("x.png"), bytes);
     expect_error(ErrorKind::Format, content.part, [&] { read_image(folder.file("x.png")); });
   }
-}
-
-/// A TIFF of one strip by hand, little-endian; entries {tag, type, count, value}, sorted by tag.
-struct TiffEntry {
-  uint32_t tag, type, count, value;
-};
-std::string little_endian(uint64_t value, int n) {
-  std::string bytes;
-  for (int i = 0; i < n; ++i) bytes += static_cast<char>(value >> (8 * i));
-  return bytes;
-}
-std::string tiff_directory(const std::vector<TiffEntry>& entries, uint32_t next) {
-  std::string bytes = little_endian(entries.size(), 2);
-  for (const TiffEntry& e : entries) {
-    bytes += little_endian(e.tag, 2) + little_endian(e.type, 2) + little_endian(e.count, 4) + little_endian(e.value, 4);
-  }
-  return bytes + little_endian(next, 4);
 }
 
 TEST(WildPictures, TiffPictureBelowAReducedPageIsRead) {
@@ -311,6 +270,35 @@ TEST(WildPictures, TiffPictureBelowAReducedPageIsRead) {
   write_bytes(folder.file("raw.tif"), file(32803));
   expect_error(ErrorKind::Unsupported, "a camera raw file (a sensor's samples in a TIFF); develop it first",
                [&] { read_image(folder.file("raw.tif")); });
+}
+
+TEST(WildPictures, PagesThatLookLikeReducedCopiesAreOnes) {
+  const TempFolder folder;
+  const std::string path = folder.file("p.tif");
+  const auto write = [&](const std::vector<std::array<int, 2>>& sizes) {
+    for (std::size_t i = 0; i < sizes.size(); ++i) {
+      const std::unique_ptr<OIIO::ImageOutput> out = OIIO::ImageOutput::create(path);
+      const OIIO::ImageSpec spec(sizes[i][0], sizes[i][1], 1, OIIO::TypeDesc::UINT8);
+      ASSERT_TRUE(out->open(path, spec, i == 0 ? OIIO::ImageOutput::Create : OIIO::ImageOutput::AppendSubimage));
+      const std::vector<uint8_t> pixels(static_cast<std::size_t>(sizes[i][0] * sizes[i][1]), static_cast<uint8_t>(i));
+      ASSERT_TRUE(out->write_image(OIIO::TypeDesc::UINT8, pixels.data()));
+      ASSERT_TRUE(out->close());
+    }
+  };
+  const auto note = [&] { return fmt::format("{}", fmt::join(read_image_info(path).notes, "; ")); };
+  write({{5, 4}, {21, 16}});
+  EXPECT_EQ(read_image(path).width(), 21);
+  EXPECT_EQ(note(), "page 2 of 2 is read: those before it are reduced copies or masks");
+  write({{5, 4}, {10, 8}, {20, 16}, {20, 16}});
+  EXPECT_EQ(read_image(path).width(), 20);
+  EXPECT_EQ(stored_pixel(read_image(path), 0, 0), (std::vector<float>{2}));
+  EXPECT_NE(note().find("there are 2 pages beside reduced copies"), std::string::npos) << note();
+  write({{20, 16}, {10, 8}});  // a pyramid
+  EXPECT_EQ(read_image(path).width(), 20);
+  EXPECT_EQ(note(), "");
+  write({{5, 4}, {20, 9}});  // another shape: another picture
+  EXPECT_EQ(read_image(path).width(), 5);
+  EXPECT_EQ(note(), "the first of 2 pages is read");
 }
 
 TEST(WildPictures, TiffDirectoriesThatLieAreRefusedOrPassedOver) {
@@ -467,106 +455,6 @@ TEST(WildPictures, DoublesComeBackFromStripsOfAnyHeight) {
           << y;
     }
   }
-}
-
-TEST(WildPictures, PnmOfAnyRange) {
-  struct Pnm {
-    std::string bytes;
-    PixelType type;
-    std::vector<float> first;
-    std::vector<float> last;
-  };
-  using namespace std::string_literals;
-  const Pnm pnms[] = {
-      {"P1\n# bits\n2 1\n01\n", PixelType::U8, {255}, {0}},
-      {"P4\n2 1\n\x40"s, PixelType::U8, {255}, {0}},
-      {"P2 2 1 15 3 15", PixelType::U8, {51}, {255}},
-      {"P5\n2 1\n100\n\x32\x64"s, PixelType::U8, {128}, {100.0F / 100 * 255}},
-      {"P5\n2 1\n1023\n\x00\x01\x03\xFF"s, PixelType::U16, {64}, {65535}},
-      {"P6\n1 1\n255\n\x01\x02\x03"s, PixelType::U8, {1, 2, 3}, {1, 2, 3}},
-      {"P7\nWIDTH 1\nHEIGHT 1\nDEPTH 4\nMAXVAL 255\nTUPLTYPE RGB_ALPHA\nENDHDR\n\x01\x02\x03\x04"s,
-       PixelType::U8,
-       {1, 2, 3, 4},
-       {1, 2, 3, 4}},
-      {"Pf\n1 2\n-1.0\n\x00\x00\x80\x3F\x00\x00\x00\x40"s, PixelType::F32, {2}, {1}},
-      {"Pf\n1 2\n1.0\n\x3F\x80\x00\x00\x40\x00\x00\x00"s, PixelType::F32, {2}, {1}},
-  };
-  const TempFolder folder;
-  for (const Pnm& pnm : pnms) {
-    SCOPED_TRACE(pnm.bytes.substr(0, 12));
-    write_bytes(folder.file("p.pnm"), pnm.bytes);
-    const Image image = read_image(folder.file("p.pnm"));
-    EXPECT_EQ(to_string(image.type()), std::string(to_string(pnm.type)));
-    EXPECT_EQ(stored_pixel(image, 0, 0), pnm.first);
-    EXPECT_EQ(stored_pixel(image, image.width() - 1, image.height() - 1), pnm.last);
-  }
-  write_bytes(folder.file("p.pnm"), "P5\n2 1\n100\n\x32\x65");
-  expect_error(ErrorKind::Format, "values of at most 100", [&] { read_image(folder.file("p.pnm")); });
-  write_bytes(folder.file("p.pnm"), "P5\n2 2\n100\n\x32\x64");
-  expect_error(ErrorKind::Format, "truncated", [&] { read_image(folder.file("p.pnm")); });
-}
-
-std::string bmp(uint32_t n_bits, uint32_t compression, int32_t width, int32_t height, const std::string& tables,
-                const std::string& pixels) {
-  const auto offset = static_cast<uint32_t>(54 + tables.size());
-  return "BM" + little_endian(offset + pixels.size(), 4) + "lazy" + little_endian(offset, 4) + little_endian(40, 4) +
-         little_endian(static_cast<uint32_t>(width), 4) + little_endian(static_cast<uint32_t>(height), 4) +
-         little_endian(1, 2) + little_endian(n_bits, 2) + little_endian(compression, 4) + std::string(20, '\0') +
-         tables + pixels;
-}
-
-TEST(WildPictures, BmpOfEveryKind) {
-  using namespace std::string_literals;
-  const std::string two_greys = "\x00\x00\x00\x00\xFF\xFF\xFF\x00"s;
-  std::string colors = "\x01\x02\x03\x00\x04\x05\x06\x00"s;  // blue, green, red
-  struct Bmp {
-    const char* what;
-    std::string bytes;
-    std::vector<float> top_left;
-    std::vector<float> bottom_right;
-  };
-  const Bmp bmps[] = {
-      {"1 bit, grey", bmp(1, 0, 2, 2, two_greys, "\x80\0\0\0\x40\0\0\0"s), {0}, {0}},
-      {"1 bit, from the top", bmp(1, 0, 2, -2, two_greys, "\x80\0\0\0\x40\0\0\0"s), {255}, {255}},
-      {"1 bit, colours", bmp(1, 0, 2, 1, colors, "\x40\0\0\0"s), {3, 2, 1}, {6, 5, 4}},
-      {"16 bits", bmp(16, 0, 1, 1, "", "\x1F\x7C\0\0"s), {255, 0, 255}, {255, 0, 255}},
-      {"16 bits, 5-6-5",
-       bmp(16, 3, 1, 1, "\0\xF8\0\0\xE0\x07\0\0\x1F\0\0\0"s, "\x00\x04\0\0"s),
-       {0, 130, 0},
-       {0, 130, 0}},
-      {"32 bits", bmp(32, 0, 1, 1, "", "\x01\x02\x03\x09"s), {3, 2, 1}, {3, 2, 1}},
-      {"run lengths of 8 bits", bmp(8, 1, 3, 2, two_greys, "\x03\x01\0\0\0\x03\0\x01\0\0\0\x01"s), {0}, {255}},
-      {"run lengths of 4 bits", bmp(4, 2, 3, 2, two_greys, "\x03\x10\0\0\x03\x01\0\x01"s), {0}, {255}},
-  };
-  const TempFolder folder;
-  for (const Bmp& each : bmps) {
-    SCOPED_TRACE(each.what);
-    write_bytes(folder.file("p.bmp"), each.bytes);
-    const Image image = read_image(folder.file("p.bmp"));
-    EXPECT_EQ(stored_pixel(image, 0, 0), each.top_left);
-    EXPECT_EQ(stored_pixel(image, image.width() - 1, image.height() - 1), each.bottom_right);
-  }
-  write_bytes(folder.file("p.bmp"), bmp(24, 0, 2, 2, "", "\x01\x02\x03"));
-  expect_error(ErrorKind::Format, "truncated", [&] { read_image(folder.file("p.bmp")); });
-  write_bytes(folder.file("p.bmp"), bmp(24, 5, 2, 2, "", "\x01\x02\x03"));
-  expect_error(ErrorKind::Unsupported, "compression 5", [&] { read_image(folder.file("p.bmp")); });
-}
-
-TEST(WildPictures, BmpWithABitFieldOfAlphaHasIt) {
-  // A header of 56 bytes: 40 and four masks.
-  const TempFolder folder;
-  const auto file = [&](char alpha) {
-    std::string masks;
-    for (const uint32_t mask : {0x00FF0000U, 0x0000FF00U, 0x000000FFU, 0xFF000000U}) masks += little_endian(mask, 4);
-    return "BM" + little_endian(74, 4) + little_endian(0, 4) + little_endian(70, 4) + little_endian(56, 4) +
-           little_endian(1, 4) + little_endian(1, 4) + little_endian(1, 2) + little_endian(32, 2) +
-           little_endian(3, 4) + std::string(20, '\0') + masks + std::string{'\x01', '\x02', '\x03', alpha};
-  };
-  write_bytes(folder.file("p.bmp"), file('\x80'));
-  EXPECT_EQ(stored_pixel(read_image(folder.file("p.bmp")), 0, 0), (std::vector<float>{3, 2, 1, 128}));
-  EXPECT_EQ(read_image(folder.file("p.bmp")).tags.alpha, AlphaKind::Straight);
-  write_bytes(folder.file("p.bmp"), file('\0'));  // invisible everywhere: never meant
-  EXPECT_EQ(stored_pixel(read_image(folder.file("p.bmp")), 0, 0), (std::vector<float>{3, 2, 1, 255}));
 }
 
 }  // namespace

@@ -158,6 +158,50 @@ TEST(WildVideos, GifsLastAsLongAsTheirFrames) {
   EXPECT_TRUE(read_video(path).has_transparency);
 }
 
+TEST(WildVideos, FramesOfOtherChannelsAreTakenAsColours) {
+  // As programs that shrink PNGs leave them: grey where a frame is grey, alpha where one has some.
+  const TempFolder folder;
+  for (const int n_channels : {1, 2, 3, 4}) {
+    Image image(4, 3, n_channels, PixelType::U8);
+    for (std::size_t i = 0; i < image.n_bytes(); ++i) {
+      const int channel = static_cast<int>(i) % n_channels;
+      const bool is_alpha = n_channels % 2 == 0 && channel == n_channels - 1;
+      image.data()[i] = static_cast<std::byte>(is_alpha ? 255 : 10 * n_channels + channel);
+    }
+    write_image(folder.file("f" + std::to_string(n_channels) + ".png"), image);
+  }
+  const Video video = read_video(folder.path());
+  ASSERT_EQ(video.n_channels(), 3);
+  const int expected[4][3] = {{10, 10, 10}, {20, 20, 20}, {30, 31, 32}, {40, 41, 42}};
+  for (int t = 0; t < 4; ++t) {
+    for (int c = 0; c < 3; ++c) EXPECT_EQ(stored(video.frame(t), 2, 1, c), expected[t][c]) << t;
+  }
+  EXPECT_FALSE(video.has_transparency);
+  std::filesystem::remove(folder.file("f3.png"));
+  std::filesystem::remove(folder.file("f4.png"));
+  EXPECT_EQ(read_video(folder.path()).n_channels(), 1);
+}
+
+TEST(WildVideos, FoldersOfFloatsAreWritten) {
+  const TempFolder folder;
+  for (const PixelType type : {PixelType::F16, PixelType::F32}) {
+    VideoOptions options;
+    options.type = type;
+    const std::string name = folder.file(to_string(type)) + "/";
+    VideoWriter writer(name, 2, 1, 3, options);
+    const float values[] = {-0.5F, 0, 1, 2, 300, 0.25F};
+    writer.write_frame(values);
+    writer.close();
+    const Image frame = read_image(name + "frame-000001.exr");
+    float back[6];
+    frame.read_row(0, 0, 2, back);
+    EXPECT_TRUE(std::equal(values, values + 6, back));
+    EXPECT_EQ(frame.tags.color_space, "Linear");
+    expect_error(ErrorKind::InvalidArgument, "a folder NAME/ of OpenEXR pictures for floats",
+                 [&] { VideoWriter(folder.file("v.mp4"), 2, 2, 3, options); });
+  }
+}
+
 TEST(WildVideos, FoldersSayWhatLiesThere) {
   const FolderContent folders = folder_content(kWild + "f-sub");
   EXPECT_EQ(folders.what, "a folder without pictures, but with folders of them (cam0, cam1)");

@@ -165,6 +165,25 @@ TEST(Evaluate, ClipsForIntegersOnly) {
   }
 }
 
+TEST(Evaluate, WhatWasNotMeasuredDoesNotCount) {
+  const auto executor = constant_executor(2, 0.75F);
+  for (const double range : {1.0, 4.0}) {
+    Image image = grey_image(PixelType::F32, 0.25F);
+    image.tags.range = {0, range};
+    image.no_data.assign(static_cast<std::size_t>(image.n_pixels()), 0);
+    const float filled[] = {-5000, 7};
+    for (const int x : {0, 5, 23}) {
+      image.write_row(x, 9, 1, filled);
+      image.no_data[static_cast<std::size_t>(9 * 24 + x)] = 1;
+    }
+    const double expected = -10 * std::log10(0.25 / (range * range));
+    EXPECT_NEAR(evaluate_image(*executor, image, {}).psnr_db, expected, 1e-6);
+    ModelExecutor model(*executor);
+    const FitConfig config = image_config_from_settings(small_settings(), 2);
+    EXPECT_NEAR(ImageProblem(image, config).evaluate_psnr(model).value(), expected, 1e-9);
+  }
+}
+
 TEST(Evaluate, RefusesAnotherNumberOfChannels) {
   const auto executor = constant_executor(3, 0.0F);
   EXPECT_THROW(evaluate_image(*executor, grey_image(PixelType::U8, 0), {}), Error);

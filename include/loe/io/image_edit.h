@@ -9,6 +9,7 @@ namespace loe {
 
 /// The rectangle [x, x + width) x [y, y + height). Error(InvalidArgument) unless it lies inside the picture and holds a
 /// pixel.
+/// Image::no_data goes along, as with resize_image: a new pixel has what the source's pixel at its centre has.
 Image crop_image(const Image& image, int x, int y, int width, int height);
 
 /// Resampled to width x height, at the picture's own depth (integers rounded to nearest). If both sides shrink by whole

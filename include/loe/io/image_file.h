@@ -33,7 +33,11 @@ struct ImageFileInfo {
 };
 
 /// Header only: a file that is truncated further on passes. Else the same errors as read_image.
-ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTurn::AsShown);
+ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTurn::AsShown,
+                              const std::string& channels = "");
+
+/// What a picture may take in memory.
+constexpr int64_t kMaxImageBytes = int64_t{4} << 30;
 
 /// Whole picture at source depth, EXIF rotation applied unless it is asked for as stored, palette expanded. The content
 /// decides the format, not the name: PNG, JPEG, TIFF, OpenEXR, Radiance HDR, WebP, GIF, BMP, PNM, and HEIC and AVIF
@@ -45,14 +49,17 @@ ImageFileInfo read_image_info(const std::string& path, ImageTurn turn = ImageTur
 ///
 /// Which picture: the first page that is no reduced copy, the first part with colours, the first frame. Which
 /// channels: by what the file calls them; grey or RGB and their alpha, of any other file up to 4 as they are
-/// (AlphaKind::None). Alpha is never multiplied in or divided out; its kind is in the tags. ImageFileInfo::notes says
-/// what was decided.
+/// (AlphaKind::None), of more R, G and B if there are such. `channels` asks for others: up to 4 names as the file has
+/// them ("diffuse.R,diffuse.G,diffuse.B") or numbers from 1 ("4,3,2"); not of BMP and PNM. Alpha is never multiplied in
+/// or divided out; its kind is in the tags. ImageFileInfo::notes says what was decided. Image::no_data marks pixels
+/// that are NaN, or of which a TIFF says that nothing was measured there (GDAL_NODATA); their values are as stored.
 ///
 /// Error(NotFound), Error(Io), Error(Format) for empty, truncated or damaged files and for content that is no picture
-/// (saying what it is where that is known), Error(Unsupported) for CMYK, camera raw, deep, volumetric, transparent WebP
-/// and other channels or sizes, Error(OutOfMemory) if the header claims more than max_bytes (checked before
-/// allocating).
-Image read_image(const std::string& path, int64_t max_bytes = int64_t{4} << 30, ImageTurn turn = ImageTurn::AsShown);
+/// (saying what it is where that is known), Error(InvalidArgument) for channels that are not there, Error(Unsupported)
+/// for CMYK, camera raw, deep, volumetric, transparent WebP and other channels or sizes, Error(OutOfMemory) if the
+/// header claims more than max_bytes (checked before allocating).
+Image read_image(const std::string& path, int64_t max_bytes = kMaxImageBytes, ImageTurn turn = ImageTurn::AsShown,
+                 const std::string& channels = "");
 
 /// Whether ImageWriter writes files of this name, going by its extension in any case.
 bool is_image_name(const std::string& path);

@@ -75,8 +75,10 @@ Image read_view_image(const View& view);
 
 /// Reads the pictures and masks of all views but the validation split's where there is a test split (nothing is
 /// measured on it). Pictures whose longest side is above max_side (0: none) are reduced to it, with the intrinsics; of
-/// the test views at most n_test (0: all) are kept, evenly chosen. `range` is that of the pictures read. on_share:
-/// called with the share that is read; may throw. Errors of read_view_image and read_view_mask.
+/// the test views at most n_test (0: all) are kept, evenly chosen. `range` is that of the pictures read. Pixels
+/// without values (Image::no_data) are filled from their neighbours and left out by the view's mask, which is made if
+/// it has none; a warning says how many. on_share: called with the share that is read; may throw. Errors of
+/// read_view_image and read_view_mask.
 ScenePictures read_scene_pictures(Scene scene, int max_side, int n_test, const std::function<void(double)>& on_share);
 
 /// Widens range = [smallest, largest] to the colours of a float picture, alpha left out; NaN and infinities are passed

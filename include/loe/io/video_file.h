@@ -53,8 +53,8 @@ bool is_video(const std::string& path);
 /// Files: MP4/MOV, Matroska/WebM, AVI, MPEG-TS and -PS, FLV, Ogg, ASF/WMV, MXF, NUT, IVF, DV, animated GIF, Y4M and raw
 /// MPEG, H.264 and H.265 streams, in any codec that this FFmpeg decodes; .npy of shape [T, H, W, 3], [T, H, W, 1] or
 /// [T, H, W], C order, dtype u1, <u2, <f4 or <f8 (floats in [0, 1], kept as 16 bits); folders of pictures of 8 or 16
-/// bits in natural order (frame2 before frame10), other files skipped. The content decides, not the name. No other file
-/// is ever opened, nor the network: playlists are refused.
+/// bits in natural order (frame2 before frame10), other files skipped, grey ones beside coloured ones made RGB. The
+/// content decides, not the name. No other file is ever opened, nor the network: playlists are refused.
 ///
 /// Frames are RGB or grey in the full range, of the source's depth (more than 8 bits: scaled to 16). YUV is converted
 /// by the matrix and range that the file states; unstated: limited range, BT.709 from 1280 x 720 up (width >= 1280 or
@@ -106,10 +106,11 @@ struct VideoOptions {
   /// The source's; files of YUV state it. Matrix "rgb" is written as that of unstated files, .npy and folders ignore
   /// it.
   VideoColor color;
-  PixelType type = PixelType::U8;  ///< U8 or U16; H.264 and VP9 keep 10 bits of U16, Y4M has U8 only
-  double pixel_aspect = 1;         ///< stated by files of FFmpeg's formats
-  std::vector<double> times;       ///< Video::times; kept by .mp4, .mov, .mkv and .webm. Empty: at the rate
-  double quality = 12;  ///< constant rate factor as x264 counts it, 0 (best) to 51; about 12: no visible loss
+  PixelType type =
+      PixelType::U8;          ///< U8 or U16; H.264 and VP9 keep 10 bits of U16, Y4M has U8 only. Folders also F16, F32
+  double pixel_aspect = 1;    ///< stated by files of FFmpeg's formats
+  std::vector<double> times;  ///< Video::times; kept by .mp4, .mov, .mkv and .webm. Empty: at the rate
+  double quality = 12;        ///< constant rate factor as x264 counts it, 0 (best) to 51; about 12: no visible loss
 };
 
 /// Writes frames as they come; nothing appears under the final name before close(). The format follows from the name:
@@ -118,7 +119,7 @@ struct VideoOptions {
 ///   .webm            VP9 (libvpx), likewise
 ///   .y4m             4:4:4 (grey: mono) of 8 bits, limited range
 ///   .npy             [T, H, W, C], u1 or <u2, lossless
-///   name/            a folder of frame-000001.png, ..., lossless; must not exist, or be empty
+///   name/            a folder of frame-000001.png, ..., lossless, of floats .exr; must not exist, or be empty
 ///
 /// Grey frames become YUV in the compressed formats. The same frames give the same bytes on any number of cores.
 /// Error(Unsupported) for other names (lists the choices), depths a format lacks and encoders that this FFmpeg lacks;

@@ -40,6 +40,9 @@ struct PictureTags {
   double range_size() const { return range[1] - range[0]; }
 };
 
+/// Longest side of a picture.
+constexpr int kMaxImageSide = 65536;
+
 /// Row-major, channels interleaved: value (x, y, c) is element (y * width + x) * n_channels + c. Integers stand for
 /// value / max (255 or 65535); half and float are taken as they are. Never converted to float as a whole
 /// (8192 x 8192 RGB is 201 MB in 8 bits, 805 MB in float).
@@ -69,8 +72,15 @@ class Image {
 
   /// Whether the last channel is alpha: an even number of channels, unless the tags say otherwise.
   bool has_alpha() const { return n_channels_ % 2 == 0 && tags.alpha != AlphaKind::None; }
+  /// Whether the pixel has values, see no_data.
+  bool is_measured(int x, int y) const {
+    return no_data.empty() || no_data[static_cast<std::size_t>(int64_t{y} * width_ + x)] == 0;
+  }
 
   PictureTags tags;
+  /// [height, width]: 1 where nothing was measured (NaN, or what the file says stands for none), which quality is not
+  /// measured at; empty: there are no such pixels.
+  std::vector<uint8_t> no_data;
 
  private:
   int width_ = 0;

@@ -44,7 +44,7 @@ struct Scene {
   /// Box of what is to be reconstructed, in normalised coordinates.
   std::array<double, 3> box_min = {-0.5, -0.5, -0.5};
   std::array<double, 3> box_max = {0.5, 0.5, 0.5};
-  bool has_alpha = false;  ///< pictures have an alpha channel (all of them, or none)
+  bool has_alpha = false;  ///< some of the pictures have an alpha channel; the others are opaque
   Background background = Background::None;
   std::vector<std::string> warnings;  ///< one line each: what was skipped or assumed
   std::vector<std::string> notes;     ///< one line each: what was decided where files leave a choice

@@ -59,8 +59,8 @@ std::vector<SettingInfo> setting_infos(SignalKind kind);
 /// The networks of a fit: one, of a scene "coarse" and "fine", of a generator with a moving average "generator" and
 /// "average". Error(InvalidArgument).
 ModelSpec build_model(const FitConfig& config);
-/// The keys data.crop, data.size, data.frames and data.on_damage alone: the signal must be read and edited before the
-/// rest can be resolved.
+/// The keys data.channels, data.crop, data.size, data.frames and data.on_damage alone: the signal must be read and
+/// edited before the rest can be resolved.
 SignalEdit signal_edit_from_settings(const Settings& settings);
 /// The resolved config; fit_config_from_settings(fit_config_to_settings(c), kind, n) == c.
 Settings fit_config_to_settings(const FitConfig& config);

@@ -53,8 +53,9 @@ struct ImageEvaluation {
 };
 
 /// Decodes the whole picture and compares it, streaming. Integer pictures clip the prediction to [0, 1] for the
-/// metrics; both are against the picture's range (PictureTags). on_rows may be empty; it sees the same rows, not
-/// clipped. Error(InvalidArgument) if channels disagree.
+/// metrics; both are against the picture's range (PictureTags). Pixels of Image::no_data do not count for PSNR; for
+/// SSIM they count as equal. on_rows may be empty; it sees the same rows, not clipped. Error(InvalidArgument) if
+/// channels disagree.
 ImageEvaluation evaluate_image(
     Executor& executor, const Image& image,
     const std::function<void(int first_row, int n_rows, const float* predicted, const float* target)>& on_rows);

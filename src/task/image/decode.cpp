@@ -5,6 +5,7 @@
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
+#include "loe/signal/no_data.h"
 #include "loe/task/image_task.h"
 #include "task/plane_decoder.h"
 
@@ -43,17 +44,19 @@ ImageEvaluation evaluate_image(
     const std::function<void(int first_row, int n_rows, const float* predicted, const float* target)>& on_rows) {
   check_channels(executor, image);
   const bool clip = image.type() == PixelType::U8 || image.type() == PixelType::U16;
-  const std::size_t row_size = std::size_t(image.width()) * image.n_channels();
+  const auto n_channels = static_cast<std::size_t>(image.n_channels());
+  const std::size_t row_size = std::size_t(image.width()) * n_channels;
   ImageMetrics metrics(image.width(), image.height(), image.n_channels(), clip);
   std::vector<float> target;
   // PSNR and SSIM for data of range L are those of the values divided by L.
   const auto factor = static_cast<float>(1 / image.tags.range_size());
   std::vector<float> scaled[2];
-  const auto add_row = [&](const float* predicted, const float* truth) {
-    if (factor == 1) return metrics.add_row(predicted, truth);
+  const auto add_row = [&](int y, const float* predicted, const float* truth) {
+    if (factor == 1 && image.no_data.empty()) return metrics.add_row(predicted, truth);
     for (auto& row : scaled) row.resize(row_size);
     for (std::size_t i = 0; i < row_size; ++i) {
-      scaled[0][i] = predicted[i] * factor;
+      const bool counts = image.is_measured(static_cast<int>(i / n_channels), y);
+      scaled[0][i] = (counts ? predicted[i] : truth[i]) * factor;
       scaled[1][i] = truth[i] * factor;
     }
     metrics.add_row(scaled[0].data(), scaled[1].data());
@@ -63,13 +66,16 @@ ImageEvaluation evaluate_image(
                  target.resize(n_rows * row_size);
                  for (int i = 0; i < n_rows; ++i) {
                    image.read_row(0, first_row + i, image.width(), target.data() + i * row_size);
-                   add_row(predicted + i * row_size, target.data() + i * row_size);
+                   add_row(first_row + i, predicted + i * row_size, target.data() + i * row_size);
                  }
                  if (on_rows) {
                    on_rows(first_row, n_rows, predicted, target.data());
                  }
                });
-  return {metrics.psnr_db(), metrics.ssim(SsimWindow::Uniform7), metrics.ssim(SsimWindow::Gaussian11)};
+  // Where nothing was measured both were the same.
+  const double share = static_cast<double>(n_measured(image)) / static_cast<double>(image.n_pixels());
+  return {psnr_from_mse(metrics.mse() / share), metrics.ssim(SsimWindow::Uniform7),
+          metrics.ssim(SsimWindow::Gaussian11)};
 }
 
 }  // namespace loe

@@ -6,6 +6,7 @@
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
+#include "loe/signal/no_data.h"
 #include "loe/task/image_task.h"
 #include "task/product_batch.h"
 
@@ -58,6 +59,7 @@ std::optional<double> ImageProblem::evaluate_psnr(ModelExecutor& model) {
                    image.read_row(0, first_row + i, image.width(), target.data());
                    const float* row = predicted + i * row_size;
                    for (int64_t j = 0; j < row_size; ++j) {
+                     if (!image.is_measured(static_cast<int>(j / image.n_channels()), first_row + i)) continue;
                      const float value = clip ? std::clamp(row[j], 0.0F, 1.0F) : row[j];
                      const double difference = static_cast<double>(value) - target[j];
                      sum += difference * difference;
@@ -65,7 +67,7 @@ std::optional<double> ImageProblem::evaluate_psnr(ModelExecutor& model) {
                  }
                });
   const double peak = range_size();
-  const double mse = sum / (static_cast<double>(image.n_pixels()) * image.n_channels() * peak * peak);
+  const double mse = sum / (static_cast<double>(n_measured(image)) * image.n_channels() * peak * peak);
   // The trainer names the tensor behind a NaN; psnr_from_mse would only refuse it.
   return mse >= 0 ? psnr_from_mse(mse) : mse;
 }
