@@ -147,10 +147,11 @@ SettingTable edit_setting_table(SignalEdit& edit, SignalKind kind) {
   table.choice("data.on_damage", edit.on_damage, {OnDamage::Stop, OnDamage::Skip},
                "videos: what a damaged frame is: an error, or left out with those up to the next key frame");
   table.set_written(kind == SignalKind::Video);
-  Setting& channels = table.text(
-      "data.channels", edit.channels, "1 to 4 of the file's channels, names or numbers from 1, separated by commas",
-      "pictures: what is read instead of what the file calls colours (`\"diffuse.R,diffuse.G,diffuse.B\"`, `\"4,3,2\"`; "
-      "numbers may be a list). Not of BMP and PNM");
+  Setting& channels = table.text("data.channels", edit.channels,
+                                 "1 to 4 of the file's channels, names or numbers from 1, separated by commas",
+                                 "pictures: what is read instead of what the file calls colours "
+                                 "(`\"diffuse.R,diffuse.G,diffuse.B\"`, `\"4,3,2\"`; "
+                                 "numbers may be a list). Not of BMP and PNM");
   channels.is_written = kind == SignalKind::Image;
   channels.read = [&edit](const Settings& settings) { edit.channels = channels_from_settings(settings); };
   const std::string rectangle = "four numbers [x, y, width, height] with a pixel inside";

@@ -25,9 +25,7 @@ struct SignalEdit {
   OnDamage on_damage = OnDamage::Stop;  ///< videos only
   std::string channels;                 ///< read_image's; empty: chosen by what the file calls them. Pictures only
   /// Whether every frame stays as it is.
-  bool is_none() const {
-    return crop[2] == 0 && size[0] == 0 && frames[0] == 0 && frames[1] == 0 && channels.empty();
-  }
+  bool is_none() const { return crop[2] == 0 && size[0] == 0 && frames[0] == 0 && frames[1] == 0 && channels.empty(); }
   bool operator==(const SignalEdit&) const = default;
 };
 
