@@ -300,10 +300,8 @@ void add_notes(OpenImage& image) {
     notes.push_back(fmt::format("its {} bits are read as 8", image.facts.n_bits));
   }
   if (image.tiff && image.tiff->main().nodata) {
-    notes.push_back(
-        fmt::format("values of {} mean that nothing was measured (GDAL_NODATA): they do not count, and are filled from "
-                    "their neighbours before a fit",
-                    *image.tiff->main().nodata));
+    notes.push_back(fmt::format("values of {} mean that nothing was measured (GDAL_NODATA): they do not count",
+                                *image.tiff->main().nodata));
   }
 }
 
