@@ -228,7 +228,7 @@ void read_color(OpenImage& image) {
     tags.color_space = image.facts.color_code;
   }
   if (!tags.icc_profile.empty()) {
-    const std::string name = icc_description(tags.icc_profile);  // OpenImageIO 2.4 cuts the last letter off
+    const std::string name = icc_description(tags.icc_profile);  // of any format's, unlike OpenImageIO's
     const bool is_srgb = name.find("sRGB") != std::string::npos;
     tags.color_space = is_srgb ? "sRGB" : name.empty() ? "of its profile" : printable(name);
   }
