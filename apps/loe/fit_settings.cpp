@@ -347,9 +347,9 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
   Settings task = part(given, false);
   if (!is_resumed) {
     const bool is_range_given = task.contains("model.output_range");
-    Settings merged = job.signal->needs();
     AutoPlan preset = preset_settings(flags, task, job.run, *job.signal, reporter);
-    merged.merge(preset.settings);
+    Settings merged = std::move(preset.settings);
+    merged.merge(job.signal->needs());
     job.choice = std::move(preset.reason);
     merged.merge(task);
     task = is_range_given ? merged : with_range(std::move(merged), *job.signal);

@@ -69,7 +69,7 @@ class FitSignal {
   /// The set, if it is one.
   virtual const PictureSet* pictures() const { return nullptr; }
 
-  /// What this signal needs whatever the preset; presets, configs and flags may say otherwise.
+  /// What this signal needs whatever the preset says; configs and flags may say otherwise.
   virtual Settings needs() const { return {}; }
   virtual Settings preset(const std::string& name) const = 0;
   /// See auto_plan of the task.

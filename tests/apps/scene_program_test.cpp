@@ -434,6 +434,32 @@ TEST_F(SceneProgram, RadianceOutsideTheUnitRangeIsKept) {
   const Outcome info = run({"info", "scene", "--json"});
   EXPECT_EQ(Json::parse(info.out)["range"], (Json{-0.25, 30.0})) << info;
   EXPECT_EQ(Json::parse(info.out)["color"], "sinh");
+  // Whatever the preset, which names the usual colours.
+  for (const char* preset : {"auto", "nerf"}) {
+    const Outcome few = run({"fit",
+                             "scene",
+                             "--preset",
+                             preset,
+                             "--out",
+                             preset,
+                             "-q",
+                             "--max-steps",
+                             "1",
+                             "--batch-size",
+                             "8",
+                             "--set",
+                             "rays.n_coarse=2",
+                             "--set",
+                             "rays.n_fine=2",
+                             "--set",
+                             "model.widths=[16,16]",
+                             "--set",
+                             "model.tiles=2",
+                             "--set",
+                             "model.resolutions=[2,8]"});
+    ASSERT_EQ(few.code, 0) << few;
+    EXPECT_NE(read_all(folder_ / preset / "config.toml").find("color = \"sinh\""), std::string::npos) << preset;
+  }
   const Outcome outcome = fit("scene", "run", {"--max-steps", "150"});
   ASSERT_EQ(outcome.code, 0) << outcome;
   EXPECT_NE(read_all(folder_ / "run/config.toml").find("color = \"sinh\""), std::string::npos);
