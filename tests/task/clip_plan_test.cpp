@@ -58,7 +58,7 @@ TEST(ClipPlan, ParametersFollowTheBudgetsFromBelow) {
     for (const int64_t n_params : {150'000, 1'000'000, 4'000'000}) {
       const int64_t found = build_network(plan(shape, family, 60, n_params).network).n_params();
       EXPECT_LE(found, n_params);
-      EXPECT_GT(static_cast<double>(found), 0.95 * static_cast<double>(n_params));
+      EXPECT_GT(static_cast<double>(found), 0.88 * static_cast<double>(n_params)) << "nodes along an axis are whole";
     }
     const auto found = [&](double seconds) { return build_network(plan(shape, family, seconds).network).n_params(); };
     EXPECT_LT(found(5), found(20));
