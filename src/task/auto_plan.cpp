@@ -360,7 +360,9 @@ std::string summary(const NetworkConfig& network, double n_visits, const Budget&
     tiles.push_back(fmt::format("{}", fmt::join(tile.n.begin(), tile.n.begin() + network.n_dims, "x")));
   }
   const bool is_at_limit = static_cast<double>(build_network(network).n_params()) > 0.9 * budget.max_params;
-  const char* const limit = budget.has_params ? "--params" : is_at_limit ? "its limit of parameters a pixel" : "the time";
+  const char* const limit = budget.has_params ? "--params"
+                            : is_at_limit     ? "its limit of parameters a pixel"
+                                              : "the time";
   const auto& nodes = network.input.embedding.resolution;
   std::string table;
   if (network.grid.n_levels > 0) {

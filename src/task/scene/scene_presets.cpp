@@ -49,7 +49,7 @@ constexpr int kGridLayers = 2;
 constexpr int kGridWidth = 32;
 constexpr int kGridLevels = 10;
 constexpr double kGridCoarsest = 16;
-constexpr double kGridFinest = 200;
+constexpr double kGridFinest = 256;
 constexpr int kMaxLog2Entries = 15;
 constexpr int kMinLog2Entries = 10;
 constexpr int64_t kGridRays = 512;
@@ -132,7 +132,7 @@ std::string summary(const FitConfig& config) {
 
 std::vector<PresetInfo> scene_presets() {
   return {
-      {"auto", "any posed photos: a field of 5 levels that skips empty space, steps from a budget",
+      {"auto", "any posed photos: a field on a hashed grid that skips empty space, steps from a budget",
        "10 minutes on 2 cores"},
       {"nerf",
        "Table 3, Ours: 5 levels of 256 with tiles of 4x4x4, 16,384 rays a step, 96 + 192 samples; for a "
