@@ -133,8 +133,8 @@ class SceneSignal : public FitSignal {
   }
   Settings preset(const std::string& name) const override { return scene_preset(name); }
   AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
-                     AutoFamily) const override {
-    return {auto_scene_settings(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops), ""};
+                     AutoFamily family) const override {
+    return auto_scene_plan(n_pixels(), pictures_.scene.has_alpha, max_seconds, n_params, precision, gflops, family);
   }
   void configure(const FitConfig& config) override { settings_ = config.scene; }
   const char* sample_noun() const override { return "sample"; }

@@ -124,9 +124,9 @@ class VideoSignal : public FitSignal {
     return video_preset(name, {video_.width(), video_.height(), video_.n_frames()});
   }
   AutoPlan automatic(double max_seconds, int64_t n_params, Precision precision, double gflops,
-                     AutoFamily) const override {
+                     AutoFamily family) const override {
     return auto_video_plan({video_.width(), video_.height(), video_.n_frames()}, n_channels(), max_seconds, n_params,
-                           precision, gflops);
+                           precision, gflops, family);
   }
   std::string config_hash(const FitConfig& config) const override { return video_config_hash(config, video_); }
   std::unique_ptr<Problem> problem(const FitConfig& config, const std::string&, int) const override {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "loe/backend/backend.h"
 #include "loe/base/settings.h"
@@ -21,6 +22,14 @@ struct SignalSize {
 /// Training GFLOP/s per core when the caller has no measurement.
 double assumed_gflops_per_core(Precision precision);
 
+/// What both families of networks (auto_plan.cpp, grid_plan.cpp) have found best. Outputs for the signal's 0 and 1:
+/// wider than the signal's [-1, 1], which never lost and gained up to 0.4 dB.
+inline constexpr std::array<double, 2> kAutoOutputRange = {-2, 2};
+/// Short runs need second moments that forget the first, large gradients: 1 to 4 dB over 0.999.
+inline constexpr double kAutoBeta2 = 0.99;
+/// The cosine's end as a share of the rate.
+inline constexpr double kAutoFinalFactor = 0.01;
+
 /// A scene's or a generator's limit of steps as a share of those that a budget is estimated to be worth. With seconds
 /// the schedule follows the time, and the limit only catches what no estimate foresaw; without, the estimate is the
 /// plan.
@@ -34,5 +43,15 @@ AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_param
 /// The family "narrow Levels of Experts on a grid of features" (grid_plan.cpp): sets network, sampling, batch size and
 /// rates; false, with `config` as it was, if it does not fit this signal or leaves too few parameters for the grid.
 bool plan_grid_experts(const SignalSize& signal, double max_params, FitConfig& config);
+
+/// The same for clips (clip_plan.cpp), whose grid has an axis for time; AutoFamily::ExpertsOnChunks gets an encoding
+/// and a table instead of the grid. n_samples: how many a budget is worth, by samples_of(network). has_params:
+/// max_params was asked for.
+bool plan_clip(const SignalSize& signal, double max_params, bool has_params, AutoFamily family,
+               const std::function<double(const NetworkSpec&)>& samples_of, FitConfig& config);
+
+/// Batch and rates of a narrow network on product chunks: so many samples of each expert in a step, the features' rate
+/// as a multiple of the others'. config.network is set.
+void plan_product_training(int rows_per_expert, double grid_rate, FitConfig& config);
 
 }  // namespace loe

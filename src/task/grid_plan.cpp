@@ -32,20 +32,16 @@ constexpr int kRowsPerExpert = 32;
 /// The rate of Adam, and the grid's as a multiple.
 constexpr double kLearningRate = 0.01;
 constexpr double kGridRate = 2.5;
-constexpr double kFinalFactor = 0.01;
-constexpr double kBeta2 = 0.99;
 /// Numbers of the grid per sample of a step from which on Adam over it would cost as much as the rest of the step: then
 /// it moves every second step, every fourth from twice as many on, up to every eighth. No loss was seen of it.
 constexpr double kNumbersPerSample = 25;
 constexpr int kMaxEvery = 8;
 
-constexpr std::array<double, 2> kOutputRange = {-2, 2};
-
 NetworkConfig levels_of(const SignalSize& signal, int side) {
   NetworkConfig network;
   network.n_dims = 2;
   network.n_channels = signal.n_channels;
-  network.output_range = kOutputRange;
+  network.output_range = kAutoOutputRange;
   network.init = {ExpertInit::Shared, InitScheme::Lecun};
   network.activation = {ActivationKind::Sine, 0.2, 1};
   network.layout.kind = LayoutKind::FineToCoarse;
@@ -102,6 +98,25 @@ bool fit_grid(const SignalSize& signal, double max_params, double min_share, Net
 
 }  // namespace
 
+void plan_product_training(int rows_per_expert, double grid_rate, FitConfig& config) {
+  int most_experts = 1;
+  for (const Tile& tile : config.network.tiles) most_experts = std::max(most_experts, tile.n_experts());
+  config.sampling = PixelSampling::ProductChunks;
+  config.batch_size = int64_t{rows_per_expert} * most_experts;
+  config.train.adam.beta2 = kAutoBeta2;
+  EmbeddingUpdate& tables = config.train.adam.embedding;
+  tables.rate = grid_rate;
+  const double n_numbers = static_cast<double>(build_network(config.network).input.embedding.size());
+  const double numbers = n_numbers / static_cast<double>(config.batch_size);
+  for (tables.every = 1; tables.every < kMaxEvery && numbers > kNumbersPerSample * 2 * tables.every;) {
+    tables.every *= 2;
+  }
+  Schedule& schedule = config.train.schedule;
+  schedule.kind = ScheduleKind::Cosine;
+  schedule.final_factor = kAutoFinalFactor;
+  schedule.learning_rate = kLearningRate;
+}
+
 bool plan_grid_experts(const SignalSize& signal, double max_params, FitConfig& config) {
   if (signal.n_dims != 2 || std::min(signal.size[0], signal.size[1]) < kMinSide) return false;
   for (std::size_t i = 0; i < std::size(kTiles); ++i) {
@@ -110,21 +125,7 @@ bool plan_grid_experts(const SignalSize& signal, double max_params, FitConfig& c
     const NetworkSpec spec = build_network(network);
     if (!ProductChunks::why_not(spec, {signal.size[0], signal.size[1], 1}).empty()) continue;
     config.network = network;
-    config.sampling = PixelSampling::ProductChunks;
-    const auto most = std::max_element(network.tiles.begin(), network.tiles.end(),
-                                       [](const Tile& a, const Tile& b) { return a.n_experts() < b.n_experts(); });
-    config.batch_size = int64_t{kRowsPerExpert} * most->n_experts();
-    config.train.adam.beta2 = kBeta2;
-    EmbeddingUpdate& tables = config.train.adam.embedding;
-    tables.rate = kGridRate;
-    const double numbers = static_cast<double>(spec.input.embedding.size()) / static_cast<double>(config.batch_size);
-    for (tables.every = 1; tables.every < kMaxEvery && numbers > kNumbersPerSample * 2 * tables.every;) {
-      tables.every *= 2;
-    }
-    Schedule& schedule = config.train.schedule;
-    schedule.kind = ScheduleKind::Cosine;
-    schedule.final_factor = kFinalFactor;
-    schedule.learning_rate = kLearningRate;
+    plan_product_training(kRowsPerExpert, kGridRate, config);
     return true;
   }
   return false;

@@ -29,8 +29,9 @@ double training_flops(const NetworkSpec& spec);
 
 /// Which networks the preset "auto" may choose from.
 enum class AutoFamily {
-  Experts,  ///< the paper's: Levels of Experts on an encoding and a learned table
-  Best,     ///< also narrow Levels of Experts on a grid of features, trained on product chunks, where those fit
+  Experts,          ///< the paper's: Levels of Experts on an encoding and a learned table
+  ExpertsOnChunks,  ///< the same; those of clips narrow ones, for a backend that trains these on product chunks
+  Best,             ///< also narrow Levels of Experts on a grid of features, trained on product chunks
 };
 
 /// What the preset "auto" chose.

@@ -22,8 +22,14 @@ Settings video_preset(const std::string& name, const VideoShape& shape = {512, 5
 /// The preset "auto" for a clip: the rules of auto_plan over three axes, with finest cells of at least two frames a
 /// pixel of their width while there are few samples, and ratios of their own along t. Errors as auto_plan; sizes,
 /// frames included, 1..65536.
+///
+/// In f32, for clips of at least a million pixels whose budget of parameters allows it, AutoFamily::Best and
+/// ExpertsOnChunks take three levels of 16 sines trained on product chunks, the finest on single pixels and first,
+/// whose tiles divide each axis with little to spare. Most parameters are features: Best has eight dense levels of
+/// pairs over x, y and t, ExpertsOnChunks one table behind the encoding. Without n_params the features are also limited
+/// to what the samples of the budget can move.
 AutoPlan auto_video_plan(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
-                         Precision precision, double gflops);
+                         Precision precision, double gflops, AutoFamily family = AutoFamily::Experts);
 /// Its settings alone.
 Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
                              Precision precision, double gflops);

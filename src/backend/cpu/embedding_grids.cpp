@@ -82,7 +82,8 @@ void EmbeddingGrids::add_tiles(ThreadPool& pool) {
   const int levels_per_task = std::clamp(n_levels() / (2 * pool.n_threads()), 1, kLevelsPerTask);
   const int n_tasks = (n_levels() + levels_per_task - 1) / levels_per_task;
   pool.parallel_for(n_tasks, [&](int64_t task, int) {
-    const int first = static_cast<int>(task) * levels_per_task;
+    // The finest first: tables beyond the caches take longest, and nobody should be left with them at the end.
+    const int first = (n_tasks - 1 - static_cast<int>(task)) * levels_per_task;
     const int end = std::min(n_levels(), first + levels_per_task);
     for (int slot = 0; slot < static_cast<int>(slot_sizes_.size()); ++slot) {
       for (int level = first; level < end; ++level) add_slot(slot, level);

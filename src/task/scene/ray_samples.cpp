@@ -1,9 +1,11 @@
 #include "task/scene/ray_samples.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 
 #include "loe/render/volume_rendering.h"
+#include "render/ray_loop.h"
 
 namespace loe {
 
@@ -60,32 +62,35 @@ void HierarchicalSampler::keep(const RayBatch& rays, std::span<const float> t, i
   const int64_t n_rays = rays.size();
   delta_.resize(t.size());
   sample_intervals(uniform_offsets(n_rays, n_per_ray), t, rays.near, rays.far, settings_.last, delta_);
+  is_kept_.assign(t.size(), 0);
+  for_each_ray(pool_, n_rays, [&](int64_t r) {
+    const float limit = limits.empty() ? std::numeric_limits<float>::infinity() : limits[static_cast<std::size_t>(r)];
+    mark_kept(rays.get(r), t.subspan(static_cast<std::size_t>(r) * n_per_ray, n_per_ray), limit,
+              is_kept_.data() + r * n_per_ray);
+  });
   out.offsets.assign(1, 0);
   out.t.clear();
   out.delta.clear();
   kept_.clear();
   for (int64_t r = 0; r < n_rays; ++r) {
-    const Ray ray = rays.get(r);
-    const float limit = limits.empty() ? std::numeric_limits<float>::infinity() : limits[static_cast<std::size_t>(r)];
-    for (int64_t i = r * n_per_ray; ray.hits() && i < (r + 1) * n_per_ray; ++i) {
-      const float distance = t[static_cast<std::size_t>(i)];
-      if (distance > limit) {
-        break;
-      }
-      if (skipping_.grid != nullptr) {
-        std::array<double, 3> p;
-        for (std::size_t axis = 0; axis < 3; ++axis) {
-          p[axis] = double{ray.origin[axis]} + double{distance} * ray.direction[axis];
-        }
-        if (!skipping_.grid->is_occupied(p)) {
-          continue;
-        }
-      }
-      out.t.push_back(distance);
+    for (int64_t i = r * n_per_ray; i < (r + 1) * n_per_ray; ++i) {
+      if (is_kept_[static_cast<std::size_t>(i)] == 0) continue;
+      out.t.push_back(t[static_cast<std::size_t>(i)]);
       out.delta.push_back(delta_[static_cast<std::size_t>(i)]);
       kept_.push_back(i);
     }
     out.offsets.push_back(static_cast<int64_t>(out.t.size()));
+  }
+}
+
+void HierarchicalSampler::mark_kept(const Ray& ray, std::span<const float> t, float limit, uint8_t* is_kept) const {
+  if (!ray.hits()) return;
+  for (std::size_t i = 0; i < t.size() && t[i] <= limit; ++i) {
+    std::array<double, 3> p;
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      p[axis] = double{ray.origin[axis]} + double{t[i]} * ray.direction[axis];
+    }
+    is_kept[i] = skipping_.grid == nullptr || skipping_.grid->is_occupied(p) ? 1 : 0;
   }
 }
 

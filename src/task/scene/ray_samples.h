@@ -35,14 +35,17 @@ class HierarchicalSampler {
   /// The samples t [R, n_per_ray] that are to be evaluated. limits [R]: distances behind which none is; empty: none.
   void keep(const RayBatch& rays, std::span<const float> t, int n_per_ray, std::span<const float> limits,
             SampleSet& out);
+  /// Which samples t of a ray, up to a distance, lie where something may be.
+  void mark_kept(const Ray& ray, std::span<const float> t, float limit, uint8_t* is_kept) const;
   void find_limits(int64_t n_rays);
 
   RaySettings settings_;
   RaySkipping skipping_;
   ThreadPool* pool_;
   std::vector<float> coarse_t_;  ///< [R, n_coarse], all of them
-  std::vector<int64_t> kept_;    ///< index among all of each sample that the last keep() kept
-  std::vector<float> weights_;   ///< [R, n_coarse], 0 for samples that were left out
+  std::vector<uint8_t> is_kept_;
+  std::vector<int64_t> kept_;   ///< index among all of each sample that the last keep() kept
+  std::vector<float> weights_;  ///< [R, n_coarse], 0 for samples that were left out
   std::vector<float> fine_t_;
   std::vector<float> merged_t_;
   std::vector<float> delta_;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "loe/base/error.h"
+#include "loe/base/thread_pool.h"
 #include "loe/metric/image_metrics.h"
 #include "loe/task/scene_task.h"
 #include "task/scene/ray_objective.h"
@@ -93,7 +94,8 @@ struct SceneProblem::Impl {
   std::optional<OccupancyGrid> grid;
   int64_t next_step = 0;  ///< that the grid is ready for
   bool is_grid_new = false;
-  ParamState before;  ///< the coarse network's, of the last good step
+  std::unique_ptr<ThreadPool> pool;  ///< for what is done beside the networks
+  ParamState before;                 ///< the coarse network's, of the last good step
   TrainingRays batch;
   SampleSet coarse;
   SampleSet fine;
@@ -115,7 +117,9 @@ StepResult SceneProblem::step(ModelExecutor& model, const AdamUpdate& update, Ru
   Impl& impl = *impl_;
   impl.update_grid(model, state);
   impl.drawer.draw(state.step, impl.config.batch_size, impl.batch);
-  HierarchicalSampler sampler(impl.config.scene.rays, impl.skipping());
+  const int n_threads = model.main().n_threads();
+  if (impl.pool == nullptr || impl.pool->n_threads() != n_threads) impl.pool = std::make_unique<ThreadPool>(n_threads);
+  HierarchicalSampler sampler(impl.config.scene.rays, impl.skipping(), impl.pool.get());
   const SampleJitter jitter{true, impl.config.seed, static_cast<uint64_t>(state.step), 0};
   sampler.draw_coarse(impl.batch.rays, jitter, impl.coarse);
   model[0].download(model.slice(state.params, 0));

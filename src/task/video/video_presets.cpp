@@ -47,9 +47,9 @@ Settings video_preset(const std::string& name, const VideoShape& shape) {
 }
 
 AutoPlan auto_video_plan(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
-                         Precision precision, double gflops) {
+                         Precision precision, double gflops, AutoFamily family) {
   return plan_auto({3, {shape.width, shape.height, shape.n_frames}, n_channels}, max_seconds, n_params, precision,
-                   gflops);
+                   gflops, family);
 }
 
 Settings auto_video_settings(const VideoShape& shape, int n_channels, double max_seconds, int64_t n_params,
