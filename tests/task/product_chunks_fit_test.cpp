@@ -60,6 +60,27 @@ TEST(ProductChunksFit, PicturesAreLearnedOnEveryBackend) {
   }
 }
 
+TEST(ProductChunksFit, TheTrainersCountOfSamplesIsTheDrawings) {
+  const Image image = wavy_image(20, 18, 3, PixelType::U8);  // 18: some draws fall outside
+  const FitConfig config = image_config_from_settings(nested_settings(20, 18), 3);
+  const std::unique_ptr<Executor> executor = compile_cpu(config, 2);
+  ASSERT_NE(executor->kernels().front().kernel.find("narrow"), std::string::npos);
+  ModelExecutor model(*executor);
+  RunState state = initial_run_state(executor->spec(), config.seed);
+  model.set_params(state.params.params);
+  ImageProblem trained(image, config);
+  ImageProblem drawn(image, config);
+  int n_short = 0;
+  for (state.step = 0; state.step < 4; ++state.step) {
+    AdamUpdate update = config.train.adam;
+    update.t = state.step + 1;
+    const int64_t n_samples = trained.step(model, update, state).n_samples;
+    EXPECT_EQ(n_samples, drawn.batch(state.step).n_samples());
+    n_short += n_samples < config.batch_size ? 1 : 0;
+  }
+  EXPECT_GT(n_short, 0);
+}
+
 TEST(ProductChunksFit, ResumedEqualsUninterruptedBitForBit) {
   const Image image = wavy_image(20, 18, 3, PixelType::U16);
   const FitConfig config = image_config_from_settings(nested_settings(20, 18), 3);
