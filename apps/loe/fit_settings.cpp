@@ -134,8 +134,10 @@ AutoPlan automatic_settings(const FitFlags& flags, const Settings& given, const 
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
   // Product chunks are for the CPU's trainer; other backends train them like any other pixels.
-  const bool is_pure = flags.model == "experts" || backend_of_flag(run.device).name() != "cpu";
-  const AutoFamily family = is_pure ? AutoFamily::Experts : AutoFamily::Best;
+  const bool has_chunks = backend_of_flag(run.device).name() == "cpu";
+  const AutoFamily family = !has_chunks                ? AutoFamily::Experts
+                            : flags.model == "experts" ? AutoFamily::ExpertsOnChunks
+                                                       : AutoFamily::Best;
   const auto plan_for = [&](double gflops) {
     return signal.automatic(max_seconds, n_params, precision, gflops, family);
   };

@@ -93,17 +93,12 @@ constexpr int kBudgetWidthStep = 4;
 /// runs, the coarsest level first, lose 0.8 dB with them.
 constexpr int kFrequencies = 10;
 constexpr int kFrequenciesBesideTable = 4;
-/// Wider than the signal's [-1, 1]: it never lost, and gained up to 0.4 dB.
-constexpr std::array<double, 2> kOutputRange = {-2, 2};
 
 /// Four times the paper's 0.005, which is for longer runs. Sines have no more from 0.01 than from 0.02 at width 16, but
 /// at width 64: above 32, rate times inputs stays constant.
 constexpr double kLearningRate = 0.02;
 constexpr double kLearningRateWidth = 32;
 constexpr double kMinLearningRate = 0.001;
-constexpr double kFinalFactor = 0.01;
-/// Short runs need second moments that forget the first, large gradients: 1 to 4 dB over 0.999.
-constexpr double kBeta2 = 0.99;
 
 /// What a plan may spend.
 struct Budget {
@@ -177,7 +172,7 @@ NetworkConfig plan_levels(const SignalSize& signal, int n_levels, double n_visit
   network.n_channels = signal.n_channels;
   const int longest = std::max(signal.size[0], signal.size[1]);
   network.input.n_frequencies = std::clamp(index_bits(std::max(longest, signal.size[2])), 1, kFrequencies);
-  network.output_range = kOutputRange;
+  network.output_range = kAutoOutputRange;
   // One start for all experts: 0.9 dB. Sines gained 1.1 dB on a grey photo and nothing on a colour one, for a fifth
   // more time; omega and scheme suit inputs that an encoding has already spread over the frequencies.
   network.init = {ExpertInit::Shared, InitScheme::Lecun};
@@ -435,8 +430,7 @@ AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_param
   budget.is_size_alone = budget.has_params && max_seconds == 0;
   budget.max_params = budget.has_params ? static_cast<double>(n_params) : per_pixel * n_pixels;
   budget.width_step = budget.has_params ? kBudgetWidthStep : kWidthStep;
-  if (family == AutoFamily::Best && precision == Precision::F32 &&
-      plan_grid_experts(signal, budget.max_params, config)) {
+  if (precision == Precision::F32 && plan_grid_experts(signal, budget.max_params, family, config)) {
     const double n_visits = visits_of(build_network(config.network), signal, budget);
     plan_steps(config, n_pixels, n_visits);
     return {config_to_settings(config, "preset auto"), summary(config.network, n_visits, budget)};
@@ -450,10 +444,10 @@ AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_param
   }
   plan_batches(config, signal, n_visits, static_cast<double>(found));
 
-  config.train.adam.beta2 = kBeta2;
+  config.train.adam.beta2 = kAutoBeta2;
   Schedule& schedule = config.train.schedule;
   schedule.kind = ScheduleKind::Cosine;
-  schedule.final_factor = kFinalFactor;
+  schedule.final_factor = kAutoFinalFactor;
   schedule.learning_rate =
       std::clamp(kLearningRate * kLearningRateWidth / config.network.widths[0], kMinLearningRate, kLearningRate);
   return {config_to_settings(config, "preset auto"), summary(config.network, n_visits, budget)};
