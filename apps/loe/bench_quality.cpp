@@ -93,7 +93,8 @@ QualityRun train_one(const FitJob& job, int n_moments) {
 std::string command_of(const QualityOptions& options) {
   std::string command = "loe bench quality " + shell_quote(options.input);
   if (!options.params.empty()) command += fmt::format(" --params {}", fmt::join(options.params, ","));
-  command += fmt::format(" --seconds {} --methods {}", fmt::join(options.seconds, ","), fmt::join(options.methods, ","));
+  command +=
+      fmt::format(" --seconds {} --methods {}", fmt::join(options.seconds, ","), fmt::join(options.methods, ","));
   if (options.threads > 0) command += fmt::format(" --threads {}", options.threads);
   if (options.n_seeds > 1) command += fmt::format(" --seeds {}", options.n_seeds);
   return command;

@@ -9,13 +9,13 @@ namespace loe::app {
 struct QualityOptions {
   std::string input;
   std::vector<std::string> methods;
-  std::vector<std::string> params;    ///< limits, "108k"; empty: what the preset auto takes in the longest time
+  std::vector<std::string> params;  ///< limits, "108k"; empty: what the preset auto takes in the longest time
   std::vector<double> seconds = {10};
-  int threads = 0;                    ///< 0: all usable cores
+  int threads = 0;  ///< 0: all usable cores
   int n_seeds = 1;
-  int n_moments = 12;                 ///< evaluations of a run on the way
-  std::string out;                    ///< folder of quality.json, index.html and curves; "": none
-  std::string rivals;                 ///< file of runs made elsewhere that are shown beside these
+  int n_moments = 12;  ///< evaluations of a run on the way
+  std::string out;     ///< folder of quality.json, index.html and curves; "": none
+  std::string rivals;  ///< file of runs made elsewhere that are shown beside these
   bool json = false;
 };
 

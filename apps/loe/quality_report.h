@@ -18,17 +18,17 @@ struct QualityPoint {
 
 /// One training of one method: a number of parameters at most, a time, a seed.
 struct QualityRun {
-  std::string method;              ///< "best"
-  std::string title;               ///< "levels of experts on a grid"
+  std::string method;  ///< "best"
+  std::string title;   ///< "levels of experts on a grid"
   uint64_t seed = 0;
-  int64_t max_params = 0;          ///< what it was allowed
-  int64_t n_params = 0;            ///< what it has
-  double budget_seconds = 0;       ///< when its rate has come down and it stops
-  double seconds = 0;              ///< of training, evaluations not counted
-  double psnr_db = 0;              ///< at the end
+  int64_t max_params = 0;     ///< what it was allowed
+  int64_t n_params = 0;       ///< what it has
+  double budget_seconds = 0;  ///< when its rate has come down and it stops
+  double seconds = 0;         ///< of training, evaluations not counted
+  double psnr_db = 0;         ///< at the end
   int64_t steps = 0;
   double samples_per_second = 0;
-  std::vector<QualityPoint> curve; ///< on the way, the end included; may be empty
+  std::vector<QualityPoint> curve;  ///< on the way, the end included; may be empty
 };
 
 struct QualityReport {
