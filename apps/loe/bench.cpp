@@ -7,10 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "bench_measure.h"
+#include "bench_quality.h"
 #include "bench_workload.h"
 #include "commands.h"
 #include "loe/backend/peak.h"
 #include "machine.h"
+#include "quality_methods.h"
 
 namespace loe::app {
 namespace {
@@ -56,6 +58,38 @@ void add_batch_option(CLI::App& app, const std::shared_ptr<BenchOptions>& option
                  "Samples per step; 0: the workload's own (toy: every pixel of 512x512; nerf: 1024 rays; gan: 16 "
                  "pictures of 64x64; others: 65536 random pixels)")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
+}
+
+void add_quality_command(CLI::App& bench, Invocation& invocation) {
+  const auto options = std::make_shared<QualityOptions>();
+  CLI::App* app = bench.add_subcommand(
+      "quality", "PSNR against seconds and parameters: one picture by several methods, one after another");
+  app->add_option("INPUT", options->input, "a picture")->required();
+  std::vector<std::string> names;
+  for (const QualityMethod& method : quality_methods()) names.emplace_back(method.key);
+  options->methods = names;
+  app->add_option("--methods", options->methods, fmt::format("{}, separated by commas", fmt::join(names, ", ")))
+      ->delimiter(',')
+      ->check(CLI::IsMember(names))
+      ->default_str("all");
+  app->add_option("--params", options->params,
+                  "Parameters at most, 108k, several separated by commas; default: what the preset auto takes")
+      ->delimiter(',')
+      ->type_name("LIST");
+  app->add_option("--seconds", options->seconds, "Seconds of training, several separated by commas: a run for each")
+      ->delimiter(',')
+      ->check(CLI::Range(0.01, 1e6))
+      ->type_name("LIST")
+      ->capture_default_str();
+  app->add_option("--threads", options->threads, "Threads; 0: all usable cores")->check(CLI::Range(0, 1024));
+  app->add_option("--seeds", options->n_seeds, "Runs of each kind, seeds 0 to N-1")->check(CLI::Range(1, 1000));
+  app->add_option("--moments", options->n_moments, "Evaluations of a run on the way, not counted as time")
+      ->check(CLI::Range(0, 60))
+      ->capture_default_str();
+  app->add_option("--rivals", options->rivals, "File of runs made elsewhere (bench/peer/quality_peer.py), shown too");
+  app->add_option("--out", options->out, "Folder for quality.json, index.html and curves as SVG");
+  app->add_flag("--json", options->json, "One JSON object per line");
+  app->callback([options, &invocation] { invocation.run = [options] { return bench_quality(*options); }; });
 }
 
 }  // namespace
@@ -127,6 +161,8 @@ void add_bench_command(CLI::App& app, Invocation& invocation) {
   add_network_options(*dump_app, dump);
   add_batch_option(*dump_app, dump);
   dump_app->add_option("--out,-o", dump->out, "File to write (.safetensors)")->required();
+
+  add_quality_command(*bench, invocation);
 }
 
 }  // namespace loe::app

@@ -70,6 +70,7 @@ class LatticeSource : public SampleSource, public ProductSamples {
   int64_t step() const override { return step_; }
   float largest_value() const override { return 8; }  ///< see waves()
   void read(std::span<const PixelPlace> places, float* targets) const override;
+  void note_inside(int64_t) const override {}  // counted when drawn
 
  private:
   void draw_chunks();

@@ -24,22 +24,40 @@ constexpr double kLabelGap = 17;
 struct Axes {
   std::vector<double> x_ticks;
   std::vector<double> y_ticks;
+  double x_min = 0;  ///< of a logarithmic axis
   double x_max = 1;
   double y_min = 0;
   double y_max = 1;
 
-  double x(double value) const { return kLeft + value / x_max * (kWidth - kLeft - kRight); }
+  bool is_log() const { return x_min > 0; }
+  double share(double value) const {
+    return is_log() ? std::log(value / x_min) / std::log(x_max / x_min) : value / x_max;
+  }
+  double x(double value) const { return kLeft + share(value) * (kWidth - kLeft - kRight); }
   double y(double value) const {
     return kHeight - kBottom - (value - y_min) / (y_max - y_min) * (kHeight - kTop - kBottom);
   }
 };
 
-std::vector<ChartPoint> finite_points(const std::vector<ChartPoint>& points) {
+std::vector<ChartPoint> finite_points(const std::vector<ChartPoint>& points, bool is_log) {
   std::vector<ChartPoint> finite;
   for (const ChartPoint& point : points) {
-    if (std::isfinite(point.x) && std::isfinite(point.y) && point.x >= 0) finite.push_back(point);
+    const bool is_right = is_log ? point.x > 0 : point.x >= 0;
+    if (is_right && std::isfinite(point.x) && std::isfinite(point.y)) finite.push_back(point);
   }
   return finite;
+}
+
+/// 1, 2 and 5 times powers of ten within [low, high].
+std::vector<double> log_ticks(double low, double high) {
+  std::vector<double> ticks;
+  for (double power = std::pow(10, std::floor(std::log10(low))); power <= high; power *= 10) {
+    for (const double factor : {1.0, 2.0, 5.0}) {
+      const double tick = factor * power;
+      if (tick >= low * (1 - 1e-9) && tick <= high * (1 + 1e-9)) ticks.push_back(tick);
+    }
+  }
+  return ticks;
 }
 
 /// Points less than about half a pixel apart are left out, but the last; a line that starts below the y axis enters it
@@ -71,7 +89,7 @@ Axes make_axes(const LineChart& chart) {
   Axes axes;
   std::vector<ChartPoint> all;
   const auto add = [&](const std::vector<ChartPoint>& points) {
-    const std::vector<ChartPoint> finite = finite_points(points);
+    const std::vector<ChartPoint> finite = finite_points(points, chart.is_log_x);
     all.insert(all.end(), finite.begin(), finite.end());
   };
   for (const ChartLine& line : chart.lines) {
@@ -82,15 +100,24 @@ Axes make_axes(const LineChart& chart) {
   axes.x_max = std::isfinite(chart.x_max) ? std::max(chart.x_max, 0.0) : 0.0;
   for (const ChartPoint& point : all) axes.x_max = std::max(axes.x_max, point.x);
   if (axes.x_max <= 0) axes.x_max = 1;
+  if (chart.is_log_x) {
+    axes.x_min = axes.x_max;
+    for (const ChartPoint& point : all) axes.x_min = std::min(axes.x_min, point.x);
+    if (axes.x_min >= axes.x_max) axes.x_min = axes.x_max / 2;
+  }
   double high = all.front().y;
   double low = std::numeric_limits<double>::infinity();
   for (const ChartPoint& point : all) {
     high = std::max(high, point.y);
-    if (point.x >= chart.settling * axes.x_max) low = std::min(low, point.y);
+    if (axes.share(point.x) >= chart.settling) low = std::min(low, point.y);
   }
   axes.y_ticks = round_ticks(std::min(low, high), high, 7);
   axes.y_min = axes.y_ticks.front();
   axes.y_max = axes.y_ticks.back();
+  if (axes.is_log()) {
+    axes.x_ticks = log_ticks(axes.x_min, axes.x_max);
+    return axes;
+  }
   for (const double tick : round_ticks(0, axes.x_max, 6)) {
     if (tick <= axes.x_max * (1 + 1e-9)) axes.x_ticks.push_back(tick);
   }
@@ -129,8 +156,12 @@ std::string draw_axes(const LineChart& chart, const Axes& axes) {
 }
 
 std::string draw_line(const std::vector<ChartPoint>& points, const Axes& axes, const ChartLine& line, bool thin) {
-  const std::vector<ChartPoint> visible = visible_points(finite_points(points), axes);
+  const std::vector<ChartPoint> visible = visible_points(finite_points(points, axes.is_log()), axes);
   if (visible.empty()) return "";
+  if (visible.size() == 1 && !thin) {
+    return fmt::format("<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"3.5\" fill=\"{}\"/>\n", axes.x(visible[0].x),
+                       axes.y(visible[0].y), escape_html(line.color));
+  }
   std::string path;
   for (const ChartPoint& point : visible) {
     path += fmt::format("{}{:.1f} {:.1f}", path.empty() ? "M" : "L", axes.x(point.x), axes.y(point.y));
@@ -149,7 +180,7 @@ std::string draw_labels(const LineChart& chart, const Axes& axes) {
   };
   std::vector<Label> labels;
   for (const ChartLine& line : chart.lines) {
-    const std::vector<ChartPoint> points = finite_points(line.points);
+    const std::vector<ChartPoint> points = finite_points(line.points, axes.is_log());
     if (points.empty()) continue;
     const ChartPoint end{axes.x(points.back().x), axes.y(std::max(points.back().y, axes.y_min))};
     labels.push_back({&line, end, end.y});
@@ -208,6 +239,15 @@ std::string svg_line_chart(const LineChart& chart) {
   }
   for (const ChartLine& line : chart.lines) svg += draw_line(line.points, axes, line, false);
   svg += "</g>\n" + draw_labels(chart, axes) + "</svg>\n";
+  return svg;
+}
+
+std::string svg_line_chart_file(const LineChart& chart) {
+  std::string svg = svg_line_chart(chart);
+  const std::size_t end = svg.find('>');
+  if (end == std::string::npos) return svg;
+  svg.insert(end + 1, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>");
+  svg.insert(end, " xmlns=\"http://www.w3.org/2000/svg\" color=\"#1c1f23\"");
   return svg;
 }
 

@@ -129,7 +129,10 @@ Nesting find_nesting(const NetworkSpec& spec, const std::array<int64_t, 3>& size
     }
     nesting.layers.push_back(static_cast<int>(i));
   }
-  if (nesting.layers.empty()) return fail("no level has more than one expert");
+  if (nesting.layers.empty()) {
+    for (int axis = 0; axis < 3; ++axis) nesting.axes[axis].box = size[axis];
+    return nesting;
+  }
   if (nesting.layers.size() > kMaxLevels) return fail(fmt::format("more than {} levels", kMaxLevels));
   for (int axis = 0; axis < 3; ++axis) {
     const std::string problem = nest(nesting.axes[axis], size[axis]);
@@ -238,7 +241,7 @@ ProductChunks::ProductChunks(const NetworkSpec& spec, const std::array<int64_t, 
                             "data.sampling = \"random_pixels\"",
                             nesting.problem));
   }
-  free_ = free_places(nesting);
+  if (!nesting.layers.empty()) free_ = free_places(nesting);
   int64_t most = 1;
   for (int i = 0; i < static_cast<int>(nesting.layers.size()); ++i) {
     levels_.push_back(make_level(spec, nesting, i));
@@ -296,8 +299,29 @@ ProductChunks::Round ProductChunks::draw_round(uint64_t seed, int64_t step) cons
   return round;
 }
 
+void ProductChunks::draw_anywhere(const Round& round, int chunk, std::span<PixelPlace> places) const {
+  int64_t word = int64_t{chunk} * chunk_samples_ * n_dims_;
+  int64_t block = -1;
+  std::array<uint32_t, 4> words{};
+  for (PixelPlace& place : places) {
+    for (int axis = 0; axis < n_dims_; ++axis, ++word) {
+      if (word / 4 != block) {
+        block = word / 4;
+        words = random_words(round.seed, RandomStream::Samples, static_cast<uint64_t>(round.step),
+                             static_cast<uint32_t>(block));
+      }
+      const auto n = static_cast<uint32_t>(size_[axis]);
+      component(place, axis) = static_cast<int32_t>(to_bounded(words[word % 4], n));
+    }
+  }
+}
+
 void ProductChunks::draw_chunk(const Round& round, int chunk, std::span<PixelPlace> places) const {
   LOE_ASSERT(static_cast<int>(places.size()) == chunk_samples_);
+  if (levels_.empty()) {
+    draw_anywhere(round, chunk, places);
+    return;
+  }
   std::fill(places.begin(), places.end(), PixelPlace{});
   if (free_.size() > 1) {
     const auto n = static_cast<uint32_t>(free_.size());

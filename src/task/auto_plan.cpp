@@ -439,7 +439,7 @@ AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_param
   const bool has_chunks = precision == Precision::F32 && family != AutoFamily::Experts;
   if (has_chunks &&
       (signal.n_dims == 3 ? plan_clip(signal, budget.max_params, budget.has_params, family, samples_of, config)
-                          : family == AutoFamily::Best && plan_grid_experts(signal, budget.max_params, config))) {
+                          : plan_grid_experts(signal, budget.max_params, family, config))) {
     const double n_visits = visits_of(build_network(config.network), signal, budget);
     plan_steps(config, n_pixels, n_visits);
     return {config_to_settings(config, "preset auto"), summary(config.network, n_visits, budget)};

@@ -40,9 +40,10 @@ inline double limit_share(double max_seconds) {
 AutoPlan plan_auto(const SignalSize& signal, double max_seconds, int64_t n_params, Precision precision, double gflops,
                    AutoFamily family = AutoFamily::Experts);
 
-/// The family "narrow Levels of Experts on a grid of features" (grid_plan.cpp): sets network, sampling, batch size and
-/// rates; false, with `config` as it was, if it does not fit this signal or leaves too few parameters for the grid.
-bool plan_grid_experts(const SignalSize& signal, double max_params, FitConfig& config);
+/// Narrow Levels of Experts on product chunks for pictures (grid_plan.cpp), AutoFamily::Best on a grid of features,
+/// ExpertsOnChunks beside a table of them: sets network, sampling, batch size and rates; false, with `config` as it
+/// was, if it does not fit this signal or leaves too few parameters for the features.
+bool plan_grid_experts(const SignalSize& signal, double max_params, AutoFamily family, FitConfig& config);
 
 /// The same for clips (clip_plan.cpp), whose grid has an axis for time; AutoFamily::ExpertsOnChunks gets an encoding
 /// and a table instead of the grid. n_samples: how many a budget is worth, by samples_of(network). has_params:

@@ -57,7 +57,7 @@ Settings hash_grid_settings(SignalKind kind, const std::array<int, 3>& size) {
   add_level(network, kWidth, 1, 1);
   network.activation.kind = ActivationKind::Relu;
   network.output_range = {-1, 1};
-  config.sampling = PixelSampling::RandomPixels;
+  config.sampling = PixelSampling::ProductChunks;  // random pixels of a plain network, for the trainer of narrow ones
   config.batch_size = kBatch;
   TrainOptions& train = config.train;
   train.schedule.kind = ScheduleKind::Cosine;

@@ -102,8 +102,15 @@ void ProductBatch<Signal>::draw() const {
 template <class Signal>
 int64_t ProductBatch<Signal>::n_samples() const {
   if (chunks_.fills_signal()) return chunks_.n_draws();
+  if (counted_step_ == step_) return n_inside_;
   draw();
   return static_cast<int64_t>(places_.size());
+}
+
+template <class Signal>
+void ProductBatch<Signal>::note_inside(int64_t n_inside) const {
+  n_inside_ = n_inside;
+  counted_step_ = step_;
 }
 
 template <class Signal>

@@ -20,8 +20,7 @@ namespace loe {
 std::array<int64_t, 3> size_of(const Image& image);
 std::array<int64_t, 3> size_of(const Video& video);
 
-/// The samples as a plain source, and as chunks for a backend that draws them itself: then nothing is drawn here but
-/// for counting, unless no sample can fall outside the signal.
+/// The samples as a plain source, and as chunks for a backend that draws them itself: then nothing is drawn here.
 template <class Signal>
 class ProductBatch final : public PixelSource, public ProductSamples {
  public:
@@ -40,6 +39,7 @@ class ProductBatch final : public PixelSource, public ProductSamples {
   int64_t step() const override { return step_; }
   float largest_value() const override;
   void read(std::span<const PixelPlace> places, float* targets) const override;
+  void note_inside(int64_t n_inside) const override;
 
  private:
   /// Draws the step's samples, once.
@@ -52,6 +52,8 @@ class ProductBatch final : public PixelSource, public ProductSamples {
   mutable std::vector<PixelPlace> places_;  ///< inside the signal
   mutable std::mutex drawing_;
   mutable std::atomic<int64_t> drawn_step_{-1};
+  mutable int64_t n_inside_ = 0;  ///< of counted_step_
+  mutable int64_t counted_step_ = -1;
 };
 
 /// The batches of a fit's settings. Errors of the samplers and of ProductChunks.

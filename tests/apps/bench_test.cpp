@@ -140,6 +140,57 @@ TEST_F(BenchTest, DumpIsASafetensorsFileWithLossAndGradient) {
   }
 }
 
+TEST_F(BenchTest, QualityGivesEveryMethodTheSameTimeAndAtMostTheSameParameters) {
+  const std::string picture = make_picture("picture.png", 160, 130);
+  write_all(path("rivals.json"), R"({"runs": [{"method": "other", "title": "<b>", "seed": 0, "max_params": 60000,
+    "n_params": 55000, "budget_seconds": 0.4, "seconds": 0.4, "psnr_db": 21.5, "steps": 7, "samples_per_second": 9}]})");
+  const auto found = records({"bench", "quality", picture, "--params", "40k,60k", "--seconds", "0.2,0.4", "--threads",
+                              "2", "--moments", "2", "--rivals", "rivals.json", "--out", "q", "--json"});
+  const std::vector<std::string> methods = {"best", "experts", "hash_grid", "siren", "pe_mlp"};
+  ASSERT_EQ(found.size(), 1 + 2 * 2 * methods.size());
+  for (std::size_t i = 1; i < found.size(); ++i) {
+    const auto& record = found[i];
+    SCOPED_TRACE(record.dump());
+    EXPECT_EQ(record["method"], methods[(i - 1) % methods.size()]) << "methods take turns";
+    EXPECT_LE(record["n_params"].get<int64_t>(), record["max_params"].get<int64_t>());
+    EXPECT_GT(record["n_params"].get<double>(), 0.5 * record["max_params"].get<double>());
+    EXPECT_GE(record["seconds"].get<double>(), record["budget_seconds"].get<double>());
+    const auto& curve = record["curve"];
+    ASSERT_GE(curve.size(), 1U);
+    EXPECT_LE(curve.size(), 3U);
+    for (std::size_t k = 1; k < curve.size(); ++k) EXPECT_GT(curve[k][0], curve[k - 1][0]);
+    EXPECT_EQ(curve.back()[1], record["psnr_db"]);
+    EXPECT_GT(record["psnr_db"].get<double>(), 10);
+  }
+  EXPECT_EQ(read_json("q/quality.json")["runs"].size(), found.size());
+  const std::string page = read_all(folder_ / "q/index.html");
+  EXPECT_NE(page.find("60,000"), std::string::npos);
+  EXPECT_NE(page.find("&lt;b&gt;"), std::string::npos);
+  EXPECT_EQ(page.find("<b>"), std::string::npos);
+  for (const char* name : {"q/seconds_40000.svg", "q/seconds_60000.svg", "q/params.svg"}) {
+    EXPECT_NE(read_all(folder_ / name).find("hash_grid"), std::string::npos) << name;
+  }
+}
+
+TEST_F(BenchTest, QualityWithoutParamsTakesWhatAutoTakes) {
+  const auto found = records({"bench", "quality", make_picture("picture.png", 40, 30), "--seconds", "0.3", "--methods",
+                              "experts", "--moments", "0", "--json"});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0]["curve"].size(), 1U);
+  EXPECT_GT(found[0]["steps"], 1);
+  EXPECT_LE(found[0]["n_params"], found[0]["max_params"]);
+  EXPECT_GT(found[0]["n_params"].get<double>(), 0.5 * found[0]["max_params"].get<double>());
+}
+
+TEST_F(BenchTest, QualityRefusesWhatItCannotCompare) {
+  const std::string picture = make_picture();
+  expect_failure(run({"bench", "quality", picture, "--params", "30", "--methods", "siren"}), 2, {"--params", "siren"});
+  expect_failure(run({"bench", "quality", "absent.png"}), 1, {"absent.png"});
+  write_all(path("bad.json"), R"({"runs": [{"method": "x"}]})");
+  expect_failure(run({"bench", "quality", picture, "--rivals", "bad.json"}), 1, {"bad.json", "seed"});
+  EXPECT_EQ(run({"bench", "quality", picture, "--methods", "magic"}).code, 2);
+}
+
 TEST_F(BenchTest, BadUsageIsRefused) {
   EXPECT_EQ(run({"bench"}).code, 2);
   EXPECT_EQ(run({"bench", "step", "--workload", "venus"}).code, 2);

@@ -141,6 +141,41 @@ TEST_F(Fit, DryRunWritesNothing) {
   EXPECT_FALSE(fs::exists(folder_ / "runs"));
 }
 
+TEST_F(Fit, AutoTakesPicturesOfAnyShape) {
+  struct Case {
+    int width;
+    int height;
+  };
+  for (const Case& c : {Case{1, 1}, Case{7, 5}, Case{1, 10000}}) {
+    for (const char* model : {"best", "experts"}) {
+      SCOPED_TRACE(testing::Message() << c.width << "x" << c.height << ", " << model);
+      const std::string picture = make_picture("shape.png", c.width, c.height);
+      const Outcome outcome =
+          run({"fit", picture, "--model", model, "--max-steps", "3", "--out", "run", "--force", "--json"});
+      ASSERT_EQ(outcome.code, 0) << outcome;
+      const nlohmann::json result = nlohmann::json::parse(outcome.out);
+      EXPECT_EQ(result["steps"], 3);
+      EXPECT_GT(result["psnr_db"].get<double>(), 0);
+      const Image back = read_image(path("run/reconstruction.png"));
+      EXPECT_EQ(back.width(), c.width);
+      EXPECT_EQ(back.height(), c.height);
+    }
+  }
+  // 600 megapixels: a header, and zeros that take no room on the disk.
+  write_all(path("large.pgm"), "P5\n30000 20000\n255\n");
+  fs::resize_file(path("large.pgm"), fs::file_size(path("large.pgm")) + 600'000'000);
+  for (const char* model : {"best", "experts"}) {
+    const Outcome outcome =
+        run({"fit", "large.pgm", "--model", model, "--params", "2M", "--max-seconds", "60", "--dry-run", "--json"});
+    ASSERT_EQ(outcome.code, 0) << outcome;
+    const nlohmann::json result = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(result["picture_bytes"], 600'000'000);
+    EXPECT_GT(result["n_params"], 1'000'000);
+    EXPECT_LE(result["n_params"], 2'000'000);
+    EXPECT_LE(result["total_seconds"].get<double>(), 60);
+  }
+}
+
 TEST_F(Fit, StopsAtTheTargetAndAtTheTime) {
   const std::string picture = make_picture();
   Outcome outcome = run({"fit", picture, "--until", "14dB", "--max-steps", "100000", "--out", "a", "-q", "--json"});

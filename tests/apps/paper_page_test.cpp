@@ -203,6 +203,33 @@ TEST(SvgChart, DrawsFinitePointsOnly) {
   EXPECT_EQ(svg_line_chart(chart), "");
 }
 
+TEST(SvgChart, ALogarithmicAxisHasEqualRatiosAtEqualDistances) {
+  LineChart chart{"t", "x", "y", 0, {{"a", "#123456", "", {{0, 9}, {1, 1}, {10, 2}, {100, 3}}, {}}}};
+  chart.is_log_x = true;
+  chart.settling = 0;
+  const std::string svg = svg_line_chart(chart);
+  const std::size_t at = svg.find(" stroke=\"#123456\" stroke-width");
+  ASSERT_NE(at, std::string::npos);
+  const std::size_t from = svg.rfind("d=\"M", at) + 4;
+  std::istringstream path(svg.substr(from, at - from));
+  std::vector<double> x;
+  for (double value = 0, y = 0; path >> value >> y; path.ignore()) x.push_back(value);
+  ASSERT_EQ(x.size(), 3U) << "0 has no place on this axis";
+  EXPECT_NEAR(x[1] - x[0], x[2] - x[1], 0.11);
+  EXPECT_GT(x[1] - x[0], 100);
+}
+
+TEST(SvgChart, OnePointIsADotAndAFileStandsAlone) {
+  const LineChart chart{"t", "x", "y", 10, {{"a", "#123456", "", {{5, 1}}, {}}}};
+  const std::string svg = svg_line_chart(chart);
+  EXPECT_EQ(count(svg, "<circle"), 1U);
+  const std::string file = svg_line_chart_file(chart);
+  EXPECT_EQ(file.rfind("<svg class=\"chart\"", 0), 0U);
+  EXPECT_NE(file.find(" xmlns=\"http://www.w3.org/2000/svg\""), std::string::npos);
+  EXPECT_EQ(well_formed_problem("<!>" + file), "");
+  EXPECT_EQ(svg_line_chart_file({"t", "x", "y", 10, {}}), "");
+}
+
 TEST(LayoutPicture, FollowsRouting) {
   const NetworkSpec network = small_network(2);
   for (int level = 0; level < 2; ++level) {

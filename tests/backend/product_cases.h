@@ -99,6 +99,16 @@ inline std::vector<ProductCase> product_cases() {
        .size = {16, 16, 6},
        .levels = {{16, {4, 4, 1}, {1, 1, 1}}, {16, {4, 4, 1}, {4, 4, 1}}},
        .input = {.kind = InputKind::Constant}});
+  add({.name = "plain",  // no digits: pixels anywhere
+       .size = {51, 37, 1},
+       .levels = {{32, {1, 1, 1}}, {24, {1, 1, 1}}},
+       .batch = 2500,
+       .activation = {ActivationKind::Relu}});
+  add({.name = "plain_video",
+       .size = {13, 11, 5},
+       .levels = {{16, {1, 1, 1}}},
+       .batch = 400,
+       .input = {.n_frequencies = 2}});
   add({.name = "unused_experts",  // a tile larger than the picture
        .size = {20, 20, 1},
        .levels = {{16, {4, 4, 1}, {1, 1, 1}}, {16, {8, 8, 1}, {4, 4, 1}}},
@@ -114,6 +124,13 @@ inline std::vector<ProductCase> product_cases() {
        .activation = {ActivationKind::Sine, 0.2, 2},
        .param_scale = 0.5,
        .embedding_update = {.rate = 3, .every = 2, .skips_zeros = true}});
+  add({.name = "plain_grid",
+       .size = {51, 37, 1},
+       .levels = {{32, {1, 1, 1}}, {32, {1, 1, 1}}},
+       .batch = 1500,
+       .input = {.n_frequencies = 0, .include_coordinates = false, .embedding = grid},
+       .activation = {ActivationKind::Relu},
+       .embedding_update = {.skips_zeros = true}});
   grid.levels = {{{3, 3, 2}, 48}, {{7, 6, 4}, 280}};
   add({.name = "video_grid_behind_the_encoding",
        .size = {24, 16, 9},

@@ -311,6 +311,43 @@ TEST(AutoSettings, LargerPicturesGetAGridOfFeaturesUnderTheExperts) {
             auto_plan(512, 512, 3, 60, 0, Precision::Bf16, 100).reason);
 }
 
+TEST(AutoSettings, PureExpertsOnChunksHaveATableInsteadOfTheGrid) {
+  const auto plan = [](int width, int height, int64_t n_params, Precision precision = Precision::F32) {
+    return auto_plan(width, height, 3, 60, n_params, precision, 100, AutoFamily::ExpertsOnChunks);
+  };
+  for (const auto& [size, n_params] : {std::pair{Size{512, 512}, 108'000}, std::pair{Size{3000, 2000}, 2'100'000}}) {
+    SCOPED_TRACE(size.width);
+    const FitConfig config = image_config_from_settings(plan(size.width, size.height, n_params).settings, 3);
+    const NetworkSpec spec = build_network(config.network);
+    EXPECT_EQ(config.sampling, PixelSampling::ProductChunks);
+    EXPECT_EQ(ProductChunks::why_not(spec, {size.width, size.height, 1}), "");
+    EXPECT_TRUE(spec.input.embedding.levels.empty());
+    EXPECT_GT(spec.input.n_frequencies, 0);
+    EXPECT_LE(spec.n_params(), n_params);
+    EXPECT_GT(static_cast<double>(spec.n_params()), 0.95 * n_params);
+    // Nodes are as far apart along both axes.
+    const auto& nodes = spec.input.embedding.resolution;
+    EXPECT_NEAR(static_cast<double>(nodes[0]) / nodes[1], static_cast<double>(size.width) / size.height, 0.02);
+  }
+  // What does not fit is the family as it was.
+  EXPECT_EQ(plan(100, 100, 0).reason, auto_plan(100, 100, 3, 60, 0, Precision::F32, 100).reason);
+  EXPECT_EQ(plan(512, 512, 0, Precision::Bf16).reason, auto_plan(512, 512, 3, 60, 0, Precision::Bf16, 100).reason);
+}
+
+TEST(AutoSettings, TheCoarsestTileOfChunksRepeatsWithLittleToSpare) {
+  for (const Size& size : {Size{768, 512}, Size{4408, 4344}, Size{3250, 4333}, Size{3000, 3000}, Size{8192, 8192}}) {
+    SCOPED_TRACE(testing::Message() << size.width << "x" << size.height);
+    const AutoPlan plan = auto_plan(size.width, size.height, 3, 60, 0, Precision::F32, 100, AutoFamily::Best);
+    const NetworkConfig network = image_config_from_settings(plan.settings, 3).network;
+    for (int axis = 0; axis < 2; ++axis) {
+      const int n = axis == 0 ? size.width : size.height;
+      const double cell = n / network.layout.resolutions[0][axis];  // listed coarse to fine
+      const double period = cell * network.tiles.back().n[axis];
+      EXPECT_LT(std::ceil(n / period) * period, n + 2 * cell);
+    }
+  }
+}
+
 TEST(AutoSettings, MeetsAParameterBudgetFromBelow) {
   for (const int64_t budget : {2000, 20000, 140000, 1000000, 9370000}) {
     const FitConfig config =

@@ -1,6 +1,7 @@
 // Fits with data.sampling = "product_chunks": pictures and videos, on the trainer for narrow networks and without it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 
@@ -58,6 +59,30 @@ TEST(ProductChunksFit, PicturesAreLearnedOnEveryBackend) {
     ModelExecutor model(*executor);
     EXPECT_GT(problem.evaluate_psnr(model).value(), 20) << backend->name();  // the best constant has 17.0 dB
   }
+}
+
+TEST(ProductChunksFit, TheTrainersCountOfSamplesIsTheDrawings) {
+  const Image image = wavy_image(20, 18, 3, PixelType::U8);  // 18: some draws fall outside
+  const FitConfig config = image_config_from_settings(nested_settings(20, 18), 3);
+  const std::unique_ptr<Executor> executor = compile_cpu(config, 2);
+  const std::vector<KernelInfo> kernels = executor->kernels();
+  ASSERT_TRUE(std::any_of(kernels.begin(), kernels.end(), [](const KernelInfo& info) {
+    return info.operation == "training on product chunks" && info.kernel != "as other batches";
+  }));
+  ModelExecutor model(*executor);
+  RunState state = initial_run_state(executor->spec(), config.seed);
+  model.set_params(state.params.params);
+  ImageProblem trained(image, config);
+  ImageProblem drawn(image, config);
+  int n_short = 0;
+  for (state.step = 0; state.step < 4; ++state.step) {
+    AdamUpdate update = config.train.adam;
+    update.t = state.step + 1;
+    const int64_t n_samples = trained.step(model, update, state).n_samples;
+    EXPECT_EQ(n_samples, drawn.batch(state.step).n_samples());
+    n_short += n_samples < config.batch_size ? 1 : 0;
+  }
+  EXPECT_GT(n_short, 0);
 }
 
 TEST(ProductChunksFit, ResumedEqualsUninterruptedBitForBit) {

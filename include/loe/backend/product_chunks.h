@@ -42,7 +42,9 @@ struct PixelPlace {
 /// * Its free digits are word number s of the chunk, to_bounded() by their count: words of random_words(seed, Samples,
 ///   r, lane block), block (c M + s) / 4.
 /// Each digit of each sample is uniform and they are independent, so every pixel is equally likely; samples of one
-/// batch are not independent of each other: every expert has its share. Given that an expert of a level that is not
+/// batch are not independent of each other: every expert has its share. In a network that tells no experts apart the
+/// axes are the digits: sample number k of the batch takes words d k .. d k + d - 1 of those that free digits have, one
+/// for each of its d axes; such samples are independent. Given that an expert of a level that is not
 /// shared meets all its samples of a step in one chunk, its gradient by the batch is complete when that chunk is.
 class ProductChunks {
  public:
@@ -103,6 +105,7 @@ class ProductChunks {
 
  private:
   int first_place(int level, int chunk) const;
+  void draw_anywhere(const Round& round, int chunk, std::span<PixelPlace> places) const;
 
   std::array<int64_t, 3> size_;
   int n_dims_;
@@ -110,7 +113,7 @@ class ProductChunks {
   int chunk_samples_ = 1;
   bool fills_signal_ = true;
   std::vector<Level> levels_;
-  std::vector<PixelPlace> free_;  ///< what the free digits add, by their number
+  std::vector<PixelPlace> free_;  ///< what the free digits add, by their number; empty if no level is known
 };
 
 /// A batch drawn as product chunks, for a backend that can make use of it: one round. Valid as long as its source is.
@@ -124,6 +127,9 @@ class ProductSamples {
   virtual float largest_value() const = 0;
   /// Values of pixels inside the signal as floats; targets [n places, n_channels]. Thread-safe.
   virtual void read(std::span<const PixelPlace> places, float* targets) const = 0;
+  /// Told by who draws the chunks how many of the step's draws lie inside the signal, so that SampleSource::n_samples()
+  /// need not draw them once more to count them. Not thread-safe.
+  virtual void note_inside(int64_t n_inside) const = 0;
 };
 
 }  // namespace loe

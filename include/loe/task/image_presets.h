@@ -30,7 +30,7 @@ double training_flops(const NetworkSpec& spec);
 /// Which networks the preset "auto" may choose from.
 enum class AutoFamily {
   Experts,          ///< the paper's: Levels of Experts on an encoding and a learned table
-  ExpertsOnChunks,  ///< the same; those of clips narrow ones, for a backend that trains these on product chunks
+  ExpertsOnChunks,  ///< the same, narrow and on product chunks where that fits: for a backend that trains these so
   Best,             ///< also narrow Levels of Experts on a grid of features, trained on product chunks
 };
 
@@ -53,9 +53,10 @@ struct AutoPlan {
 /// ratios, so that the coarsest tile covers the picture once and every finest cell has its own path of experts. Cells
 /// are square on any picture. Resolutions are listed coarse to fine, tiles by level.
 ///
-/// AutoFamily::Best takes, for pictures of at least 128 pixels a side in f32 whose budget of parameters allows it,
-/// three levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels and first, on eight
-/// dense levels of pairs of features that take what parameters remain; else it is AutoFamily::Experts.
+/// AutoFamily::Best and ExpertsOnChunks take, for pictures of at least 128 pixels a side in f32 whose budget of
+/// parameters allows it, three levels of 16 sines with tiles of 16 x 16 or 8 x 8 experts, the finest on single pixels
+/// and first. What parameters remain are features: Best has eight dense levels of pairs of them, ExpertsOnChunks one
+/// table beside the encoding. Else both are AutoFamily::Experts.
 ///
 /// Deterministic for gflops > 0. Error(InvalidArgument) for sizes outside 1..65536, channels outside 1..4, negative or
 /// not finite budgets, or fewer parameters than the narrowest network has.

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ class EmbeddingTables {
   virtual void add_tiles(ThreadPool& pool) = 0;
   /// The update of the tables, if this is one that moves them.
   void apply_adam(ThreadPool& pool, const AdamUpdate& update, ParamSlice state);
+  /// The same for a caller that needs no parameters but the tables': state.params stays behind until store(). Returns
+  /// largest() of tables that have moved, found while they are in the caches.
+  std::optional<uint32_t> apply_adam_in_place(ThreadPool& pool, const AdamUpdate& update, ParamSlice state);
   /// Writes the tables to their place in the flat parameters.
   void store(ThreadPool& pool, float* params) const;
   /// The largest |number| in the tables as bits: more than those of any number if one is NaN.
@@ -70,11 +74,16 @@ class EmbeddingTables {
   std::vector<int> slot_sizes_;
 
  private:
+  /// body(first, n, worker) for blocks of the tables.
   template <class Body>
   void for_each_block(ThreadPool& pool, const Body& body) const;
+  /// Adam on numbers first .. first + n - 1, whose parameters lie at `params`; leaves a gradient of 0.
+  void move_block(const AdamScalars& scalars, const AdamUpdate& update, ParamSlice state, float* params, int64_t first,
+                  int64_t n);
 
   int64_t offset_;           ///< in the flat parameters
   bool is_pending_ = false;  ///< the gradient belongs to updates that did not move the tables
+  bool is_zero_ = false;     ///< the gradient is 0: Adam has taken it
 };
 
 }  // namespace loe::cpu

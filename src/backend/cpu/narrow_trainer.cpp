@@ -423,6 +423,11 @@ void NarrowTrainer::make_embedding(ThreadPool& pool, const ProductChunks& chunks
   largest_entry_ = embedding_->largest(pool);
 }
 
+void NarrowTrainer::store(ThreadPool& pool, const ParamSlice& state) const {
+  params_.store(pool, state);
+  if (embedding_ != nullptr) embedding_->store(pool, state.params.data());
+}
+
 void NarrowTrainer::store_params(ThreadPool& pool, std::span<float> params) const {
   params_.store_params(pool, params);
   if (embedding_ != nullptr) embedding_->store(pool, params.data());
@@ -435,6 +440,8 @@ void NarrowTrainer::take_over(ThreadPool& pool, const ProductChunks& chunks, con
   if (!has_params_) {
     params_.load(pool, state);
     largest_ = params_.largest(kernels_->narrow, std::vector<bool>(plan_.layers.size(), true));
+  } else if (embedding_ != nullptr) {
+    embedding_->store(pool, state.params.data());  // the state's are older than the tables that make way
   }
   make_embedding(pool, chunks, state);
   params_.outdate_next();
@@ -448,6 +455,7 @@ double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, cons
   take_over(pool, chunks, state);
   Step step = plan_step(samples, AdamScalars(update));
   const int64_t n_inside = draw_places(pool, step);
+  samples.note_inside(n_inside);
   if (n_inside == 0) return 0;
   step.is_in_place = is_bounded(samples);
   if (!step.is_in_place) params_.prepare_next();
@@ -479,8 +487,7 @@ double NarrowTrainer::step(ThreadPool& pool, const ProductSamples& samples, cons
 
 void NarrowTrainer::update_embedding(ThreadPool& pool, const AdamUpdate& update, const ParamSlice& state) {
   embedding_->add_tiles(pool);
-  embedding_->apply_adam(pool, update, state);
-  if (update.moves_embedding()) largest_entry_ = embedding_->largest(pool);
+  largest_entry_ = embedding_->apply_adam_in_place(pool, update, state).value_or(largest_entry_);
 }
 
 void NarrowTrainer::finish(ThreadPool& pool, const Step& step, const AdamUpdate& update, const ParamSlice& state) {

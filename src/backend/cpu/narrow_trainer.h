@@ -41,7 +41,7 @@ class NarrowTrainer {
   /// One update; takes the state over first if it holds none. Returns the loss before it; not finite: nothing changes.
   double step(ThreadPool& pool, const ProductSamples& samples, const AdamUpdate& update, const ParamSlice& state);
   /// Only with has_params().
-  void store(ThreadPool& pool, const ParamSlice& state) const { params_.store(pool, state); }
+  void store(ThreadPool& pool, const ParamSlice& state) const;
   void store_params(ThreadPool& pool, std::span<float> params) const;
 
   int64_t n_bytes() const;
