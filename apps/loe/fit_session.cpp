@@ -263,6 +263,7 @@ void write_environment(const FitJob& job, const RunFolder& folder, const ModelEx
   environment["device"] = backend_of_flag(job.run.device).name();
   environment["threads"] = model.main().n_threads();
   environment["precision"] = to_string(job.config.precision);
+  if (!job.precision_reason.empty()) environment["precision_reason"] = job.precision_reason;
   Json& data = environment[job.signal->noun()];
   data = {{"path", path_to_text(job.run.data)}};
   data.update(job.signal->shape());
@@ -279,6 +280,9 @@ void describe_job(const FitJob& job, const RunFolder& folder, const ModelExecuto
                             format_integer(job.model.n_params()), format_integer(job.model.macs_per_sample()),
                             job.signal->sample_noun(), model.main().n_threads(), to_string(job.config.precision)));
   if (!job.choice.empty()) reporter.info(fmt::format("{}: {}", job.config.preset, job.choice));
+  if (!job.precision_reason.empty()) {
+    reporter.info(fmt::format("precision {}: {}", to_string(job.config.precision), job.precision_reason));
+  }
   reporter.info(fmt::format("run {}", folder.path()));
   const std::string warning = job.signal->companions(job.run.device).warning;
   if (!warning.empty()) reporter.warning(warning);
@@ -506,6 +510,9 @@ int dry_run_fit(const FitJob& job, const FitFlags& flags, Reporter& reporter) {
   }
   fmt::print("preset            {}\n", job.config.preset);
   if (!job.choice.empty()) fmt::print("choice            {}\n", job.choice);
+  if (!job.precision_reason.empty()) {
+    fmt::print("precision         {}: {}\n", to_string(job.config.precision), job.precision_reason);
+  }
   fmt::print("parameters        {}\n", format_integer(job.model.n_params()));
   const auto print_count = [](const std::string& what, int64_t count) {
     fmt::print("{:<17} {}\n", what, format_integer(count));

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <memory>
+#include <optional>
 
 #include "commands.h"
 #include "loe/base/error.h"
@@ -14,6 +15,7 @@
 #include "loe/io/file.h"
 #include "loe/io/run_folder.h"
 #include "loe/nn/network.h"
+#include "loe/task/auto_precision.h"
 #include "machine.h"
 #include "parse.h"
 
@@ -23,6 +25,7 @@ namespace {
 constexpr double kMaxSeconds = 1e9;
 constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxParams = int64_t{1} << 33;
+constexpr const char* kAutoPrecision = "auto";
 
 SettingValue value_of_flag(const SettingFlag& flag, const std::string& text) {
   switch (flag.form) {
@@ -124,13 +127,37 @@ double measure_gflops(const RunSettings& run, FitConfig config, const FitSignal&
   return training_flops(spec.main()) * static_cast<double>(n_samples) / *middle / 1e9;
 }
 
+/// The instruction set that a fit on this backend would run; "": it has none.
+std::string isa_of(const Backend& backend) {
+  const std::vector<std::string> isas = backend.isas();
+  const std::string forced = forced_isa();
+  return !forced.empty() ? forced : isas.empty() ? "" : isas.front();
+}
+
+PrecisionChoice precision_for(const FitConfig& config, const RunSettings& run) {
+  const Backend& backend = backend_of_flag(run.device);
+  return choose_precision(config, backend.name(), isa_of(backend));
+}
+
+/// The precision that was given; none: "auto".
+std::optional<Precision> given_precision(const Settings& given) {
+  const std::string name =
+      given.get_choice("train.precision", kAutoPrecision, {kAutoPrecision, "f32", "mixed", "bf16", "tf32"});
+  if (name == kAutoPrecision) return std::nullopt;
+  return precision_from_string(name);
+}
+
+std::string own_precision(const Settings& run) {
+  return run.get_string("train.precision", to_string(Precision::F32));
+}
+
 /// The preset "auto" for this signal. With --max-seconds the machine is timed on the network that a guess of its speed
 /// gives, so that the size fits the budget; without, nothing is timed and the same command gives the same bits.
 AutoPlan automatic_settings(const FitFlags& flags, const Settings& given, const RunSettings& run,
                             const FitSignal& signal, Reporter& reporter) {
   const double max_seconds = given.get_double("train.max_seconds", 0, 0, kMaxSeconds);
-  const Precision precision = precision_from_string(
-      given.get_choice("train.precision", to_string(Precision::F32), {"f32", "mixed", "bf16", "tf32"}));
+  const std::optional<Precision> wanted = given_precision(given);
+  Precision precision = wanted.value_or(Precision::F32);
   int64_t n_params = 0;
   if (!flags.params.empty()) n_params = parse_count("--params", flags.params, 1, kMaxParams);
   // Product chunks are for the CPU's trainer; other backends train them like any other pixels.
@@ -142,6 +169,11 @@ AutoPlan automatic_settings(const FitFlags& flags, const Settings& given, const 
     return signal.automatic(max_seconds, n_params, precision, gflops, family);
   };
   AutoPlan plan = plan_for(0);
+  if (!wanted) {
+    precision =
+        precision_for(fit_config_from_settings(plan.settings, signal.kind(), signal.n_channels()), run).precision;
+    if (precision != Precision::F32) plan = plan_for(0);
+  }
   if (max_seconds > 0) {
     const double gflops =
         measure_gflops(run, fit_config_from_settings(plan.settings, signal.kind(), signal.n_channels()), signal);
@@ -289,7 +321,8 @@ const std::vector<SettingFlag>& setting_flags() {
       {"--seed", "train.seed", Number, "N", "of weights and samples"},
       {"--device", "run.device", Text, "NAME", kDeviceNames},
       {"--threads", "run.threads", Number, "N", "0: all usable cores; never changes a result"},
-      {"--precision", "train.precision", Text, "NAME", "f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs"},
+      {"--precision", "train.precision", Text, "NAME",
+       "auto (default: fits as well as f32), f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs"},
       {"--batch-size", "data.batch_size", Number, "N", "pixels per step, rays of a scene, pictures of a gan"},
       {"--learning-rate", "train.learning_rate", Number, "X", "at the start of the schedule"},
       {"--max-steps", "train.max_steps", Number, "N", "stop after so many steps"},
@@ -347,6 +380,7 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
     return fit_config_from_settings(settings, job.signal->kind(), job.signal->n_channels());
   };
   Settings task = part(given, false);
+  const bool is_precision_auto = !given_precision(task);
   if (!is_resumed) {
     const bool is_range_given = task.contains("model.output_range");
     AutoPlan preset = preset_settings(flags, task, job.run, *job.signal, reporter);
@@ -356,7 +390,16 @@ FitJob resolve_fit(const FitFlags& flags, Reporter& reporter) {
     merged.merge(task);
     task = is_range_given ? merged : with_range(std::move(merged), *job.signal);
   }
+  // Chosen once the network is known. A resumed run keeps what it has.
+  if (is_precision_auto) {
+    task.set("train.precision", is_resumed ? own_precision(before) : to_string(Precision::F32), kAutoPrecision);
+  }
   job.config = config_of(task);
+  if (is_precision_auto && !is_resumed) {
+    const PrecisionChoice chosen = precision_for(job.config, job.run);
+    job.config.precision = chosen.precision;
+    job.precision_reason = chosen.reason;
+  }
   job.signal->configure(job.config);
   job.model = build_model(job.config);
   job.resolved = resolve(job.config, job.run);

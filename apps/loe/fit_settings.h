@@ -66,7 +66,8 @@ struct FitJob {
   std::unique_ptr<FitSignal> signal;
   std::string config_hash;  ///< of the settings that decide the parameters' bits, and of the signal
   ModelSpec model;
-  std::string choice;  ///< what the preset auto chose and why, or ""
+  std::string choice;            ///< what the preset auto chose and why, or ""
+  std::string precision_reason;  ///< why this precision, where it was chosen here; or ""
 };
 
 /// Reads the signal and resolves all settings. With --resume the run's config.toml takes the place of preset and

@@ -67,6 +67,7 @@
 #include "loe/signal/video.h"
 #include "loe/signal/video_sampler.h"
 #include "loe/signal/view_centre.h"
+#include "loe/task/auto_precision.h"
 #include "loe/task/empty_space.h"
 #include "loe/task/fit_config.h"
 #include "loe/task/gan_presets.h"

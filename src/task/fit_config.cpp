@@ -211,10 +211,13 @@ SettingTable fit_setting_table(FitConfig& config, InputDraft& input) {
               "samples of a step; not used by `all_pixels`. `product_chunks`: at most 2^26, rounded down to whole "
               "chunks");
   table.seed("train.seed", config.seed, "decides initial weights, drawn pixels and random layouts");
-  table.choice("train.precision", config.precision,
-               {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32},
-               "arithmetic of the hot path; `mixed`: f32 forward, bf16 backward; `tf32`: NVIDIA GPUs only. Parameters "
-               "and outputs are always f32");
+  Setting& precision = table.choice(
+      "train.precision", config.precision, {Precision::F32, Precision::Mixed, Precision::Bf16, Precision::Tf32},
+      "arithmetic of the hot path; `mixed`: f32 forward (with AMX as three products of bf16), bf16 backward; `tf32`: "
+      "NVIDIA GPUs only; `auto`: see below. Parameters and outputs are always f32");
+  // The program's: it puts choose_precision's answer in its place.
+  precision.values = "`auto`, " + precision.values;
+  precision.default_text = "\"auto\"";
   table.append(train_setting_table(config.train));
   if (config.kind == SignalKind::Scene) {
     table.append(scene_setting_table(config.scene));

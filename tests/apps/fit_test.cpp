@@ -1,5 +1,8 @@
 // `loe fit`: the run folder it leaves, the order of settings, what it prints.
+#include <cstdlib>
+
 #include "apps/run_loe.h"
+#include "loe/backend/backend.h"
 #include "loe/io/config_file.h"
 #include "loe/io/model_file.h"
 
@@ -89,6 +92,31 @@ TEST_F(Fit, Bf16ReportsBothPrecisions) {
   ASSERT_EQ(check.code, 0) << check;
   // The headline is the f32 evaluation, exactly.
   EXPECT_EQ(nlohmann::json::parse(check.out)["psnr_db"], result["psnr_db"]);
+}
+
+TEST_F(Fit, ChoosesAPrecisionThatTheRunKeeps) {
+  const std::vector<std::string> wide = {"--preset", "none", "--set", "model.widths=[64, 64]", "--max-steps", "4"};
+  std::vector<std::string> arguments = {"fit",   make_picture(), "--steps-per-save", "2",
+                                        "--out", "run",          "--progress",       "plain"};
+  arguments.insert(arguments.end(), wide.begin(), wide.end());
+  const Outcome outcome = run(arguments);
+  ASSERT_EQ(outcome.code, 0) << outcome;
+  const std::string isa = std::getenv("LOE_ISA") != nullptr ? std::getenv("LOE_ISA") : cpu_backend().isas().front();
+  const std::string expected = isa == "amx" || isa == "avx512bf16" ? "mixed" : "f32";
+  EXPECT_NE(outcome.err.find("precision " + expected + ": "), std::string::npos) << outcome;
+  EXPECT_EQ(read_config(path("run/config.toml")).get_string("train.precision", ""), expected);
+  EXPECT_EQ(read_json("run/environment.json")["precision"], expected);
+  EXPECT_NE(read_json("run/environment.json")["precision_reason"], "");
+
+  // A run that began otherwise, on another processor say, goes on as it began.
+  arguments[6] = "other";
+  arguments.insert(arguments.end(), {"--precision", "bf16"});
+  ASSERT_EQ(run(arguments).code, 0);
+  fs::remove(path("other/result.json"));
+  fs::remove(path("other/checkpoints/step-000000004.safetensors"));
+  const Outcome resumed = run({"fit", "--resume", "other", "--precision", "auto", "--json", "-q"});
+  ASSERT_EQ(resumed.code, 0) << resumed;
+  EXPECT_EQ(nlohmann::json::parse(resumed.out)["precision"], "bf16");
 }
 
 TEST_F(Fit, LaterSettingsWin) {

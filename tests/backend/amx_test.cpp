@@ -140,6 +140,8 @@ class DrawnProduct {
     args.mask16 = c_.is_mask32 ? nullptr : mask16_.data();
     args.mask_stride = kStride;
     args.scratch = scratch.data();
+    args.is_far = c_.n_rows % 2 == 0;
+    args.next_b = args.is_far ? packs[0] : nullptr;
     const cpu::KernelScope scope(table);
     table.gemm_bf16(args);
     return result;
@@ -325,6 +327,234 @@ TEST(AmxProduct, ReadsNothingBesideItsOperands) {
   }
 }
 
+constexpr int kGroupedRows = 218;
+
+/// The products of groups of rows with weights of their own, in one call or in a call for each.
+std::vector<bf16> multiply_groups(const KernelTable& table, int depth, int n, bool is_far, bool in_one_call,
+                                  const std::vector<uint16_t>& rows) {
+  const std::vector<int> ends = {5, 69, 70, 102, 118, kGroupedRows};
+  const int n_rows = ends.back();
+  const int padded = round_up(depth, table.panels_bf16.depth_multiple);
+  const std::vector<bf16> a = draw(int64_t{n_rows} * depth, Numbers::Normal, 1);
+  std::vector<AlignedBuffer<bf16>> weights;
+  std::vector<cpu::RowGroup> groups;
+  for (const int end : ends) {
+    const std::vector<bf16> values = draw(int64_t{padded} * n, Numbers::Normal, end);
+    weights.emplace_back(int64_t{padded} * n);
+    std::copy(values.begin(), values.end(), weights.back().data());
+    groups.push_back({end, weights.back().data()});
+  }
+  const std::vector<float> bias = test::random_floats(n, -1, 1, 3);
+  std::vector<bf16> c(int64_t{n_rows} * n, 0x1234);
+  AlignedBuffer<std::byte> scratch(table.scratch_bytes(depth));
+  GemmArgs args;
+  args.a = a.data();
+  args.a_stride = depth;
+  args.rows = rows.data();
+  args.n_rows = n_rows;
+  args.depth = depth;
+  args.n = n;
+  args.bias = bias.data();
+  args.epilogue = Epilogue::BiasLeaky;
+  args.slope = 0.25F;
+  args.c16 = c.data();
+  args.c_stride = n;
+  args.scratch = scratch.data();
+  args.is_far = is_far;
+  const cpu::KernelScope scope(table);
+  if (in_one_call) {
+    args.groups = groups.data();
+    args.n_groups = static_cast<int>(groups.size());
+    table.gemm_bf16(args);
+    return c;
+  }
+  int begin = 0;
+  for (const cpu::RowGroup& group : groups) {
+    args.rows = rows.data() + begin;
+    args.n_rows = group.end - begin;
+    args.b = &group.b;
+    table.gemm_bf16(args);
+    begin = group.end;
+  }
+  return c;
+}
+
+TEST(AmxProduct, GroupsAreCallsOneAfterTheOther) {
+  for (const KernelTable* table : {native_table(), &cpu::amx_twin_table()}) {
+    if (table == nullptr) continue;
+    std::vector<uint16_t> rows(kGroupedRows);
+    std::iota(rows.begin(), rows.end(), uint16_t{0});
+    for (const int depth : {20, 54, 64, 96, 98}) {
+      for (const int n : {16, 48, 64}) {
+        for (const bool is_far : {false, true}) {
+          SCOPED_TRACE(testing::Message() << table->isa << ", depth " << depth << ", " << n << " columns");
+          expect_same(multiply_groups(*table, depth, n, is_far, true, rows),
+                      multiply_groups(*table, depth, n, is_far, false, rows));
+        }
+      }
+    }
+  }
+}
+
+// Rows at one distance are loaded from where they are, others are copied before.
+TEST(AmxProduct, TheOrderOfRowsChangesNoBit) {
+  std::vector<uint16_t> in_order(kGroupedRows);
+  std::iota(in_order.begin(), in_order.end(), uint16_t{0});
+  std::vector<uint16_t> mixed = in_order;  // within the last group, so that the weights are the same
+  std::swap(mixed[120], mixed[171]);
+  std::swap(mixed[130], mixed[140]);
+  std::vector<uint16_t> reversed = in_order;
+  std::reverse(reversed.begin() + 118, reversed.end());
+  std::vector<uint16_t> strided = in_order;
+  for (int i = 0; i < 100; ++i) strided[118 + i] = static_cast<uint16_t>(118 + i % 25 * 4 + i / 25);
+  for (const KernelTable* table : {native_table(), &cpu::amx_twin_table()}) {
+    if (table == nullptr) continue;
+    for (const int depth : {64, 96}) {
+      const std::vector<bf16> expected = multiply_groups(*table, depth, 48, false, true, in_order);
+      for (const auto& rows : {mixed, reversed, strided}) {
+        expect_same(multiply_groups(*table, depth, 48, true, true, rows), expected);
+      }
+    }
+  }
+}
+
+struct SplitCase {
+  int n_rows = 1;
+  int depth = 1;
+  int n = 16;
+  int n_segments = 1;
+  Epilogue epilogue = Epilogue::BiasLeaky;
+  bool keeps16 = true;
+};
+
+/// A product of f32 rows as two numbers of bf16 each.
+class DrawnSplit {
+ public:
+  explicit DrawnSplit(const SplitCase& c)
+      : c_(c),
+        a_(test::random_floats(int64_t{c.n_rows} * stride(), -1, 1, 1)),
+        bias_(test::random_floats(c.n, -1, 1, 3)) {
+    for (int s = 0; s < c.n_segments; ++s) b_.push_back(test::random_floats(int64_t{c.depth} * c.n, -1, 1, 10 + s));
+    for (int i = 0; i < c.n_rows; ++i) rows_.push_back(static_cast<uint16_t>(c.n_rows - 1 - i));
+  }
+
+  struct Result {
+    std::vector<float> c32;
+    std::vector<bf16> c16;
+  };
+
+  Result run(const KernelTable& table) const {
+    const cpu::PanelLayout& layout = table.panels_bf16;
+    const int depth = round_up(c_.depth, layout.depth_multiple);
+    std::vector<AlignedBuffer<bf16>> packed;
+    std::vector<const void*> packs;
+    for (const std::vector<float>& b : b_) {
+      packed.emplace_back(int64_t{2} * depth * c_.n);
+      cpu::PackArgs args{b.data(), c_.n, 1, c_.depth, c_.n, depth, c_.n, layout.columns};
+      for (const bool is_rest : {false, true}) {
+        args.is_rest = is_rest;
+        args.out = packed.back().data() + (is_rest ? int64_t{depth} * c_.n : 0);
+        table.pack_bf16(args);
+      }
+    }
+    for (const auto& buffer : packed) packs.push_back(buffer.data());
+    AlignedBuffer<std::byte> scratch(table.split_scratch_bytes(int64_t{c_.n_segments} * c_.depth));
+    Result result{std::vector<float>(int64_t{c_.n_rows} * c_.n), std::vector<bf16>(int64_t{c_.n_rows} * c_.n)};
+    GemmArgs args;
+    args.a = a_.data();
+    args.a_stride = stride();
+    args.rows = rows_.data();
+    args.n_rows = c_.n_rows;
+    args.n_segments = c_.n_segments;
+    args.depth = c_.depth;
+    args.b = packs.data();
+    args.n = c_.n;
+    args.bias = cpu::has_bias(c_.epilogue) ? bias_.data() : nullptr;
+    args.epilogue = c_.epilogue;
+    args.slope = kSlope;
+    args.c32 = result.c32.data();
+    args.c16 = c_.keeps16 ? result.c16.data() : nullptr;
+    args.c_stride = c_.n;
+    args.scratch = scratch.data();
+    args.is_far = c_.n_rows % 2 == 0;
+    args.next_b = args.is_far ? packs[0] : nullptr;
+    const cpu::KernelScope scope(table);
+    table.gemm_split(args);
+    return result;
+  }
+
+  /// Each number is off by 2^-16 of itself, and so is a product for low x low; the sums as those of 3 K products.
+  void check(const Result& result) const {
+    for (int i = 0; i < c_.n_rows; ++i) {
+      for (int j = 0; j < c_.n; ++j) {
+        double sum = cpu::has_bias(c_.epilogue) ? bias_[j] : 0;
+        double size = std::abs(sum);
+        for (int s = 0; s < c_.n_segments; ++s) {
+          for (int k = 0; k < c_.depth; ++k) {
+            const double product = double{a_[i * stride() + s * c_.depth + k]} * b_[s][k * c_.n + j];
+            sum += product;
+            size += std::abs(product);
+          }
+        }
+        const double expected = cpu::has_bias(c_.epilogue) ? std::max(sum, kSlope * sum) : sum;
+        const double chain = (3 * c_.n_segments * c_.depth / 32 + 20) * 0x1p-24;
+        const double tolerance = (3 * 0x1p-16 + chain) * size;
+        const int64_t at = int64_t{i} * c_.n + j;
+        ASSERT_NEAR(result.c32[at], expected, tolerance) << "row " << i << " column " << j;
+        if (c_.keeps16) {
+          ASSERT_NEAR(widen_bf16(result.c16[at]), expected, tolerance + std::abs(expected) * 0x1p-8);
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr float kSlope = 0.25F;
+  int stride() const { return c_.n_segments * c_.depth + 3; }
+
+  SplitCase c_;
+  std::vector<float> a_;
+  std::vector<std::vector<float>> b_;
+  std::vector<float> bias_;
+  std::vector<uint16_t> rows_;
+};
+
+std::vector<SplitCase> split_cases() {
+  std::vector<SplitCase> cases;
+  for (int n_rows = 1; n_rows <= 33; ++n_rows) cases.push_back({n_rows, 2 * n_rows + 1, 48});
+  for (const int n : {16, 32, 48, 64}) {
+    for (const int depth : {1, 31, 32, 33, 64, 130}) {
+      cases.push_back({70, depth, n, 1, Epilogue::BiasLeaky, false});
+      cases.push_back({18, depth, n, 1, Epilogue::Store});
+    }
+  }
+  cases.push_back({35, 33, 48, 4, Epilogue::BiasLeaky});
+  return cases;
+}
+
+TEST(AmxSplit, TwinIsWithinTheErrorOfItsSums) {
+  for (const SplitCase& c : split_cases()) {
+    SCOPED_TRACE(testing::Message() << c.n_rows << " rows, depth " << c.depth << ", " << c.n << " columns");
+    const DrawnSplit product(c);
+    product.check(product.run(cpu::amx_twin_table()));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(AmxSplit, NativeHasTheBitsOfItsTwin) {
+  const KernelTable* native = native_table();
+  if (native == nullptr) GTEST_SKIP() << "no AMX here";
+  for (const SplitCase& c : split_cases()) {
+    SCOPED_TRACE(testing::Message() << c.n_rows << " rows, depth " << c.depth << ", " << c.n << " columns");
+    const DrawnSplit product(c);
+    const DrawnSplit::Result fast = product.run(*native);
+    const DrawnSplit::Result slow = product.run(cpu::amx_twin_table());
+    expect_same(fast.c32, slow.c32);
+    expect_same(fast.c16, slow.c16);
+    if (HasFatalFailure()) return;
+  }
+}
+
 /// The sums of one expert in some tables' order.
 struct DrawnGradient {
   int n_in;
@@ -354,7 +584,7 @@ struct DrawnGradient {
     for (int o = 0; o < n; ++o) {
       for (int k = 0; k <= n_in; ++k) d[o * stride() + cpu::grad_place(k, n_in)] = start(o, k);
     }
-    AlignedBuffer<bf16> scratch(cpu::grad_scratch_size(n_in, n));
+    AlignedBuffer<bf16> scratch(cpu::grad_scratch_size(round_up(n_rows, 32), n_in, n));
     std::vector<const bf16*> x_rows;
     for (const auto& row : x) x_rows.push_back(row.data());
     const cpu::KernelScope scope(table);
@@ -362,8 +592,24 @@ struct DrawnGradient {
       const int width = column == 0 && n > 16 ? n - 16 : n - column;
       std::vector<const bf16*> z_rows;
       for (const auto& row : z) z_rows.push_back(row.data() + column);
-      table.grad_bf16(
-          {x_rows.data(), z_rows.data(), static_cast<int>(x.size()), n_in, column, width, n, d.data(), scratch.data()});
+      GradRowsArgs args;
+      args.x = x_rows.data();
+      args.z = z_rows.data();
+      args.n_rows = static_cast<int>(x.size());
+      args.n_in = n_in;
+      args.column = column;
+      args.n = width;
+      args.n_padded = n;
+      args.d = d.data();
+      args.scratch = scratch.data();
+      // Asking for what comes next changes no result.
+      args.is_far = n_rows % 2 == 0;
+      args.next_x = x_rows.data();
+      args.next_z = z_rows.data();
+      args.n_next = args.is_far ? args.n_rows : 0;
+      args.next_in = n_in;
+      args.next_n = width;
+      table.grad_bf16(args);
       column += width;
     }
     return {d.data(), d.data() + d.size()};

@@ -28,9 +28,17 @@ using test::kRuns;
 using test::RoundedNetwork;
 using test::StepExpectation;
 
+/// Split: Mixed by tables that multiply f32 numbers as two of bf16 in the forward pass. Whole: all others.
+enum class Forward { Whole, Split };
+
+bool is_split(const std::string& isa) {
+  return isa == "amx" || isa == "amx-twin";
+}
+
 /// Those that have the precision. The CUDA backend runs emulated and, where there is a device, on that too.
-std::vector<const Backend*> backends_with(Precision precision, const BackendCase& backend_case) {
+std::vector<const Backend*> backends_with(Precision precision, Forward forward, const BackendCase& backend_case) {
   std::vector<const Backend*> backends;
+  if (forward == Forward::Split) return {&cpu_backend()};
   if (!test::kIsEmulationSlow || (precision == Precision::F32 && backend_case.n_samples < 64)) {
     backends = test::cuda_backends();
   }
@@ -40,27 +48,29 @@ std::vector<const Backend*> backends_with(Precision precision, const BackendCase
   return backends;
 }
 
-class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCase>> {
+class Agreement : public testing::TestWithParam<std::tuple<Precision, Forward, BackendCase>> {
  protected:
   Agreement()
       : precision_(std::get<0>(GetParam())),
-        units_(test::rounding_units(precision_)),
-        drawn_(std::get<1>(GetParam())),
+        forward_(std::get<1>(GetParam())),
+        units_(forward_ == Forward::Split ? test::split_rounding_units() : test::rounding_units(precision_)),
+        drawn_(std::get<2>(GetParam())),
         params_(drawn_.params.begin(), drawn_.params.end()),
         exact_pass_(network_forward(drawn_.spec, params_, drawn_.batch())) {}
 
   void SetUp() override {
-    if (backends_with(precision_, std::get<1>(GetParam())).empty()) {
+    if (backends_with(precision_, forward_, std::get<2>(GetParam())).empty()) {
       GTEST_SKIP() << "the emulation is too slow here";
     }
   }
 
   /// Runs `check` with an executor of every backend and instruction set that can do this precision.
   void on_every_executor(const std::function<void(Executor&)>& check) {
-    for (const Backend* backend : backends_with(precision_, std::get<1>(GetParam()))) {
+    for (const Backend* backend : backends_with(precision_, forward_, std::get<2>(GetParam()))) {
       const std::vector<std::string> isas = backend == &cpu_backend() ? test::cpu_isas() : backend->isas();
       ASSERT_FALSE(isas.empty());
       for (const std::string& isa : isas) {
+        if (precision_ == Precision::Mixed && is_split(isa) != (forward_ == Forward::Split)) continue;
         SCOPED_TRACE(backend->name() + " " + isa);
         ExecutorOptions options;
         options.precision = precision_;
@@ -141,6 +151,7 @@ class Agreement : public testing::TestWithParam<std::tuple<Precision, BackendCas
   }
 
   Precision precision_;
+  Forward forward_;
   test::RoundingUnits units_;
   DrawnCase drawn_;
   std::vector<double> params_;
@@ -234,7 +245,8 @@ TEST_P(Agreement, MseAndTrainStep) {
 }
 
 std::string case_name(const testing::TestParamInfo<Agreement::ParamType>& param) {
-  return std::string(to_string(std::get<0>(param.param))) + "_" + std::get<1>(param.param).name;
+  const std::string forward = std::get<1>(param.param) == Forward::Split ? "split_" : "";
+  return std::string(to_string(std::get<0>(param.param))) + "_" + forward + std::get<2>(param.param).name;
 }
 
 /// In tf32 a kink of LeakyReLU that rounding flips is rare, and then larger than all other errors of a tensor together:
@@ -252,10 +264,15 @@ std::vector<BackendCase> cases_without_kinks() {
 
 INSTANTIATE_TEST_SUITE_P(Backends, Agreement,
                          testing::Combine(testing::Values(Precision::F32, Precision::Mixed, Precision::Bf16),
-                                          testing::ValuesIn(test::backend_cases())),
+                                          testing::Values(Forward::Whole), testing::ValuesIn(test::backend_cases())),
+                         case_name);
+INSTANTIATE_TEST_SUITE_P(Split, Agreement,
+                         testing::Combine(testing::Values(Precision::Mixed), testing::Values(Forward::Split),
+                                          testing::ValuesIn(cases_without_kinks())),
                          case_name);
 INSTANTIATE_TEST_SUITE_P(Tf32, Agreement,
-                         testing::Combine(testing::Values(Precision::Tf32), testing::ValuesIn(cases_without_kinks())),
+                         testing::Combine(testing::Values(Precision::Tf32), testing::Values(Forward::Whole),
+                                          testing::ValuesIn(cases_without_kinks())),
                          case_name);
 
 }  // namespace

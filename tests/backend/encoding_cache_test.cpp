@@ -6,6 +6,7 @@
 #include <limits>
 #include <numbers>
 
+#include "backend/cpu/bf16.h"
 #include "backend/network_builders.h"
 #include "loe/backend/encoding.h"
 
@@ -43,6 +44,22 @@ TEST(EncodingCache, IsTheEncodingWithinTheRoundingOfItsDoublings) {
     for (const double scale : {1.0, std::numbers::pi, 2 * std::numbers::pi}) {
       const InputSpec input = {.n_frequencies = n_frequencies, .frequency_scale = scale};
       expect_the_encoding(input, 3, test::random_floats(3 * 500, -1, 1, 17));
+    }
+  }
+}
+
+TEST(EncodingCache, InBf16IsTheSameRounded) {
+  for (const bool has_raw : {false, true}) {
+    const InputSpec input = {.n_frequencies = 7, .include_coordinates = has_raw};
+    cpu::EncodingCache cache(input, 2);
+    cpu::EncodingCache other(input, 2);
+    const std::vector<float> coords = test::random_floats(2 * 300, -1, 1, 5);
+    std::vector<float> values(static_cast<std::size_t>(input.encoding_width(2)));
+    std::vector<cpu::bf16> rounded(values.size());
+    for (std::size_t at = 0; at < coords.size(); at += 2) {
+      cache.encode(coords.data() + at, rounded.data());
+      other.encode(coords.data() + at, values.data());
+      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(rounded[i], cpu::round_to_bf16(values[i]));
     }
   }
 }

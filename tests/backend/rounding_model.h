@@ -36,6 +36,8 @@ inline constexpr int kRuns = 6;
 inline constexpr double kUnitF32 = 0x1p-24;
 inline constexpr double kUnitBf16 = 0x1p-8;
 inline constexpr double kUnitTf32 = 0x1p-11;
+/// Two numbers of bf16 for one of f32: what the second rounding leaves.
+inline constexpr double kUnitSplit = 0x1p-16;
 /// Vectorised sines and exponentials are good to a few units in the last place.
 inline constexpr double kFunctionUlps = 4;
 
@@ -51,9 +53,14 @@ inline RoundingUnits rounding_units(Precision precision) {
   return {precision == Precision::Bf16 ? kUnitBf16 : kUnitF32, precision == Precision::F32 ? kUnitF32 : kUnitBf16};
 }
 
+/// Precision::Mixed where the forward pass multiplies f32 numbers as two of bf16 each.
+inline RoundingUnits split_rounding_units() {
+  return {kUnitSplit, kUnitBf16};
+}
+
 /// A tolerance larger than this share of the norm of what it guards would let real mistakes through.
 inline double largest_useful_share(double unit) {
-  return unit == kUnitF32 ? 1e-4 : unit == kUnitTf32 ? 0.07 : 0.2;
+  return unit == kUnitF32 ? 1e-4 : unit == kUnitSplit ? 1e-2 : unit == kUnitTf32 ? 0.07 : 0.2;
 }
 
 /// The network in double with rounding errors put in; one object is one run.

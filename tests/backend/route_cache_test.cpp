@@ -10,7 +10,8 @@ namespace {
 
 class RouteCacheTest : public testing::Test {
  protected:
-  RouteCacheTest() : plan_(make_plan(test::make_network({}), Precision::F32, 1, false)), cache_(plan_) {}
+  RouteCacheTest()
+      : plan_(make_plan(test::make_network({}), Precision::F32, 1, kernel_tables().front())), cache_(plan_) {}
 
   /// A batch of one tile; builds its groups where the cache wants them. Returns whether they were known.
   bool run(const std::vector<float>& coords) {

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 
+#include "backend/cpu/bf16.h"
 #include "loe/backend/encoding.h"
 
 namespace loe::cpu {
@@ -49,19 +50,32 @@ EncodingCache::EncodingCache(const InputSpec& input, int n_dims)
   keys_.resize(static_cast<std::size_t>(n_dims) * kEntries);
   is_used_.resize(keys_.size());
   values_.resize(keys_.size() * (n_raw_ + n_waves_));
+  rounded_.resize(values_.size());
 }
 
-const float* EncodingCache::axis_values(int axis, float coordinate) {
+std::size_t EncodingCache::find_values(int axis, float coordinate) {
   const uint32_t key = std::bit_cast<uint32_t>(coordinate);
   const uint32_t slot = (key * 0x9e3779b1U) >> (32 - kEntryBits);  // Fibonacci hashing
-  const std::size_t at = static_cast<std::size_t>(axis) * kEntries + slot;
-  float* values = values_.data() + at * (n_raw_ + n_waves_);
-  if (is_used_[at] == 0 || keys_[at] != key) {
-    encode_octaves(axis_input_, coordinate, values);
-    keys_[at] = key;
-    is_used_[at] = 1;
+  const std::size_t entry = static_cast<std::size_t>(axis) * kEntries + slot;
+  const std::size_t width = n_raw_ + n_waves_;
+  const std::size_t at = entry * width;
+  if (is_used_[entry] == 0 || keys_[entry] != key) {
+    encode_octaves(axis_input_, coordinate, values_.data() + at);
+    for (std::size_t i = 0; i < width; ++i) rounded_[at + i] = round_to_bf16(values_[at + i]);
+    keys_[entry] = key;
+    is_used_[entry] = 1;
   }
-  return values;
+  return at;
+}
+
+template <class T>
+void EncodingCache::copy_values(const std::vector<T>& values, const float* p, T* out) {
+  T* waves = out + n_raw_ * n_dims_;
+  for (int d = 0; d < n_dims_; ++d) {
+    const T* const from = values.data() + find_values(d, p[d]);
+    if (n_raw_ != 0) out[d] = from[0];
+    std::copy_n(from + n_raw_, n_waves_, waves + d * n_waves_);
+  }
 }
 
 void EncodingCache::encode(const float* p, float* out) {
@@ -69,12 +83,11 @@ void EncodingCache::encode(const float* p, float* out) {
     loe::encode(axis_input_, n_dims_, p, out);
     return;
   }
-  float* waves = out + n_raw_ * n_dims_;
-  for (int d = 0; d < n_dims_; ++d) {
-    const float* values = axis_values(d, p[d]);
-    if (n_raw_ != 0) out[d] = values[0];
-    std::copy(values + n_raw_, values + n_raw_ + n_waves_, waves + d * n_waves_);
-  }
+  copy_values(values_, p, out);
+}
+
+void EncodingCache::encode(const float* p, bf16* out) {
+  copy_values(rounded_, p, out);
 }
 
 }  // namespace loe::cpu

@@ -57,13 +57,14 @@ struct CpuExecutor::Workspace {
 };
 
 CpuExecutor::CpuExecutor(const NetworkSpec& spec, const ExecutorOptions& options, const KernelTable& kernels)
-    : plan_(make_plan(spec, options.precision, options.max_group, kernels.has_long_groups)),
+    : plan_(make_plan(spec, options.precision, options.max_group, kernels)),
       max_group_(options.max_group),
       kernels_(&kernels),
       pool_(options.n_threads),
       weights_(plan_, kernels),
       embedding_(spec.input.has_embedding() ? EmbeddingTables::make(plan_, kernels) : nullptr),
       routes_(plan_),
+      gradients_in_turn_(can_share_gradients()),
       why_not_narrow_(NarrowPlan::why_not(spec, options.precision)) {
   for (int i = 0; i < pool_.n_threads(); ++i) workers_.emplace_back(plan_, kernels, weights_, embedding_.get());
 }
@@ -72,7 +73,9 @@ CpuExecutor::~CpuExecutor() = default;
 
 std::vector<KernelInfo> CpuExecutor::kernels() const {
   const std::string& reason = kernels_->reason;
-  const std::string forward = plan_.forward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
+  const std::string forward = plan_.forward_split  ? kernels_->gemm_split_name
+                              : plan_.forward_bf16 ? kernels_->gemm_bf16_name
+                                                   : kernels_->gemm_f32_name;
   const std::string backward = plan_.backward_bf16 ? kernels_->gemm_bf16_name : kernels_->gemm_f32_name;
   std::vector<KernelInfo> list = {
       {"expert_linear forward", "cpu " + forward, reason},
@@ -211,6 +214,26 @@ bool CpuExecutor::uses_chunks() const {
   return WeightGradients::set_bytes(plan_, *kernels_) <= kMaxChunkSetBytes;
 }
 
+// In chunks a gradient has been used up two layers later, so that two buffers do for all: the toy's rows of a tile and
+// its sums then stay in L2. Not where a row keeps slopes in them or has several readers.
+bool CpuExecutor::can_share_gradients() const {
+  if (!uses_chunks()) return false;
+  for (int l = 0; l < static_cast<int>(plan_.layers.size()); ++l) {
+    const LayerPlan& layer = plan_.layers[l];
+    if (layer.source != l - 1 || layer.residual >= 0) return false;
+    if (!layer.is_output && (!layer.is_fused || layer.readers.size() > 1)) return false;
+  }
+  return true;
+}
+
+std::size_t CpuExecutor::gradient_place(std::size_t l) const {
+  return gradients_in_turn_ && !plan_.layers[l].is_output ? l % 2 : l;
+}
+
+int64_t CpuExecutor::gradient_stride(std::size_t l) const {
+  return gradients_in_turn_ ? plan_.max_stride : plan_.layers[l].stride;
+}
+
 void CpuExecutor::prepare_training(int n_tiles) {
   if (gradients_ == nullptr) gradients_ = std::make_unique<WeightGradients>(plan_, *kernels_, pool_.n_threads());
   if (training_ != nullptr && training_->n_tiles >= n_tiles) return;
@@ -243,10 +266,11 @@ void CpuExecutor::prepare_training(int n_tiles) {
     if (!layer.is_output && !plan_.backward_bf16) space->out32[l].resize(rows * layer.stride);
     if (layer.n_features > 0 && plan_.backward_bf16) space->joined16[l].resize(rows * layer.read_stride);
     if (layer.n_features > 0 && !plan_.backward_bf16) space->joined32[l].resize(rows * layer.read_stride);
+    if (gradient_place(l) != l) continue;
     if (plan_.backward_bf16 && !layer.is_dot) {
-      space->grad16[l].resize(rows * layer.stride);
+      space->grad16[l].resize(rows * gradient_stride(l));
     } else {
-      space->grad32[l].resize(rows * layer.stride);
+      space->grad32[l].resize(rows * gradient_stride(l));
     }
   }
   space->worker32.resize(pool_.n_threads());
@@ -281,8 +305,11 @@ void CpuExecutor::bind_tile(Tile& tile, int index, int worker) {
     }
     tile.joined[l].out16 = at16(space.joined16[l], plan_.layers[l].read_stride);
     rows.out16 = at16(space.out16[l], stride);
-    rows.grad32 = at32(space.grad32[l], stride);
-    rows.grad16 = at16(space.grad16[l], stride);
+    // A tile's place follows from the buffer's stride, whatever the layer's: places of layers of different widths would
+    // overlap those of other workers.
+    const std::size_t place = gradient_place(l);
+    rows.grad32 = at32(space.grad32[place], gradient_stride(l));
+    rows.grad16 = at16(space.grad16[place], gradient_stride(l));
   }
 }
 
@@ -346,18 +373,20 @@ void CpuExecutor::run_chunks(const TileTask& task) {
                                        (n_tiles + max_chunks - 1) / max_chunks);
   const int n_chunks = static_cast<int>(std::max<int64_t>(1, (n_tiles + chunk_tiles - 1) / chunk_tiles));
   gradients_->reserve_sets(n_chunks);
+  if (n_tiles == 0) gradients_->clear(0);
   // One phase, unless the feature gradients of the whole batch would exceed the embedding's room for them.
   const int64_t phase_tiles =
       embedding_ == nullptr ? chunk_tiles : std::clamp<int64_t>(embedding_->max_slots() / n_chunks, 1, chunk_tiles);
   for (int64_t done = 0; done < chunk_tiles; done += phase_tiles) {
     if (embedding_ != nullptr) embedding_->begin_tiles(static_cast<int>(n_chunks * phase_tiles));
     pool_.parallel_for(n_chunks, [&](int64_t chunk, int w) {
-      if (done == 0) gradients_->clear(static_cast<int>(chunk));
       const int64_t first = chunk * chunk_tiles + done;
       const int64_t end = std::min({n_tiles, first + phase_tiles, (chunk + 1) * chunk_tiles});
       for (int64_t t = first; t < end; ++t) {
-        run_tile(t, w, static_cast<int>(chunk * phase_tiles + t - first), w, task,
-                 [&](int layer) { gradients_->add_layer(static_cast<int>(chunk), layer, training_->tiles[w], w); });
+        const bool is_first = t == chunk * chunk_tiles;
+        run_tile(t, w, static_cast<int>(chunk * phase_tiles + t - first), w, task, [&](int layer) {
+          gradients_->add_layer(static_cast<int>(chunk), layer, training_->tiles[w], is_first, w);
+        });
       }
     });
     if (embedding_ != nullptr) embedding_->add_tiles(pool_);

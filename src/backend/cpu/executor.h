@@ -60,6 +60,10 @@ class CpuExecutor : public Executor {
   double update_with(double loss, const AdamUpdate& update, ParamSlice state);
   /// True: chunks of the batch with gradient sums of their own; false: super-batches and owner-computes.
   bool uses_chunks() const;
+  bool can_share_gradients() const;
+  /// The layer whose buffer holds layer l's gradient, and the stride by which that buffer is cut into tiles.
+  std::size_t gradient_place(std::size_t l) const;
+  int64_t gradient_stride(std::size_t l) const;
   void run_chunks(const TileTask& task);
   void run_super_batches(const TileTask& task);
   /// Forward and backward of tile `tile_index` of the batch in the buffers `index`; `slot` of the embedding.
@@ -91,6 +95,7 @@ class CpuExecutor : public Executor {
   std::unique_ptr<Workspace> inference_;
   std::unique_ptr<WeightGradients> gradients_;
   RouteCache routes_;                      ///< of training
+  bool gradients_in_turn_;                 ///< see can_share_gradients
   std::string why_not_narrow_;             ///< "": product chunks go to narrow_
   std::unique_ptr<NarrowTrainer> narrow_;  ///< from the first such step on
   bool is_packed_ = true;                  ///< whether the packed weights are those of narrow_

@@ -415,7 +415,7 @@ bool NarrowTrainer::is_bounded(const ProductSamples& samples) const {
 
 void NarrowTrainer::make_embedding(ThreadPool& pool, const ProductChunks& chunks, const ParamSlice& state) {
   if (!plan_.spec.input.has_embedding()) return;
-  NetworkPlan plan = make_plan(plan_.spec, Precision::F32, 1, false);
+  NetworkPlan plan = make_plan(plan_.spec, Precision::F32, 1, *kernels_);
   plan.tile_rows = (chunks.chunk_samples() + kNarrowRows - 1) / kNarrowRows * kNarrowRows;
   plan.max_stride = plan_.feature_stride;
   embedding_ = EmbeddingTables::make(plan, *kernels_);

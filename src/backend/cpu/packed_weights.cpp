@@ -4,13 +4,14 @@
 
 namespace loe::cpu {
 
-void PackedMatrix::allocate(bool is_bf16, int n_experts, int depth, int n, const KernelTable& kernels) {
+void PackedMatrix::allocate(WeightFormat format, int n_experts, int depth, int n, const KernelTable& kernels) {
+  const bool is_bf16 = format != WeightFormat::F32;
   kernels_ = &kernels;
-  is_bf16_ = is_bf16;
+  format_ = format;
   n_experts_ = n_experts;
   depth_ = round_up(depth, is_bf16 ? kernels.panels_bf16.depth_multiple : kernels.panels_f32.depth_multiple);
   n_ = n;
-  const int64_t size = int64_t{n_experts} * depth_ * n_;
+  const int64_t size = n_experts * expert_size();
   if (is_bf16) {
     bf16_.resize(size);
   } else {
@@ -19,15 +20,20 @@ void PackedMatrix::allocate(bool is_bf16, int n_experts, int depth, int n, const
 }
 
 const void* PackedMatrix::expert(int e) const {
-  const int64_t offset = int64_t{e} * depth_ * n_;
-  return is_bf16_ ? static_cast<const void*>(bf16_.data() + offset) : f32_.data() + offset;
+  const int64_t offset = e * expert_size();
+  return format_ != WeightFormat::F32 ? static_cast<const void*>(bf16_.data() + offset) : f32_.data() + offset;
 }
 
 void PackedMatrix::pack(int e, const float* source, int64_t k_stride, int64_t j_stride, int n_k, int n_j) {
-  const int64_t start = int64_t{e} * depth_ * n_;
-  if (is_bf16_) {
-    kernels_->pack_bf16(
-        {source, k_stride, j_stride, n_k, n_j, depth_, n_, kernels_->panels_bf16.columns, bf16_.data() + start});
+  const int64_t start = e * expert_size();
+  if (format_ != WeightFormat::F32) {
+    PackArgs args{source, k_stride, j_stride, n_k, n_j, depth_, n_, kernels_->panels_bf16.columns};
+    args.out = bf16_.data() + start;
+    kernels_->pack_bf16(args);
+    if (format_ == WeightFormat::Bf16) return;
+    args.is_rest = true;
+    args.out += int64_t{depth_} * n_;
+    kernels_->pack_bf16(args);
     return;
   }
   const int columns = kernels_->panels_f32.columns;
@@ -55,6 +61,9 @@ PackedWeights::PackedWeights(const NetworkPlan& plan, const KernelTable& kernels
       backward_(plan.layers.size()),
       bias_(plan.layers.size()),
       dot_(plan.layers.size()) {
+  const WeightFormat forward = plan.forward_split  ? WeightFormat::Split
+                               : plan.forward_bf16 ? WeightFormat::Bf16
+                                                   : WeightFormat::F32;
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     const LayerPlan& layer = plan.layers[l];
     bias_[l].resize(layer.n_padded);
@@ -62,10 +71,10 @@ PackedWeights::PackedWeights(const NetworkPlan& plan, const KernelTable& kernels
       dot_[l].resize(int64_t{layer.n_experts} * layer.n_out * layer.n_in);
       continue;
     }
-    forward_[l].allocate(plan.forward_bf16, layer.n_experts, layer.n_in, layer.n_padded, kernels);
+    forward_[l].allocate(forward, layer.n_experts, layer.n_in, layer.n_padded, kernels);
     if (layer.n_grad_columns > 0) {
-      backward_[l].allocate(plan.backward_bf16, layer.n_experts, layer.n_out, round_up(layer.n_grad_columns, kPadding),
-                            kernels);
+      backward_[l].allocate(plan.backward_bf16 ? WeightFormat::Bf16 : WeightFormat::F32, layer.n_experts, layer.n_out,
+                            round_up(layer.n_grad_columns, kPadding), kernels);
     }
   }
 }

@@ -9,10 +9,13 @@
 
 namespace loe::cpu {
 
+/// How a packed weight is kept: Split is two of bf16, see KernelTable::gemm_split.
+enum class WeightFormat : uint8_t { F32, Bf16, Split };
+
 /// One matrix per expert as a PanelLayout says. Padding columns and a padding depth are zero.
 class PackedMatrix {
  public:
-  void allocate(bool is_bf16, int n_experts, int depth, int n, const KernelTable& kernels);
+  void allocate(WeightFormat format, int n_experts, int depth, int n, const KernelTable& kernels);
   /// Packs expert `e` from element (k, j) = source[k * k_stride + j * j_stride], k < n_k, j < n_j; one stride is 1.
   void pack(int e, const float* source, int64_t k_stride, int64_t j_stride, int n_k, int n_j);
   const void* expert(int e) const;
@@ -20,7 +23,10 @@ class PackedMatrix {
   bool empty() const { return n_experts_ == 0; }
 
  private:
-  bool is_bf16_ = false;
+  /// Elements of an expert.
+  int64_t expert_size() const { return (format_ == WeightFormat::Split ? 2 : 1) * int64_t{depth_} * n_; }
+
+  WeightFormat format_ = WeightFormat::F32;
   int n_experts_ = 0;
   int depth_ = 0;
   int n_ = 0;

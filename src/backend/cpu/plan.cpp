@@ -139,12 +139,13 @@ void connect_layers(NetworkPlan& plan) {
 
 }  // namespace
 
-NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group, bool has_long_groups) {
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group, const KernelTable& kernels) {
   NetworkPlan plan;
   plan.spec = spec;
   plan.precision = precision;
   plan.forward_bf16 = precision == Precision::Bf16;
   plan.backward_bf16 = precision != Precision::F32;
+  plan.forward_split = precision == Precision::Mixed && kernels.gemm_split != nullptr;
   plan.input_width = spec.n_in();
   plan.input_stride = row_stride(round_up(plan.input_width, kPadding), plan.backward_bf16);
   plan.max_stride = plan.input_stride;
@@ -159,7 +160,7 @@ NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_grou
   constexpr int kMaxTileRows = 65536;  // rows of a tile are listed in 16 bits
   plan.tile_rows = choose_tile_rows(plan);
   plan.min_tile_rows = plan.tile_rows;
-  if (has_long_groups && plan.backward_bf16) plan.tile_rows = longer_tile_rows(plan.tile_rows);
+  if (kernels.has_long_groups && plan.backward_bf16) plan.tile_rows = longer_tile_rows(plan.tile_rows);
   if (max_group > 1) {
     plan.tile_rows = std::max(plan.tile_rows, std::min(kGroupsPerTile * round_up(max_group, 64), kMaxTileRows));
     plan.min_tile_rows = plan.tile_rows;

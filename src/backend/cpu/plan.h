@@ -53,6 +53,7 @@ struct NetworkPlan {
   NetworkSpec spec;
   Precision precision = Precision::F32;
   bool forward_bf16 = false;   ///< operands of the forward GEMMs
+  bool forward_split = false;  ///< forward GEMMs of f32 rows by KernelTable::gemm_split
   bool backward_bf16 = false;  ///< operands of both backward GEMMs
   int input_width = 0;
   int64_t input_stride = 0;
@@ -74,7 +75,7 @@ inline int64_t gradient_tiles(const NetworkPlan& plan) {
 
 /// The plan of a validated spec.
 /// max_group: see ExecutorOptions; a tile holds at least that many samples.
-/// has_long_groups: KernelTable::has_long_groups of the table that runs it.
-NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group, bool has_long_groups);
+/// kernels: of the table that runs it.
+NetworkPlan make_plan(const NetworkSpec& spec, Precision precision, int max_group, const KernelTable& kernels);
 
 }  // namespace loe::cpu

@@ -12,6 +12,9 @@ namespace {
 // 256 KB, a quarter of L2.
 constexpr int kBlendRows = 64;
 
+// Rows of one layer and the next that stay in L2 (1 MB or 2 MB) beside their weights.
+constexpr int64_t kNearBytes = int64_t{768} << 10;
+
 // Elements of the longest row of a product, its segments behind each other.
 int64_t max_depth(const NetworkPlan& plan) {
   int64_t depth = 0;
@@ -46,6 +49,9 @@ TileWorker::TileWorker(const NetworkPlan& plan, const KernelTable& kernels, cons
   scaled32_.resize(scaled);
   if (plan.backward_bf16) scaled16_.resize(scaled);
   if (plan.backward_bf16) products_.resize(kernels.scratch_bytes(max_depth(plan)));
+  if (plan.forward_split) products_.resize(kernels.split_scratch_bytes(max_depth(plan)));
+  // A layer reads and writes rows beside its weights.
+  is_far_ = 2 * plan.tile_rows * plan.max_stride * (plan.backward_bf16 ? 2 : 4) > kNearBytes;
   needs_ones_.resize(plan.layers.size() + 1);
   for (std::size_t l = 0; l < plan.layers.size(); ++l) {
     const LayerPlan& layer = plan.layers[l];
@@ -85,6 +91,14 @@ void TileWorker::encode(Tile& tile) {
   const InputSpec& input = plan_->spec.input;
   const int width = plan_->input_width;
   const int encoding_width = input.encoding_width(plan_->spec.n_dims);
+  if (tile.input.out32 == nullptr && embedding_ == nullptr && input.kind == InputKind::Encoding &&
+      input.n_frequencies > 0) {
+    for (int64_t i = 0; i < tile.n; ++i) {
+      encodings_.encode(tile.coords + i * plan_->spec.n_dims, tile.input.out16 + i * plan_->input_stride);
+    }
+    if (needs_ones_[0] != 0) set_ones(tile, tile.input, plan_->input_stride, width);
+    return;
+  }
   float* const rows = tile.input.out32 != nullptr ? tile.input.out32 : scratch_.data();
   if (embedding_ != nullptr) {
     embedding_->features(tile.coords, tile.n, tile.embedding_slot, rows + encoding_width, plan_->input_stride);
@@ -180,8 +194,24 @@ void TileWorker::scale_rows(const GemmArgs& args, bool is_bf16, const LevelGroup
 void TileWorker::run_groups(const Tile& tile, int l, GemmArgs args, bool is_bf16, bool is_forward) {
   const LayerPlan& layer = plan_->layers[l];
   const LevelGroups& groups = tile.groups[l];
-  const auto gemm = is_bf16 ? kernels_->gemm_bf16 : kernels_->gemm_f32;
+  const auto gemm = is_bf16                              ? kernels_->gemm_bf16
+                    : is_forward && plan_->forward_split ? kernels_->gemm_split
+                                                         : kernels_->gemm_f32;
   const auto pack = [&](int e) { return is_forward ? weights_->forward(l, e) : weights_->backward(l, e); };
+  if (kernels_->takes_groups && gemm != kernels_->gemm_f32 && layer.n_blended == 1) {
+    row_groups_.clear();
+    for (const Group& group : groups.groups()) row_groups_.push_back({group.end, pack(group.index)});
+    if (row_groups_.empty()) return;
+    args.rows = groups.rows(groups.groups().front());
+    args.n_rows = row_groups_.back().end;
+    args.groups = row_groups_.data();
+    args.n_groups = static_cast<int>(row_groups_.size());
+    args.c_compact = groups.is_merged();
+    args.is_far = is_far_;
+    args.scratch = products_.data();
+    gemm(args);
+    return;
+  }
   for (std::size_t i = 0; i < groups.groups().size(); ++i) {
     const Group& group = groups.groups()[i];
     const void* packs[1 << kMaxDims];

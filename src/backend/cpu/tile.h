@@ -124,8 +124,10 @@ class TileWorker {
   AlignedBuffer<float> scaled32_;  ///< rows pre-scaled by their blending coefficients
   AlignedBuffer<bf16> scaled16_;
   AlignedBuffer<std::byte> products_;  ///< KernelTable::scratch_bytes
+  bool is_far_ = false;                ///< GemmArgs::is_far
   std::vector<uint8_t> needs_ones_;    ///< [1 + layer]: of its rows, first those of the input
   std::vector<int> routing_;
+  std::vector<RowGroup> row_groups_;
   PrefixTree tree_;
 };
 

@@ -14,11 +14,11 @@ constexpr int kTaskColumns = 256;
 // Bytes of one block of rows, both operands. Two blocks (one multiplied, one on its way) and the task's sums share a 1
 // MB L2: 192 rows of a 256 x 256 layer in f32 overflow it (70 GF), 96 do not (see docs/performance.md).
 constexpr int64_t kBlockBytes = int64_t{192} << 10;
+// The same where a block is packed as a whole, beside the sums of a 256 x 256 layer in a 2 MB L2.
+constexpr int64_t kLongBlockBytes = int64_t{640} << 10;
 
-int rows_per_block(const NetworkPlan& plan, const LayerPlan& layer, int n_columns, int multiple) {
-  const int64_t row_bytes = (int64_t{layer.n_in} + 1 + n_columns) * (plan.backward_bf16 ? 2 : 4);
-  return static_cast<int>(std::clamp<int64_t>(kBlockBytes / row_bytes, 32, kGradRows)) / multiple * multiple;
-}
+// Tasks that a thread takes at once, at most: all but the first find their rows on the way.
+constexpr int64_t kTasksInTurn = 4;
 
 // Rows that share a dot product where the instruction set multiplies pairs.
 constexpr int kPair = 2;
@@ -33,11 +33,13 @@ void prefetch(const T* row, int n) {
 
 /// Rows of X (layer input) and Z (output gradient) that the kernel takes at once.
 struct WeightGradients::RowBlock {
+  Task task;
+  float* d = nullptr;  ///< the sums of the task's expert
   int n = 0;
   const float* x32[kGradRows];
   const float* z32[kGradRows];
-  const bf16* x16[kGradRows];
-  const bf16* z16[kGradRows];
+  const bf16* x16[kLongGradRows];
+  const bf16* z16[kLongGradRows];
   AlignedBuffer<float> scaled32;  ///< rows of Z times their blending coefficient
   AlignedBuffer<bf16> scaled16;
 };
@@ -46,10 +48,10 @@ struct WeightGradients::RowBlock {
 struct WeightGradients::Scratch {
   RowBlock blocks[2];
   int filling = 0;
-  int block_rows = kGradRows;
-  bool prefetches = true;      ///< rows come from L3; within a chunk they are in L2 already
-  float* d = nullptr;          ///< the sums of the running task's expert
+  int block_rows = kGradRows;  ///< of the task whose rows are listed
+  bool is_far = true;          ///< rows come from L3; within a chunk they are in L2 already
   AlignedBuffer<bf16> packed;  ///< GradRowsArgs::scratch
+  RowBlock& block() { return blocks[filling]; }
 };
 
 namespace {
@@ -76,6 +78,7 @@ WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& ker
       kernels_(&kernels),
       order_(order_of(plan, kernels)),
       row_multiple_(plan.backward_bf16 ? kernels.grad_row_multiple : 1),
+      block_rows_(plan.backward_bf16 && kernels.has_long_groups ? kLongGradRows : kGradRows),
       layer_tasks_(plan.layers.size()),
       scratch_(n_workers),
       row_major_(n_workers) {
@@ -101,10 +104,10 @@ WeightGradients::WeightGradients(const NetworkPlan& plan, const KernelTable& ker
   };
   std::stable_sort(tasks_.begin(), tasks_.end(), [&](const Task& a, const Task& b) { return weight(a) > weight(b); });
   for (Scratch& scratch : scratch_) {
-    if (plan.backward_bf16) scratch.packed.resize(grad_scratch_size(max_in, kTaskColumns));
+    if (plan.backward_bf16) scratch.packed.resize(grad_scratch_size(block_rows_, max_in, kTaskColumns));
     for (RowBlock& rows : scratch.blocks) {
       rows.scaled32.resize(plan.backward_bf16 ? 0 : int64_t{kGradRows} * kTaskColumns);
-      rows.scaled16.resize(plan.backward_bf16 ? int64_t{kGradRows} * kTaskColumns : 0);
+      rows.scaled16.resize(plan.backward_bf16 ? int64_t{block_rows_} * kTaskColumns : 0);
     }
   }
   for (auto& buffer : row_major_) buffer.resize(max_expert);
@@ -123,18 +126,19 @@ int64_t WeightGradients::block_offset(int l, int e) const {
 }
 
 void WeightGradients::add_tiles(ThreadPool& pool, std::span<const Tile> tiles, bool is_first) {
-  pool.parallel_for(static_cast<int64_t>(tasks_.size()), [&](int64_t index, int worker) {
-    const Task& task = tasks_[index];
-    if (is_first) clear_task(task);
+  const auto n_tasks = static_cast<int64_t>(tasks_.size());
+  const int64_t in_turn = std::clamp<int64_t>(n_tasks / (8 * pool.n_threads()), 1, kTasksInTurn);
+  pool.parallel_for((n_tasks + in_turn - 1) / in_turn, [&](int64_t index, int worker) {
     const KernelScope scope(*kernels_);
-    scratch_[worker].prefetches = true;
-    run_task(0, task, tiles, worker);
+    scratch_[worker].is_far = true;
+    const int64_t first = index * in_turn;
+    run_tasks(0, {tasks_.data() + first, tasks_.data() + std::min(n_tasks, first + in_turn)}, tiles, is_first, worker);
   });
 }
 
-void WeightGradients::clear_task(const Task& task) {
+void WeightGradients::clear_task(int set, const Task& task) {
   const LayerPlan& layer = plan_->layers[task.layer];
-  float* const d = sets_[0].data() + block_offset(task.layer, task.expert);
+  float* const d = sets_[set].data() + block_offset(task.layer, task.expert);
   const int64_t size = expert_size(layer, order_);
   if (layer.is_dot) {
     std::fill_n(d, size, 0.0F);
@@ -151,9 +155,9 @@ void WeightGradients::clear(int set) {
   std::fill_n(sets_[set].data(), set_size_, 0.0F);
 }
 
-void WeightGradients::add_layer(int set, int layer, const Tile& tile, int worker) {
-  scratch_[worker].prefetches = false;
-  for (const Task& task : layer_tasks_[layer]) run_task(set, task, {&tile, 1}, worker);
+void WeightGradients::add_layer(int set, int layer, const Tile& tile, bool is_first, int worker) {
+  scratch_[worker].is_far = false;
+  run_tasks(set, layer_tasks_[layer], {&tile, 1}, is_first, worker);
 }
 
 void WeightGradients::reduce(ThreadPool& pool, int n_sets) {
@@ -166,24 +170,35 @@ void WeightGradients::reduce(ThreadPool& pool, int n_sets) {
   });
 }
 
-void WeightGradients::run_task(int set, const Task& task, std::span<const Tile> tiles, int worker) {
-  const LayerPlan& layer = plan_->layers[task.layer];
-  float* const d = sets_[set].data() + block_offset(task.layer, task.expert);
-  if (layer.is_dot) {
-    run_dot_task(task, tiles, d);
-    return;
-  }
+void WeightGradients::run_tasks(int set, std::span<const Task> tasks, std::span<const Tile> tiles, bool clears,
+                                int worker) {
   Scratch& scratch = scratch_[worker];
-  scratch.d = d;
-  scratch.block_rows = rows_per_block(*plan_, layer, task.n_columns, row_multiple_);
   const int64_t round = gradient_tiles(*plan_);
-  for (std::size_t t = 0; t < tiles.size(); ++t) {
-    add_tile(task, tiles[t], scratch);
-    if (static_cast<int64_t>(t + 1) % round == 0) fill_up(task, scratch);
+  for (const Task& task : tasks) {
+    const LayerPlan& layer = plan_->layers[task.layer];
+    float* const d = sets_[set].data() + block_offset(task.layer, task.expert);
+    if (clears) clear_task(set, task);
+    if (layer.is_dot) {
+      run_dot_task(task, tiles, d);
+      continue;
+    }
+    scratch.block().task = task;
+    scratch.block().d = d;
+    scratch.block_rows = rows_per_block(layer, task.n_columns);
+    for (std::size_t t = 0; t < tiles.size(); ++t) {
+      add_tile(task, tiles[t], scratch);
+      if (static_cast<int64_t>(t + 1) % round == 0) fill_up(scratch);
+    }
+    fill_up(scratch);
+    if (scratch.block().n > 0) next_block(scratch);
   }
-  fill_up(task, scratch);
-  multiply(task, scratch, scratch.blocks[1 - scratch.filling]);
-  multiply(task, scratch, scratch.blocks[scratch.filling]);
+  multiply(scratch, scratch.blocks[1 - scratch.filling]);
+}
+
+int WeightGradients::rows_per_block(const LayerPlan& layer, int n_columns) const {
+  const int64_t row_bytes = (int64_t{layer.n_in} + 1 + n_columns) * (plan_->backward_bf16 ? 2 : 4);
+  const int64_t bytes = block_rows_ == kGradRows ? kBlockBytes : kLongBlockBytes;
+  return static_cast<int>(std::clamp<int64_t>(bytes / row_bytes, 32, block_rows_)) / row_multiple_ * row_multiple_;
 }
 
 void WeightGradients::add_tile(const Task& task, const Tile& tile, Scratch& scratch) {
@@ -204,18 +219,18 @@ void WeightGradients::add_tile(const Task& task, const Tile& tile, Scratch& scra
 
 // Rows that share a rounding never span two rounds of tiles: where a batch is cut for the threads must not decide which
 // they are.
-void WeightGradients::fill_up(const Task& task, Scratch& scratch) {
-  while (scratch.blocks[scratch.filling].n % row_multiple_ != 0) {
-    RowBlock& block = scratch.blocks[scratch.filling];
+void WeightGradients::fill_up(Scratch& scratch) {
+  while (scratch.block().n % row_multiple_ != 0) {
+    RowBlock& block = scratch.block();
     block.x16[block.n] = zero_row_.data();
     block.z16[block.n] = zero_row_.data();
-    if (++block.n == scratch.block_rows) next_block(task, scratch);
+    if (++block.n == scratch.block_rows) next_block(scratch);
   }
 }
 
-void WeightGradients::add_rows(const Task& task, Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch) {
+void WeightGradients::add_rows(Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch) {
   for (int done = 0; done < n_rows;) {
-    RowBlock& block = scratch.blocks[scratch.filling];
+    RowBlock& block = scratch.block();
     const int count = std::min(n_rows - done, scratch.block_rows - block.n);
     for (int i = 0; i < count; ++i) {
       block.x16[block.n + i] = x.values + rows[done + i] * x.stride;
@@ -223,7 +238,7 @@ void WeightGradients::add_rows(const Task& task, Rows x, Rows z, const uint16_t*
     }
     done += count;
     block.n += count;
-    if (block.n == scratch.block_rows) next_block(task, scratch);
+    if (block.n == scratch.block_rows) next_block(scratch);
   }
 }
 
@@ -235,18 +250,20 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
   const int64_t x_stride = layer.read_stride;
   const uint16_t* rows = groups.rows(group);
   const int n_rows = group.end - group.begin;
-  if (plan_->backward_bf16 && node < 0 && !scratch.prefetches) {
-    add_rows(task, {from.out16, x_stride}, {to.grad16 + task.column, layer.stride}, rows, n_rows, scratch);
-    if (row_multiple_ == kPair) fill_up(task, scratch);
+  // Rows that no product is there to fetch meanwhile are asked for at once.
+  const bool prefetches = scratch.is_far && (!kernels_->has_long_groups || scratch.blocks[1 - scratch.filling].n == 0);
+  if (plan_->backward_bf16 && node < 0 && !prefetches) {
+    add_rows({from.out16, x_stride}, {to.grad16 + task.column, layer.stride}, rows, n_rows, scratch);
+    if (row_multiple_ == kPair) fill_up(scratch);
     return;
   }
   for (int i = 0; i < n_rows; ++i) {
     const int row = rows[i];
-    RowBlock& block = scratch.blocks[scratch.filling];
+    RowBlock& block = scratch.block();
     if (plan_->backward_bf16) {
       block.x16[block.n] = from.out16 + row * x_stride;
       const bf16* z = to.grad16 + row * layer.stride + task.column;
-      if (scratch.prefetches) {
+      if (prefetches) {
         prefetch(block.x16[block.n], layer.n_in + 1);
         prefetch(z, task.n_columns);
       }
@@ -259,7 +276,7 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
     } else {
       block.x32[block.n] = from.out32 + row * x_stride;
       const float* z = to.grad32 + row * layer.stride + task.column;
-      if (scratch.prefetches) {
+      if (prefetches) {
         prefetch(block.x32[block.n], layer.n_in + 1);
         prefetch(z, task.n_columns);
       }
@@ -270,29 +287,50 @@ void WeightGradients::add_group(const Task& task, const Tile& tile, const Group&
       }
       block.z32[block.n] = z;
     }
-    if (++block.n == scratch.block_rows) next_block(task, scratch);
+    if (++block.n == scratch.block_rows) next_block(scratch);
   }
   // Pairs end with their group, as they always have: it costs a row. A tile's depth of rows may span groups.
-  if (row_multiple_ == kPair) fill_up(task, scratch);
+  if (row_multiple_ == kPair) fill_up(scratch);
 }
 
-void WeightGradients::next_block(const Task& task, Scratch& scratch) {
+void WeightGradients::next_block(Scratch& scratch) {
+  const RowBlock& full = scratch.block();
   scratch.filling = 1 - scratch.filling;
-  multiply(task, scratch, scratch.blocks[scratch.filling]);
+  multiply(scratch, scratch.block());
+  scratch.block().task = full.task;
+  scratch.block().d = full.d;
 }
 
-void WeightGradients::multiply(const Task& task, Scratch& scratch, RowBlock& rows) {
+void WeightGradients::multiply(Scratch& scratch, RowBlock& rows) {
+  const Task& task = rows.task;
   const LayerPlan& layer = plan_->layers[task.layer];
   const int n = rows.n;
   rows.n = 0;
   if (n == 0) return;
-  float* const d = scratch.d;
   if (!plan_->backward_bf16) {
-    kernels_->grad_f32({rows.x32, rows.z32, n, layer.n_in + 1, task.n_columns, d + task.column, layer.n_padded});
+    kernels_->grad_f32({rows.x32, rows.z32, n, layer.n_in + 1, task.n_columns, rows.d + task.column, layer.n_padded});
     return;
   }
-  kernels_->grad_bf16(
-      {rows.x16, rows.z16, n, layer.n_in, task.column, task.n_columns, layer.n_padded, d, scratch.packed.data()});
+  GradRowsArgs args;
+  args.x = rows.x16;
+  args.z = rows.z16;
+  args.n_rows = n;
+  args.n_in = layer.n_in;
+  args.column = task.column;
+  args.n = task.n_columns;
+  args.n_padded = layer.n_padded;
+  args.d = rows.d;
+  args.scratch = scratch.packed.data();
+  args.is_far = scratch.is_far;
+  const RowBlock& next = scratch.blocks[&rows == scratch.blocks ? 1 : 0];
+  if (scratch.is_far && next.n > 0) {
+    args.next_x = next.x16;
+    args.next_z = next.z16;
+    args.n_next = next.n;
+    args.next_in = plan_->layers[next.task.layer].n_in;
+    args.next_n = next.task.n_columns;
+  }
+  kernels_->grad_bf16(args);
 }
 
 void WeightGradients::run_dot_task(const Task& task, std::span<const Tile> tiles, float* d) {

@@ -35,7 +35,8 @@ class WeightGradients {
   /// Adds the contribution of tiles, in order, to set 0. is_first: starts from zero.
   void add_tiles(ThreadPool& pool, std::span<const Tile> tiles, bool is_first);
   void clear(int set);
-  void add_layer(int set, int layer, const Tile& tile, int worker);
+  /// is_first: starts from zero.
+  void add_layer(int set, int layer, const Tile& tile, bool is_first, int worker);
   /// set 0 += set 1 + ... + set n_sets - 1, in this order.
   void reduce(ThreadPool& pool, int n_sets);
   /// One Adam update of every parameter with set 0, and the packed copies with it.
@@ -55,26 +56,30 @@ class WeightGradients {
   struct RowBlock;
   struct Scratch;
 
-  void run_task(int set, const Task& task, std::span<const Tile> tiles, int worker);
-  void clear_task(const Task& task);
+  /// One after the other, the rows of the next on their way while one is multiplied. clears: from sums of zero.
+  void run_tasks(int set, std::span<const Task> tasks, std::span<const Tile> tiles, bool clears, int worker);
+  void clear_task(int set, const Task& task);
   void add_tile(const Task& task, const Tile& tile, Scratch& scratch);
   /// Rows of zeros up to a multiple of row_multiple_.
-  void fill_up(const Task& task, Scratch& scratch);
+  void fill_up(Scratch& scratch);
   void run_dot_task(const Task& task, std::span<const Tile> tiles, float* d);
   struct Rows {
     const bf16* values;
     int64_t stride;
   };
   /// Rows of a group in bf16 that need no scaling and are near.
-  void add_rows(const Task& task, Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch);
+  void add_rows(Rows x, Rows z, const uint16_t* rows, int n_rows, Scratch& scratch);
   void add_group(const Task& task, const Tile& tile, const Group& group, int node, Scratch& scratch);
-  void next_block(const Task& task, Scratch& scratch);
-  void multiply(const Task& task, Scratch& scratch, RowBlock& rows);
+  void next_block(Scratch& scratch);
+  /// The product of a block, and with it the other if that has rows: those come next.
+  void multiply(Scratch& scratch, RowBlock& rows);
   /// Gradient of one expert in parameter order [n_out, n_in], into `out`.
   void expert_gradient(int layer, int expert, float* out) const;
   void bias_gradient(int layer, float* out) const;
   /// Bias gradient of output o in an expert's sums.
   float bias_of(const float* d, const LayerPlan& layer, int o) const;
+  /// Rows of a block of a task with so many columns.
+  int rows_per_block(const LayerPlan& layer, int n_columns) const;
   /// Start of an expert's block in a set.
   int64_t block_offset(int layer, int expert) const;
 
@@ -82,6 +87,7 @@ class WeightGradients {
   const KernelTable* kernels_;
   GradOrder order_;                             ///< of layers that are not dot layers
   int row_multiple_;                            ///< rows that are added at once: 1 in f32
+  int block_rows_;                              ///< rows of a block, at most
   std::vector<Task> tasks_;                     ///< largest first
   std::vector<std::vector<Task>> layer_tasks_;  ///< the same by layer
   /// Per layer: an expert after the other, each as order_ says; dot layers [expert][n_out][n_in + 1].

@@ -1,10 +1,11 @@
 // Products of bf16 rows by tile registers: 16 rows of 64 bytes, C += A B with A [16 rows][32] and B [16 pairs][16][2].
 //
-// Included twice, with and without AMX (amx.cpp, amx_twin.cpp), followed by amx-gradient-inl.h; each of the two first
-// defines, in its own anonymous namespace: Tiles, the eight registers; Floats, 16 f32 in a register, with load_floats,
-// load_widened, store_floats, store_rounded, add, multiply, larger, choose_positive, scale_not_positive; and copy_line,
-// interleave_32, interleave_16, transpose_32x8. Everything about blocks, tails, gathering and the order of sums is
-// here, once.
+// Included twice, with and without AMX (amx.cpp, amx_twin.cpp), followed by the other amx-*-inl.h;
+// each of the two first defines, in its own anonymous namespace: Tiles, the eight registers; Floats, 16 f32 in a
+// register, with load_floats, load_widened, store_floats, store_rounded, add, multiply, larger, choose_positive,
+// scale_not_positive; and copy_line, split_line, are_regular,
+// fill_regular, interleave_32, interleave_16, transpose_32x8. Everything about blocks,
+// tails, gathering and the order of sums is in these files, once.
 
 namespace loe::cpu {
 namespace {
@@ -31,10 +32,13 @@ int64_t scratch_bytes(int64_t depth) {
          std::max<int64_t>(kBlockRows * tiles, 2 * kStationaryRows * 2) * kLineBytes;
 }
 
-/// Where rows go, by offset: of C and of the mask.
+/// Where the rows of a chunk are: by offset those of C and of the mask, and the tiles of A for each 16 of them.
 struct RowPlaces {
   int64_t c[kStationaryRows];
   int64_t mask[kStationaryRows];
+  const bf16* a[kStationaryRows / kTileRows];
+  int64_t a_stride[kStationaryRows / kTileRows];  // bytes
+  int64_t a_step;                                 // elements from a k tile to the next
 };
 
 /// A block of sums on its way to memory. Its epilogue runs row by row in the slots between the tile products of the
@@ -148,15 +152,17 @@ struct AnyEpilogue {
 };
 
 /// Rows of A on their way into tiles, [block of 16 rows][segment, k tile][16][32], so that tile loads have one stride.
-/// The depth behind a row's last element becomes zero: what stands there need not be finite.
+/// The depth behind a row's last element becomes zero: what stands there need not be finite. Rows that have one stride
+/// where they are, in blocks of 16, are not copied: neighbouring pixels that meet one expert.
 struct RowCopy {
   const uint16_t* list;
-  const bf16* a;
+  const void* a;
   int64_t a_stride;
   int64_t c_stride;
   int64_t mask_stride;
   bool a_compact;
   bool c_compact;
+  bool may_stay;
   int n_segments;
   int depth;
   int k_tiles;
@@ -168,12 +174,13 @@ struct RowCopy {
 
   explicit RowCopy(const GemmArgs& g)
       : list(g.rows),
-        a(static_cast<const bf16*>(g.a)),
+        a(g.a),
         a_stride(g.a_stride),
         c_stride(g.c_stride),
         mask_stride(g.mask_stride),
         a_compact(g.a_compact),
         c_compact(g.c_compact),
+        may_stay(g.rows != nullptr && !g.a_compact && !g.c_compact && g.n_segments == 1 && g.depth % kTileDepth == 0),
         n_segments(g.n_segments),
         depth(g.depth),
         k_tiles(k_tiles_of(g.depth)) {}
@@ -184,21 +191,45 @@ struct RowCopy {
     n = count;
     to = tiles;
     places = place;
+    if (may_stay && n % kTileRows == 0 && place_where_they_are()) return;
+    const int64_t block = int64_t{n_segments} * k_tiles * kTileSize;
+    for (int i = 0; i * kTileRows < n; ++i) {
+      places->a[i] = to + i * block;
+      places->a_stride[i] = kLineBytes;
+    }
+    places->a_step = kTileSize;
   }
 
-  LOE_AMX_INLINE const bf16* place_row(int i) {
+  /// False, and nothing of it counts, if some 16 rows have no stride.
+  LOE_AMX_INLINE bool place_where_they_are() {
+    for (int i = 0; i * kTileRows < n; ++i) {
+      const uint16_t* const rows = list + first + i * kTileRows;
+      const int step = rows[1] - rows[0];
+      if (!are_regular(rows, step)) return false;
+      places->a[i] = static_cast<const bf16*>(a) + rows[0] * a_stride;
+      places->a_stride[i] = step * a_stride * static_cast<int64_t>(sizeof(bf16));
+      fill_regular(rows[0] * c_stride, step * c_stride, places->c + i * kTileRows);
+      fill_regular(rows[0] * mask_stride, step * mask_stride, places->mask + i * kTileRows);
+    }
+    places->a_step = kTileDepth;
+    next = n;
+    return true;
+  }
+
+  template <class T>
+  LOE_AMX_INLINE const T* place_row(int i) {
     const int64_t row = list != nullptr ? list[first + i] : first + i;
     const int64_t c_row = c_compact ? first + i : row;
     places->c[i] = c_row * c_stride;
     places->mask[i] = c_row * mask_stride;
-    return a + (a_compact ? first + i : row) * a_stride;
+    return static_cast<const T*>(a) + (a_compact ? first + i : row) * a_stride;
   }
 
   /// Up to `count` more, of one segment of two tiles.
   LOE_AMX_INLINE void some(int count) {
     const int end = next + count < n ? next + count : n;
     for (int i = next; i < end; ++i) {
-      const bf16* const from = place_row(i);
+      const bf16* const from = place_row<bf16>(i);
       bf16* const line = to + i / kTileRows * (2 * kTileSize) + i % kTileRows * kTileDepth;
       copy_line(from, kTileDepth, line);
       copy_line(from + kTileDepth, depth - kTileDepth, line + kTileSize);
@@ -209,8 +240,8 @@ struct RowCopy {
   /// All, of any shape.
   LOE_AMX_INLINE void all() {
     const int total = n_segments * k_tiles;
-    for (int i = 0; i < n; ++i) {
-      const bf16* from = place_row(i);
+    for (int i = next; i < n; ++i) {
+      const bf16* from = place_row<bf16>(i);
       bf16* line = to + i / kTileRows * (total * kTileSize) + i % kTileRows * kTileDepth;
       for (int s = 0; s < n_segments; ++s, from += depth) {
         for (int k = 0; k < k_tiles; ++k, line += kTileSize) {
@@ -225,7 +256,6 @@ struct RowCopy {
     if (n % kTileRows != 0) clear_rows(to, n, n_segments * k_tiles);
   }
 
- private:
   LOE_AMX_OUTLINE static void clear_rows(bf16* tiles, int from, int total) {
     for (int i = from; i % kTileRows != 0; ++i) {
       bf16* line = tiles + i / kTileRows * (total * kTileSize) + i % kTileRows * kTileDepth;
@@ -234,221 +264,117 @@ struct RowCopy {
   }
 };
 
+/// Cache lines that are needed soon, asked for a few at a time in the slots between tile products. Rows that passed
+/// through another layer meanwhile, and weights of the next expert, lie beyond L2: products that wait for them take
+/// twice as long (docs/performance.md), and a burst of requests would stall the block it is meant to help.
+class Ahead {
+ public:
+  void clear() { n_runs_ = n_lines_ = 0; }
+  LOE_AMX_INLINE void add(const void* from, int64_t n_bytes) {
+    runs_[n_runs_++] = {static_cast<const char*>(from), static_cast<const char*>(from) + n_bytes};
+    n_lines_ += static_cast<int>((n_bytes + kLineBytes - 1) / kLineBytes);
+  }
+  /// Afterwards n_slots calls of ask() ask for all of it.
+  LOE_AMX_INLINE void spread(int n_slots) {
+    per_slot_ = (n_lines_ + n_slots - 1) / n_slots;
+    left_ = n_lines_;
+    at_ = 0;
+    if (n_runs_ > 0) next_ = runs_[0].begin;
+  }
+  LOE_AMX_INLINE void ask() {
+    if (left_ <= 0) return;
+    const int count = std::min(per_slot_, left_);
+    left_ -= count;
+    for (int i = 0; i < count; ++i) {
+      __builtin_prefetch(next_, 0, 2);
+      next_ += kLineBytes;
+      if (next_ >= runs_[at_].end && ++at_ < n_runs_) next_ = runs_[at_].begin;
+    }
+  }
+
+ private:
+  struct Run {
+    const char* begin;
+    const char* end;
+  };
+  static constexpr int kMaxRuns = 4 * kStationaryRows + 1;  // A, two of C, the mask, and weights
+  Run runs_[kMaxRuns];
+  int n_runs_ = 0;
+  int n_lines_ = 0;
+  int per_slot_ = 0;
+  int left_ = 0;
+  int at_ = 0;
+  const char* next_ = nullptr;
+};
+
+/// Sizes of operands that look_ahead needs: bytes of an element of A, and of bf16 in a packed weight.
+struct OperandSizes {
+  int a_bytes = 2;
+  int n_parts = 1;
+};
+
+/// Some rows of a call's list, all of one group.
+struct RowBlock {
+  int first = 0;
+  int n = 0;
+  int group = 0;
+};
+
+/// The next block of at most `most` rows; empty behind the last.
+LOE_AMX_INLINE RowBlock block_behind(const GemmArgs& g, RowBlock block, int most) {
+  block.first += block.n;
+  while (block.group < g.n_groups - 1 && block.first >= g.groups[block.group].end) ++block.group;
+  const int end = g.groups == nullptr ? g.n_rows : g.groups[block.group].end;
+  block.n = std::max(0, std::min(most, end - block.first));
+  return block;
+}
+
+/// Of its segments.
+LOE_AMX_INLINE const void* const* weights_of(const GemmArgs& g, const RowBlock& block) {
+  return g.groups == nullptr ? g.b : &g.groups[block.group].b;
+}
+
+/// While `now` is multiplied: rows of A that are copied after that, and rows of C that are written then.
+struct NextRows {
+  RowBlock now;
+  RowBlock a;
+  RowBlock c;
+};
+
+/// What a block asks for, beside those rows: its part of the weights of the next group, or of the next call.
+LOE_AMX_OUTLINE void look_ahead(const GemmArgs& g, const NextRows& rows, int most, int n_slots, Ahead& ahead,
+                                OperandSizes sizes = {}) {
+  ahead.clear();
+  for (int i = rows.a.first; !g.a_compact && i < rows.a.first + rows.a.n; ++i) {
+    const int64_t row = g.rows != nullptr ? g.rows[i] : i;
+    ahead.add(static_cast<const char*>(g.a) + row * g.a_stride * sizes.a_bytes, int64_t{g.depth} * sizes.a_bytes);
+  }
+  for (int i = rows.c.first; i < rows.c.first + rows.c.n; ++i) {
+    const int64_t row = g.c_compact || g.rows == nullptr ? i : g.rows[i];
+    if (g.c16 != nullptr) ahead.add(g.c16 + row * g.c_stride, int64_t{2} * g.n);
+    if (g.c32 != nullptr) ahead.add(g.c32 + row * g.c_stride, int64_t{4} * g.n);
+    if (g.mask16 != nullptr && g.mask16 != g.c16) ahead.add(g.mask16 + row * g.mask_stride, int64_t{2} * g.n);
+  }
+  const int group = rows.now.group;
+  const void* const next_b = group + 1 < g.n_groups ? g.groups[group + 1].b : g.next_b;
+  if (next_b != nullptr) {
+    const int begin = g.groups == nullptr || group == 0 ? 0 : g.groups[group - 1].end;
+    const int end = g.groups == nullptr ? g.n_rows : g.groups[group].end;
+    const int64_t bytes = int64_t{2} * sizes.n_parts * k_tiles_of(g.depth) * kTileSize * (g.n / kTileRows);
+    const int n_blocks = (end - begin + most - 1) / most;
+    const int64_t part = (bytes / n_blocks + kLineBytes - 1) / kLineBytes * kLineBytes;
+    const int64_t from = std::min(bytes, part * ((rows.now.first - begin) / most));
+    if (from < bytes) ahead.add(static_cast<const char*>(next_b) + from, std::min(part, bytes - from));
+  }
+  ahead.spread(n_slots);
+}
+
 template <int T>
 LOE_AMX_INLINE void start_sums(Tiles& tiles, const float* bias) {
   if (bias != nullptr) {
     tiles.load<T>(bias, 0);
   } else {
     tiles.zero<T>();
-  }
-}
-
-/// Depths of 33 to 64, two tiles: the weights of 32 columns stay in tiles 4 to 7 while the rows of a chunk pass.
-template <class E>
-struct StationaryProduct {
-  const GemmArgs& g;
-  const E epilogue;
-  static constexpr int kTiles = 2;
-  static constexpr int kPanel = kTiles * kTileSize;  // elements of a panel of 16 columns
-  const int rows_per_slot;
-  float* const sums;
-  int turn = 0;
-  Tiles tiles;
-  Pending pending;
-  RowCopy copy;
-
-  static int copied_per_slot(const GemmArgs& args) {
-    const int n_slots = args.n / kTileRows * kTiles * (kStationaryRows / kTileRows);
-    return (kStationaryRows + n_slots - 1) / n_slots;
-  }
-
-  LOE_AMX_INLINE explicit StationaryProduct(const GemmArgs& args)
-      : g(args),
-        epilogue(args),
-        rows_per_slot(copied_per_slot(args)),
-        sums(static_cast<float*>(args.scratch)),
-        copy(args) {}
-
-  template <int kCount>
-  LOE_AMX_INLINE void slot() {
-    pending.template slot<kCount>(epilogue);
-    copy.some(rows_per_slot);
-  }
-
-  /// NT tiles of columns from `column` on, of n rows copied to a.
-  template <int NT>
-  LOE_AMX_INLINE void panel(int column, int n, const bf16* a, const RowPlaces& places) {
-    constexpr int kRowsPerSlot = kTileRows / (kTiles * NT);
-    const bf16* const b = static_cast<const bf16*>(g.b[0]) + column / kTileRows * kPanel;
-    const float* const bias = has_bias(g.epilogue) ? g.bias + column : nullptr;
-    tiles.template load<4>(b, kLineBytes);
-    if constexpr (NT == 2) tiles.template load<5>(b + kPanel, kLineBytes);
-    tiles.template load<6>(b + kTileSize, kLineBytes);
-    if constexpr (NT == 2) tiles.template load<7>(b + kPanel + kTileSize, kLineBytes);
-    for (int first = 0; first < n; first += kTileRows, a += kTiles * kTileSize) {
-      start_sums<0>(tiles, bias);
-      if constexpr (NT == 2) start_sums<1>(tiles, bias == nullptr ? nullptr : bias + kTileRows);
-      tiles.template load<2>(a, kLineBytes);
-      tiles.template dot<0, 2, 4>();
-      slot<kRowsPerSlot>();
-      tiles.template load<3>(a + kTileSize, kLineBytes);
-      if constexpr (NT == 2) {
-        tiles.template dot<1, 2, 5>();
-        slot<kRowsPerSlot>();
-      }
-      tiles.template dot<0, 3, 6>();
-      slot<kRowsPerSlot>();
-      if constexpr (NT == 2) {
-        tiles.template dot<1, 3, 7>();
-        slot<kRowsPerSlot>();
-      }
-      pending.rows(epilogue, kTileRows);  // the rest of a block of another width
-      turn = 1 - turn;
-      float* const to = sums + turn * kSumsPitch;
-      tiles.template store<0>(to, kBlockColumns * 4);
-      if constexpr (NT == 2) tiles.template store<1>(to + kTileRows, kBlockColumns * 4);
-      pending = {to,     places.c + first, places.mask + first, 0, n - first < kTileRows ? n - first : kTileRows,
-                 column, NT == 2};
-    }
-  }
-
-  LOE_AMX_INLINE void run() {
-    // A chunk is multiplied while the next is copied and the last block of the one before is on its way out.
-    constexpr int kChunk = kStationaryRows * kTiles * kTileDepth;
-    bf16* const rows = reinterpret_cast<bf16*>(sums + 2 * kSumsPitch);
-    RowPlaces places[3];
-    int at = 0;
-    copy.begin(0, std::min(kStationaryRows, g.n_rows), rows, &places[0]);
-    for (int first = 0; first < g.n_rows; first += kStationaryRows) {
-      copy.some(kStationaryRows);
-      copy.end();
-      const int n = copy.n;
-      const bf16* const a = copy.to;
-      const int left = g.n_rows - first - n;
-      const int next = at == 2 ? 0 : at + 1;
-      copy.begin(first + n, std::min(kStationaryRows, left), a == rows ? rows + kChunk : rows, &places[next]);
-      int column = 0;
-      for (; column + kBlockColumns <= g.n; column += kBlockColumns) panel<2>(column, n, a, places[at]);
-      if (column < g.n) panel<1>(column, n, a, places[at]);
-      at = next;
-    }
-    pending.rows(epilogue, kTileRows);
-  }
-};
-
-/// Any depth: blocks of 2 x 2 tiles of sums, weights and copied rows from cache.
-template <class E>
-struct BlockProduct {
-  const GemmArgs& g;
-  const E epilogue;
-  const int k_tiles;  // of a segment
-  const int64_t b_panel;
-  float* const sums;
-  int turn = 0;
-  Tiles tiles;
-  Pending pending;
-  RowCopy copy;
-
-  LOE_AMX_INLINE explicit BlockProduct(const GemmArgs& args)
-      : g(args),
-        epilogue(args),
-        k_tiles(k_tiles_of(args.depth)),
-        b_panel(int64_t{k_tiles} * kTileSize),
-        sums(static_cast<float*>(args.scratch)),
-        copy(args) {}
-
-  LOE_AMX_INLINE void slot(int count) {
-    pending.template slot<1>(epilogue);
-    if (count > 1) pending.rows(epilogue, count - 1);
-  }
-
-  /// NR x NT tiles of sums over the whole depth.
-  template <int NR, int NT>
-  LOE_AMX_INLINE void block(int column, int n, const bf16* a, const RowPlaces& places) {
-    const int total = g.n_segments * k_tiles;
-    const int n_slots = total * NR * NT;
-    const int count = (pending.n + n_slots - 1) / n_slots;
-    const float* const bias = has_bias(g.epilogue) ? g.bias + column : nullptr;
-    start_sums<0>(tiles, bias);
-    if constexpr (NT == 2) start_sums<1>(tiles, bias == nullptr ? nullptr : bias + kTileRows);
-    if constexpr (NR == 2) start_sums<2>(tiles, bias);
-    if constexpr (NR == 2 && NT == 2) start_sums<3>(tiles, bias == nullptr ? nullptr : bias + kTileRows);
-    const int64_t a_block = int64_t{total} * kTileSize;
-    for (int s = 0; s < g.n_segments; ++s) {
-      const bf16* b = static_cast<const bf16*>(g.b[s]) + column / kTileRows * b_panel;
-      for (int k = 0; k < k_tiles; ++k, a += kTileSize, b += kTileSize) {
-        tiles.template load<6>(b, kLineBytes);
-        tiles.template load<4>(a, kLineBytes);
-        tiles.template dot<0, 4, 6>();
-        slot(count);
-        if constexpr (NT == 2) {
-          tiles.template load<7>(b + b_panel, kLineBytes);
-          tiles.template dot<1, 4, 7>();
-          slot(count);
-        }
-        if constexpr (NR == 2) {
-          tiles.template load<5>(a + a_block, kLineBytes);
-          tiles.template dot<2, 5, 6>();
-          slot(count);
-        }
-        if constexpr (NR == 2 && NT == 2) {
-          tiles.template dot<3, 5, 7>();
-          slot(count);
-        }
-      }
-    }
-    constexpr int kRow = kBlockColumns * 4;
-    turn = 1 - turn;
-    float* const to = sums + turn * kSumsPitch;
-    tiles.template store<0>(to, kRow);
-    if constexpr (NT == 2) tiles.template store<1>(to + kTileRows, kRow);
-    if constexpr (NR == 2) tiles.template store<2>(to + kTileRows * kBlockColumns, kRow);
-    if constexpr (NR == 2 && NT == 2) tiles.template store<3>(to + kTileRows * kBlockColumns + kTileRows, kRow);
-    pending = {to, places.c, places.mask, 0, n, column, NT == 2};
-  }
-
-  template <int NR>
-  LOE_AMX_INLINE void block_row(int n, const bf16* rows, const RowPlaces& places) {
-    int column = 0;
-    for (; column + kBlockColumns <= g.n; column += kBlockColumns) block<NR, 2>(column, n, rows, places);
-    if (column < g.n) block<NR, 1>(column, n, rows, places);
-  }
-
-  LOE_AMX_INLINE void run() {
-    bf16* const rows = reinterpret_cast<bf16*>(sums + 2 * kSumsPitch);
-    RowPlaces places[2];
-    int at = 0;
-    for (int first = 0; first < g.n_rows; first += kBlockRows, at = 1 - at) {
-      copy.begin(first, std::min(kBlockRows, g.n_rows - first), rows, &places[at]);
-      copy.all();
-      copy.end();
-      if (copy.n > kTileRows) {
-        block_row<2>(copy.n, rows, places[at]);
-      } else {
-        block_row<1>(copy.n, rows, places[at]);
-      }
-    }
-    pending.rows(epilogue, kBlockRows);
-  }
-};
-
-template <class E>
-void run_product(const GemmArgs& g) {
-  if (g.n_segments == 1 && g.depth > kTileDepth && g.depth <= 2 * kTileDepth) {
-    StationaryProduct<E>(g).run();
-  } else {
-    BlockProduct<E>(g).run();
-  }
-}
-
-void gemm_bf16(const GemmArgs& g) {
-  const bool to_bf16 = g.c16 != nullptr && g.c32 == nullptr;
-  if (to_bf16 && g.epilogue == Epilogue::BiasLeaky) {
-    run_product<LeakyEpilogue>(g);
-  } else if (to_bf16 && g.epilogue == Epilogue::MaskLeaky && g.mask16 != nullptr) {
-    run_product<MaskEpilogue>(g);
-  } else {
-    BlockProduct<AnyEpilogue>(g).run();
   }
 }
 

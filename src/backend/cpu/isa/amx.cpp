@@ -89,6 +89,38 @@ LOE_AMX_INLINE void copy_line(const bf16* from, int n, bf16* to) {
   const __m512i line = n >= 32 ? _mm512_loadu_si512(from) : _mm512_maskz_loadu_epi16((1U << n) - 1, from);
   _mm512_store_si512(to, line);
 }
+// The first n (at most 32) of 32 values as high + low, zeros behind them; what stands behind them is not read.
+LOE_AMX_INLINE void split_line(const float* from, int n, bf16* high, bf16* low) {
+  const auto mask = [&](int first) {
+    const int left = n - first;
+    return static_cast<__mmask16>(left >= 16 ? 0xffffU : left > 0 ? (1U << left) - 1 : 0U);
+  };
+  const Floats a = _mm512_maskz_loadu_ps(mask(0), from);
+  const Floats b = _mm512_maskz_loadu_ps(mask(16), from + 16);
+  const __m512i rounded = (__m512i)_mm512_cvtne2ps_pbh(b, a);
+  _mm512_store_si512(high, rounded);
+  const auto widened = [&](__m256i half) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+  };
+  const Floats rest_a = _mm512_sub_ps(a, widened(_mm512_castsi512_si256(rounded)));
+  const Floats rest_b = _mm512_sub_ps(b, widened(_mm512_extracti64x4_epi64(rounded, 1)));
+  _mm512_store_si512(low, (__m512i)_mm512_cvtne2ps_pbh(rest_b, rest_a));
+}
+// Whether 16 rows are the first, and so many more each.
+LOE_AMX_INLINE bool are_regular(const uint16_t* rows, int step) {
+  const __m256i place = _mm256_setr_epi16(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m256i steps = _mm256_mullo_epi16(place, _mm256_set1_epi16(static_cast<int16_t>(step)));
+  const __m256i expected = _mm256_add_epi16(_mm256_set1_epi16(static_cast<int16_t>(rows[0])), steps);
+  const __m256i found = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(rows));
+  return _mm256_cmpeq_epi16_mask(expected, found) == 0xffffU;
+}
+// to[i] = first + i * step for i < 16
+LOE_AMX_INLINE void fill_regular(int64_t first, int64_t step, int64_t* to) {
+  const __m512i place = _mm512_setr_epi64(0, 1, 2, 3, 4, 5, 6, 7);
+  const __m512i low = _mm512_add_epi64(_mm512_set1_epi64(first), _mm512_mullo_epi64(place, _mm512_set1_epi64(step)));
+  _mm512_storeu_si512(to, low);
+  _mm512_storeu_si512(to + 8, _mm512_add_epi64(low, _mm512_set1_epi64(8 * step)));
+}
 LOE_AMX_INLINE void interleave_32(const bf16* even, const bf16* odd, bf16* low, bf16* high) {
   const __m512i a = _mm512_loadu_si512(even);
   const __m512i b = _mm512_loadu_si512(odd);
@@ -141,6 +173,9 @@ LOE_AMX_INLINE void transpose_32x8(const bf16* const* rows, int at, bf16* to) {
 #include "backend/cpu/isa/amx-inl.h"
 // After amx-inl.h.
 #include "backend/cpu/isa/amx-gradient-inl.h"
+#include "backend/cpu/isa/amx-product-inl.h"
+// Last.
+#include "backend/cpu/isa/amx-split-inl.h"
 
 HWY_POP_ATTRIBUTES
 
@@ -175,6 +210,7 @@ NativeTable make_amx_table(const KernelTable& base) {
   table.isa = "amx";
   table.reason = "instruction set amx for bf16, avx512 for f32";
   table.gemm_bf16_name = "amx 32x32 tdpbf16ps, rows copied";
+  table.gemm_split_name = "amx 32x32 tdpbf16ps, f32 as two bf16";
   table.begin = configure_tiles;
   table.end = release_tiles;
   return {{table}, true, ""};

@@ -169,6 +169,22 @@ void scale_not_positive(const bf16* y, const Floats& slope, Floats& low, Floats&
 void copy_line(const bf16* from, int n, bf16* to) {
   for (int i = 0; i < 32; ++i) to[i] = i < n ? from[i] : bf16{0};
 }
+void split_line(const float* from, int n, bf16* high, bf16* low) {
+  for (int i = 0; i < 32; ++i) {
+    const float x = i < n ? from[i] : 0.0F;
+    high[i] = rounded(x);
+    low[i] = rounded(x - widen_bf16(high[i]));
+  }
+}
+bool are_regular(const uint16_t* rows, int step) {
+  for (int i = 0; i < 16; ++i) {
+    if (rows[i] != rows[0] + i * step) return false;
+  }
+  return true;
+}
+void fill_regular(int64_t first, int64_t step, int64_t* to) {
+  for (int i = 0; i < 16; ++i) to[i] = first + i * step;
+}
 void interleave_16(const bf16* even, const bf16* odd, bf16* to) {
   for (int i = 0; i < 16; ++i) {
     to[2 * i] = even[i];
@@ -194,6 +210,9 @@ void transpose_32x8(const bf16* const* rows, int at, bf16* to) {
 #include "backend/cpu/isa/amx-inl.h"
 // After amx-inl.h.
 #include "backend/cpu/isa/amx-gradient-inl.h"
+#include "backend/cpu/isa/amx-product-inl.h"
+// Last.
+#include "backend/cpu/isa/amx-split-inl.h"
 
 namespace loe::cpu {
 
@@ -207,6 +226,7 @@ const KernelTable& amx_twin_table() {
     twin.isa = kAmxTwinIsa;
     twin.reason = "a model of AMX for tests: slow";
     twin.gemm_bf16_name = "amx twin 32x32 tdpbf16ps in C++";
+    twin.gemm_split_name = "amx twin 32x32 tdpbf16ps in C++, f32 as two bf16";
     return twin;
   }();
   return table;

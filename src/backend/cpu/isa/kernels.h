@@ -20,6 +20,8 @@ inline constexpr int kPadding = 16;
 /// Rows that one weight-gradient block reduces: more rows amortise loading and storing the sums (32 rows: 77 GF, 64:
 /// 83, 128: 90, 192: 97 of 113 for 256 x 256 in f32 on Zen 4).
 inline constexpr int kGradRows = 192;
+/// The same where products are so fast that the sums' way to L2 and back costs as much (KernelTable::has_long_groups).
+inline constexpr int kLongGradRows = 512;
 
 inline int round_up(int value, int multiple) {
   return (value + multiple - 1) / multiple * multiple;
@@ -40,10 +42,11 @@ struct PackArgs {
   int64_t j_stride = 1;
   int n_k = 0;
   int n_j = 0;
-  int depth = 0;        ///< n_k, padded as the layout says
-  int n = 0;            ///< n_j, padded to kPadding
-  int columns = 0;      ///< of a panel
-  bf16* out = nullptr;  ///< [depth * n]; what stands for k >= n_k or j >= n_j is left as it is
+  int depth = 0;         ///< n_k, padded as the layout says
+  int n = 0;             ///< n_j, padded to kPadding
+  int columns = 0;       ///< of a panel
+  bool is_rest = false;  ///< what rounding to bf16 leaves of each number, instead of the number
+  bf16* out = nullptr;   ///< [depth * n]; what stands for k >= n_k or j >= n_j is left as it is
 };
 
 enum class Epilogue : uint8_t {
@@ -58,6 +61,12 @@ enum class Epilogue : uint8_t {
 inline bool has_bias(Epilogue epilogue) {
   return epilogue == Epilogue::BiasLeaky || epilogue == Epilogue::AddLeaky;
 }
+
+/// Rows of a list up to `end` that have weights of their own.
+struct RowGroup {
+  int end = 0;
+  const void* b = nullptr;
+};
 
 /// C[row] = epilogue(sum over segments s, depth k of A[row][s * k_depth + k] * B_s[k][:]).
 ///
@@ -74,8 +83,11 @@ struct GemmArgs {
   int n_segments = 1;
   int depth = 0;                   ///< of one segment; bf16: even
   const void* const* b = nullptr;  ///< [n_segments]
-  int n = 0;                       ///< outputs, multiple of kPadding
-  const float* bias = nullptr;     ///< [n], BiasLeaky and AddLeaky only
+  /// [n_groups], where KernelTable::takes_groups: ascending, the last ends at n_rows; in place of b. n_segments is 1.
+  const RowGroup* groups = nullptr;
+  int n_groups = 0;
+  int n = 0;                    ///< outputs, multiple of kPadding
+  const float* bias = nullptr;  ///< [n], BiasLeaky and AddLeaky only
   Epilogue epilogue = Epilogue::Store;
   float slope = 1;
   float* c32 = nullptr;  ///< either or both of c32 and c16
@@ -85,6 +97,7 @@ struct GemmArgs {
   const bf16* mask16 = nullptr;
   int64_t mask_stride = 0;
   const void* next_b = nullptr;  ///< weights that the next call starts with; prefetched if given
+  bool is_far = false;           ///< rows do not stay in L2 from one layer to the next: worth asking for them ahead
   void* scratch = nullptr;       ///< KernelTable::scratch_bytes(n_segments * depth) bytes; bf16 only
 };
 
@@ -113,7 +126,14 @@ struct GradRowsArgs {
   int n = 0;                ///< outputs of the call, multiple of kPadding
   int n_padded = 0;         ///< outputs of the layer
   float* d = nullptr;       ///< the expert's sums, see GradOrder
-  bf16* scratch = nullptr;  ///< grad_scratch_size(n_in, n) elements
+  bf16* scratch = nullptr;  ///< grad_scratch_size(n_rows, n_in, n) elements
+  bool is_far = false;      ///< rows and sums come from beyond L2: worth asking for them ahead
+  /// What the next call takes, as x and z; may be prefetched.
+  const bf16* const* next_x = nullptr;
+  const bf16* const* next_z = nullptr;
+  int n_next = 0;
+  int next_in = 0;  ///< its n_in and n
+  int next_n = 0;
 };
 
 /// Where an expert's sums of weight gradients lie.
@@ -123,9 +143,9 @@ enum class GradOrder : uint8_t {
              ///< n_in
 };
 
-/// Elements of GradRowsArgs::scratch: both operands of kGradRows rows.
-inline int64_t grad_scratch_size(int n_in, int n) {
-  return int64_t{kGradRows} * (round_up(n_in + 1, 2 * kPadding) + n);
+/// Elements of GradRowsArgs::scratch: both operands of n_rows rows.
+inline int64_t grad_scratch_size(int n_rows, int n_in, int n) {
+  return int64_t{n_rows} * (round_up(n_in + 1, 2 * kPadding) + n);
 }
 
 /// GradOrder::ByOutput: the column of input k. Interleaving two rows of 32 values puts 8q to 8q + 3 of all q before
@@ -224,14 +244,21 @@ struct KernelTable {
   PanelLayout panels_bf16;
   std::string gemm_f32_name;
   std::string gemm_bf16_name;
+  std::string gemm_split_name;
 
   void (*gemm_f32)(const GemmArgs&) = nullptr;
   void (*gemm_bf16)(const GemmArgs&) = nullptr;  ///< inside a KernelScope, as grad_bf16
+  /// Null, or rows and results in f32 by three products of bf16: a number is the sum of two of bf16, its weights packed
+  /// as two matrices in panels_bf16, the second of what the first leaves out. Error of a sum: at most 3 x 2^-16 of the
+  /// sum of absolute products, 4.5e-6 of its size as measured (f32: 2.9e-7, bf16: 2.3e-3). Inside a KernelScope.
+  void (*gemm_split)(const GemmArgs&) = nullptr;
+  int64_t (*split_scratch_bytes)(int64_t depth) = nullptr;
   void (*grad_f32)(const GradArgs&) = nullptr;
   void (*grad_bf16)(const GradRowsArgs&) = nullptr;
   int grad_row_multiple = 2;  ///< of grad_bf16
   GradOrder grad_order_bf16 = GradOrder::ByInput;
-  bool has_long_groups = false;  ///< its bf16 products want many rows a call
+  bool takes_groups = false;     ///< gemm_bf16 and gemm_split multiply many groups of rows in one call
+  bool has_long_groups = false;  ///< its bf16 products want many rows a call, and ask for the next ones themselves
   /// Bytes of GemmArgs::scratch for rows of n_segments * depth elements.
   int64_t (*scratch_bytes)(int64_t depth) = [](int64_t) { return int64_t{0}; };
   /// Prepare this thread's registers for the products and give them up: see KernelScope.

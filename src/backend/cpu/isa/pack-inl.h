@@ -3,21 +3,35 @@
 HWY_BEFORE_NAMESPACE();
 namespace loe::cpu::HWY_NAMESPACE {
 
+// x rounded, or what that leaves of it.
+HWY_INLINE void round_part(const float* x, int n, bool is_rest, bf16* out) {
+  to_bf16(x, n, out);
+  if (!is_rest) return;
+  constexpr int kMost = 2 * kPadding;
+  float rest[kMost];
+  for (int i = 0; i < n; i += kMost) {
+    const int count = n - i < kMost ? n - i : kMost;
+    for (int j = 0; j < count; ++j) rest[j] = x[i + j] - as_float(out[i + j]);
+    to_bf16(rest, count, out + i);
+  }
+}
+
 // Rows k and k + 1 side by side: source rows are rows of the panel.
-HWY_INLINE void pack_row_pair(const float* even, const float* odd, int n, bf16* out) {
+HWY_INLINE void pack_row_pair(const float* even, const float* odd, int n, bool is_rest, bf16* out) {
   const hn::CappedTag<uint16_t, kPadding> d16;
   constexpr int kStep = static_cast<int>(hn::MaxLanes(d16));
   bf16 a[kPadding] = {};
   bf16 b[kPadding] = {};
   int j = 0;
   for (; j + kStep <= n; j += kStep) {
-    to_bf16(even + j, kStep, a);
-    if (odd != nullptr) to_bf16(odd + j, kStep, b);
+    round_part(even + j, kStep, is_rest, a);
+    if (odd != nullptr) round_part(odd + j, kStep, is_rest, b);
     hn::StoreInterleaved2(hn::LoadU(d16, a), hn::LoadU(d16, b), d16, out + 2 * j);
   }
   for (; j < n; ++j) {
-    out[2 * j] = as_bf16(even[j]);
-    out[2 * j + 1] = odd != nullptr ? as_bf16(odd[j]) : bf16{0};
+    round_part(even + j, 1, is_rest, out + 2 * j);
+    out[2 * j + 1] = 0;
+    if (odd != nullptr) round_part(odd + j, 1, is_rest, out + 2 * j + 1);
   }
 }
 
@@ -27,7 +41,9 @@ HWY_INLINE void pack_columns(const PackArgs& p, int k0, int j0, int n_columns, i
   constexpr int kDepth = 2 * kPadding;
   alignas(64) bf16 rows[kPadding][kDepth] = {};
   const int n_k = p.n_k - k0 < kDepth ? p.n_k - k0 : kDepth;
-  for (int c = 0; c < n_columns; ++c) to_bf16(p.source + (j0 + c) * p.j_stride + k0, n_k, rows[c]);
+  for (int c = 0; c < n_columns; ++c) {
+    round_part(p.source + (j0 + c) * p.j_stride + k0, n_k, p.is_rest, rows[c]);
+  }
   const int n_pairs = (n_k + 1) / 2;
   for (int pair = 0; pair < n_pairs; ++pair) {
     for (int c = 0; c < n_columns; ++c) hwy::CopyBytes<4>(&rows[c][2 * pair], out + (int64_t{pair} * width + c) * 2);
@@ -42,7 +58,7 @@ void pack_bf16(const PackArgs& p) {
     if (p.j_stride == 1) {
       for (int k = 0; k < p.n_k; k += 2) {
         const float* even = p.source + k * p.k_stride + j0;
-        pack_row_pair(even, k + 1 < p.n_k ? even + p.k_stride : nullptr, used, panel + int64_t{k} * width);
+        pack_row_pair(even, k + 1 < p.n_k ? even + p.k_stride : nullptr, used, p.is_rest, panel + int64_t{k} * width);
       }
       continue;
     }
