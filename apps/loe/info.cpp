@@ -11,8 +11,10 @@
 
 #include "camera_picture.h"
 #include "commands.h"
+#include "fitting/facts_json.h"
 #include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
+#include "loe/fitting/machine.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
 #include "loe/io/folder_content.h"
@@ -26,7 +28,6 @@
 #include "loe/nn/network.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
-#include "machine.h"
 #include "progress.h"
 #include "scene_info.h"
 
@@ -67,7 +68,7 @@ Json conv_kernels(const std::string& device) {
 
 Json machine_info() {
   Json info = {{"kind", "machine"}};
-  info.update(machine_to_json());
+  info.update(to_json(machine_facts()));
   Json devices = Json::array();
   const NetworkSpec network = build_network(image_config_from_settings(image_preset("toy"), 3).network);
   for (const std::string& name : available_devices()) {

@@ -10,10 +10,10 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "loe/base/error.h"
+#include "loe/fitting/machine.h"
+#include "loe/fitting/model_source.h"
 #include "loe/io/image_file.h"
 #include "loe/task/image_task.h"
-#include "machine.h"
-#include "model_source.h"
 #include "progress.h"
 #include "render.h"
 
