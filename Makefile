@@ -8,8 +8,8 @@ configure = cmake -S . -B $(BUILD) $$([ -f $(BUILD)/CMakeCache.txt ] || ! comman
 
 .PHONY: build all test test-all demo bench format lint clean help configure
 
-build: configure  ## install what is missing, build library and program: build/bin/loe
-	cmake --build $(BUILD) --parallel $(JOBS) --target loe_program
+build: configure  ## install what is missing, build library and programs: build/bin/loe, loe-paper, loe-bench
+	cmake --build $(BUILD) --parallel $(JOBS) --target loe_programs
 
 all: configure  ## also build tests, examples and rivals
 	cmake --build $(BUILD) --parallel $(JOBS)
@@ -22,7 +22,8 @@ test: all  ## build and run the tests but for the slow ones (TEST_FLAGS='-L nn' 
 test-all: all  ## the slow ones too
 	$(ctest)
 
-demo: build  ## fit a photo for about a minute, say PSNR and SSIM (LOE_DEMO_SECONDS)
+demo: configure  ## fit a photo for about a minute, say PSNR and SSIM (LOE_DEMO_SECONDS)
+	cmake --build $(BUILD) --parallel $(JOBS) --target loe_program
 	tools/demo $(BUILD)/bin/loe
 
 bench: all  ## time training steps against the machine's peak and rivals

@@ -2,7 +2,7 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-install(TARGETS loe_program RUNTIME)
+install(TARGETS loe_program loe_bench loe_paper RUNTIME)
 install(TARGETS loe EXPORT loeTargets)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/loe DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})

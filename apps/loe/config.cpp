@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "commands.h"
-#include "fit_settings.h"
 #include "loe/base/error.h"
+#include "loe/fitting/fit_job.h"
 #include "loe/task/fit_config.h"
 
 namespace loe::app {

@@ -10,13 +10,15 @@
 #include <vector>
 
 #include "commands.h"
-#include "fit_signal.h"
+#include "fit_session.h"
+#include "fitting/facts_json.h"
 #include "gan_fid.h"
 #include "gan_report.h"
 #include "loe/base/error.h"
+#include "loe/fitting/fit_signal.h"
+#include "loe/fitting/machine.h"
+#include "loe/fitting/model_source.h"
 #include "loe/io/config_file.h"
-#include "machine.h"
-#include "model_source.h"
 #include "parse.h"
 #include "progress.h"
 
@@ -141,11 +143,11 @@ Evaluation evaluate_generator(const EvalFlags& flags, const ModelSource& source,
   const PictureSet& pictures = *signal.pictures();
   Evaluation evaluation;
   evaluation.more =
-      gan_evaluation_json(evaluate_gan(model.main(), pictures, settings, seed, flags.device, model.main().n_threads(),
-                                       [&](double share) { reporter.job("evaluating", share); }));
+      facts_of(evaluate_gan(model.main(), pictures, settings, seed, flags.device, model.main().n_threads(),
+                            [&](double share) { reporter.job("evaluating", share); }));
   if (!flags.fid.network.empty()) {
-    evaluation.more["distances"]["fid"] = measure_fid(flags.fid, model.main(), pictures, settings.n_evaluated, seed,
-                                                      [&](double share) { reporter.job("measuring FID", share); });
+    evaluation.more.set({"distances.fid", measure_fid(flags.fid, model.main(), pictures, settings.n_evaluated, seed,
+                                                      [&](double share) { reporter.job("measuring FID", share); })});
   }
   return evaluation;
 }
@@ -165,28 +167,29 @@ int eval(const EvalFlags& flags) {
                                     ? evaluate_generator(flags, source, *signal, model, reporter)
                                     : signal->evaluate(model, [&](double share) { reporter.job("evaluating", share); });
   reporter.end_line();
+  const Json more = to_json(evaluation.more);
   const ModelSpec& spec = source.model.spec;
   if (flags.json) {
-    Json result = evaluation.fidelity_json();
+    Json result = to_json(Evaluation{evaluation.fidelity, {}}.all());
     result.update({{"n_params", spec.n_params()}, {"macs_per_sample", spec.macs_per_sample()}});
-    result.update(signal->shape());
+    result.update(to_json(signal->shape()));
     result["precision"] = to_string(precision);
     result["device"] = backend_of_flag(flags.device).name();
     result["threads"] = model.main().n_threads();
     result["model"] = source.model_path;
     result[signal->noun()] = data;
-    result.update(evaluation.more);
-    std::puts(result.dump(-1, ' ', false, Json::error_handler_t::replace).c_str());
+    result.update(more);
+    std::puts(json_text(result, -1).c_str());
     return 0;
   }
   fmt::print("model           {}\n", source.model_path);
   fmt::print("{:<15} {}  ({})\n", signal->noun(), data, signal->describe());
   if (evaluation.fidelity) print_fidelity(*evaluation.fidelity, signal->kind());
-  if (evaluation.more.contains("distances")) print_distances(evaluation.more);
+  if (more.contains("distances")) print_distances(more);
   fmt::print("parameters      {}\n", format_integer(spec.n_params()));
   fmt::print("{:<15} {}\n", fmt::format("MACs per {}", signal->sample_noun()), format_integer(spec.macs_per_sample()));
-  if (evaluation.more.contains("frames")) print_frames(evaluation.more, flags.frames);
-  if (evaluation.more.contains("views")) print_views(evaluation.more["views"], flags.views);
+  if (more.contains("frames")) print_frames(more, flags.frames);
+  if (more.contains("views")) print_views(more["views"], flags.views);
   return 0;
 }
 

@@ -3,8 +3,8 @@
 #include <memory>
 
 #include "commands.h"
+#include "fit_flags.h"
 #include "fit_session.h"
-#include "fit_settings.h"
 #include "loe/base/error.h"
 #include "progress.h"
 
@@ -62,8 +62,8 @@ int fit(FitFlags flags) {
   const Verbosity verbosity = flags.quiet ? Verbosity::Quiet : flags.verbose ? Verbosity::Verbose : Verbosity::Normal;
   Reporter reporter(progress_mode(flags.progress), verbosity);
   flags.json = flags.json || reporter.mode() == ProgressMode::Json;  // stdout is JSON lines from first to last
-  FitJob job = resolve_fit(flags, reporter);
-  return flags.dry_run ? dry_run_fit(job, flags, reporter) : run_fit(job, flags, reporter);
+  FitJob job = resolve_fit(request_of(flags), events_of(reporter));
+  return flags.dry_run ? dry_run(job, flags, reporter) : run_and_report(job, flags, reporter);
 }
 
 }  // namespace

@@ -11,9 +11,11 @@
 
 #include "camera_picture.h"
 #include "commands.h"
-#include "fit_signal.h"
+#include "fitting/facts_json.h"
 #include "loe/backend/conv_net.h"
 #include "loe/base/error.h"
+#include "loe/fitting/fit_signal.h"
+#include "loe/fitting/machine.h"
 #include "loe/io/config_file.h"
 #include "loe/io/file.h"
 #include "loe/io/folder_content.h"
@@ -29,7 +31,6 @@
 #include "loe/task/fit_config.h"
 #include "loe/task/image_presets.h"
 #include "loe/task/image_task.h"
-#include "machine.h"
 #include "progress.h"
 #include "scene_info.h"
 
@@ -70,7 +71,7 @@ Json conv_kernels(const std::string& device) {
 
 Json machine_info() {
   Json info = {{"kind", "machine"}};
-  info.update(machine_to_json());
+  info.update(to_json(machine_facts()));
   Json devices = Json::array();
   const NetworkSpec network = build_network(image_config_from_settings(image_preset("toy"), 3).network);
   for (const std::string& name : available_devices()) {

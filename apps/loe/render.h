@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "loe/backend/backend.h"
+#include "loe/fitting/model_source.h"
 #include "loe/nn/model.h"
 #include "loe/signal/image.h"
-#include "model_source.h"
 #include "parse.h"
 #include "progress.h"
 

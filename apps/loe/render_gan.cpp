@@ -5,11 +5,11 @@
 #include <vector>
 
 #include "loe/base/error.h"
+#include "loe/fitting/sample_sheet.h"
 #include "loe/io/image_file.h"
 #include "loe/io/video_file.h"
 #include "loe/task/gan_task.h"
 #include "render.h"
-#include "sample_sheet.h"
 
 namespace loe::app {
 namespace {

@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "loe/base/error.h"
+#include "loe/fitting/pictures.h"
 #include "loe/io/image_file.h"
 #include "loe/io/scene_file.h"
 #include "loe/io/video_file.h"
 #include "loe/render/camera_path.h"
 #include "loe/task/scene_task.h"
-#include "pictures.h"
 #include "render.h"
 
 namespace loe::app {

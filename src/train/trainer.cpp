@@ -74,13 +74,13 @@ void check_arguments(const ModelSpec& spec, const TrainOptions& options, const R
 class Session {
  public:
   Session(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
-          const TrainerEvents& events, const std::atomic<bool>* cancel)
+          const TrainerEvents& events, const std::function<bool()>& should_stop)
       : problem_(problem),
         model_(model),
         options_(options),
         state_(state),
         events_(events),
-        cancel_(cancel),
+        should_stop_(should_stop),
         seconds_before_(state.seconds),
         start_(Clock::now()),
         last_log_(start_),
@@ -132,7 +132,7 @@ class Session {
     if (!is_whole()) {
       return std::nullopt;
     }
-    if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+    if (should_stop_ && should_stop_()) {
       return StopReason::Cancelled;
     }
     if (target_reached_) {
@@ -314,7 +314,7 @@ class Session {
   const TrainOptions& options_;
   RunState& state_;
   const TrainerEvents& events_;
-  const std::atomic<bool>* cancel_;
+  const std::function<bool()>& should_stop_;
 
   const double seconds_before_;
   const Clock::time_point start_;
@@ -380,10 +380,10 @@ RunState initial_run_state(const ModelSpec& spec, uint64_t seed, const InitConfi
 }
 
 StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
-                 const TrainerEvents& events, const std::atomic<bool>* cancel) {
+                 const TrainerEvents& events, const std::function<bool()>& should_stop) {
   check_arguments(model.spec(), options, state);
   model.set_params(state.params.params);
-  return Session(problem, model, options, state, events, cancel).run_to_the_end();
+  return Session(problem, model, options, state, events, should_stop).run_to_the_end();
 }
 
 }  // namespace loe

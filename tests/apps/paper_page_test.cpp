@@ -9,10 +9,10 @@
 #include "layout_picture.h"
 #include "loe/backend/routing.h"
 #include "loe/base/error.h"
+#include "loe/fitting/pictures.h"
 #include "loe/nn/network.h"
 #include "page_pictures.h"
 #include "paper_report.h"
-#include "pictures.h"
 #include "svg_chart.h"
 
 namespace loe::app {

@@ -7,12 +7,12 @@
 
 #include "apps/run_loe.h"
 #include "loe/base/error.h"
+#include "loe/fitting/pictures.h"
 #include "loe/io/video_file.h"
 #include "loe/nn/network.h"
 #include "loe/task/video_task.h"
 #include "page_pictures.h"
 #include "paper_kind.h"
-#include "pictures.h"
 
 namespace loe::app {
 namespace {
@@ -74,7 +74,7 @@ TEST_F(PaperVideo, FramesAreThoseOfTheNetwork) {
         frames.read_pixel(x, line, stored);
         video.frame(t).read_pixel(x, y, target);
         for (int c = 0; c < 3; ++c) EXPECT_NEAR(stored[c], std::clamp(predicted[c], 0.0F, 1.0F), 0.51 / 255) << t;
-        color_errors(predicted, target, 1, 3, true, color);
+        loe::color_errors(predicted, target, 1, 3, true, color);
         errors.read_pixel(x, line, stored);
         for (int c = 0; c < 3; ++c) EXPECT_NEAR(stored[c], color[c], 0.51 / 255) << t;
       }

@@ -372,8 +372,8 @@ TEST_F(SceneProgram, AMeshLiesInTheWorld) {
       EXPECT_LE(color, 1);
     }
   }
-  EXPECT_NE(outcome.out.find(fmt::format("  {} vertices, {} triangles", app::format_integer(n_vertices),
-                                         app::format_integer(n_triangles))),
+  EXPECT_NE(outcome.out.find(
+                fmt::format("  {} vertices, {} triangles", format_integer(n_vertices), format_integer(n_triangles))),
             std::string::npos)
       << outcome << n_vertices << " " << n_triangles;
   EXPECT_GT(n_triangles, 10);

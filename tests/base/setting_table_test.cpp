@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct Variables {
   bool flips = false;
   std::string name = "moon";
   std::string format;
+  Shape shape = Shape::Round;
   std::vector<int> widths = std::vector<int>(9, 64);
   std::array<double, 2> range = {0, 1};
   std::array<int, 2> size{};
@@ -39,6 +42,7 @@ SettingTable table_of(Variables& v) {
   table.flag("flips", v.flips, "whether it flips");
   table.text("name", v.name, "", "a label").decides = Decides::Label;
   table.choice("format", v.format, {"", "png", "jpeg"}, "of a file");
+  table.choice("shape", v.shape, {Shape::Round, Shape::Square}, "of a table");
   table.wholes("widths", v.widths, 1, 128, "1..128 each", "of levels");
   table.numbers("range", v.range.data(), 2, "two numbers [low, high]", "low and high");
   table.optional_wholes("size", v.size.data(), 2, 1, 100, "two numbers [width, height]", "of a picture");
@@ -68,6 +72,7 @@ TEST(SettingTable, EveryKindOfRowSurvivesTheRoundTrip) {
   settings.set("flips", true, "test");
   settings.set("name", std::string("sun"), "test");
   settings.set("format", std::string("jpeg"), "test");
+  settings.set("shape", std::string("square"), "test");
   settings.set("widths", std::vector<double>{1, 128}, "test");
   settings.set("range", std::vector<double>{-1, 0.5}, "test");
   settings.set("size", std::vector<double>{64, 48}, "test");
@@ -77,6 +82,7 @@ TEST(SettingTable, EveryKindOfRowSurvivesTheRoundTrip) {
   table.read(settings);
   EXPECT_EQ(v.n, 7);
   EXPECT_EQ(v.seed, 9U);
+  EXPECT_EQ(v.shape, Shape::Square);
   EXPECT_EQ(v.widths, (std::vector<int>{1, 128}));
   EXPECT_EQ(v.size, (std::array<int, 2>{64, 48}));
   Settings written;
@@ -113,7 +119,8 @@ TEST(SettingTable, WrongValuesAreQuotedAsTheyWereWritten) {
                          {"rate", std::string("fast"), "a number above 0, up to 10^6", "got \"fast\""},
                          {"flips", int64_t{1}, "true or false", "got 1"},
                          {"format", std::string("jpg"), "png, jpeg", "did you mean jpeg?"},
-                         {"widths", std::vector<double>{64, 0.5}, "whole numbers in 1..128", "got [64, 0.5]"},
+                         {"shape", std::string("sqare"), "round, square", "did you mean square?"},
+           {"widths", std::vector<double>{64, 0.5}, "whole numbers in 1..128", "got [64, 0.5]"},
                          {"range", std::vector<double>{1, 2, 3}, "two numbers [low, high]", "got [1, 2, 3]"},
                          {"size", std::vector<double>{0, 8}, "whole numbers in 1..100", "got [0, 8]"},
                          {"size", std::vector<double>{8}, "two numbers [width, height], or []", "got [8]"}}) {

@@ -64,7 +64,7 @@ struct GanFit {
       last = progress;
       cancel = progress.step >= step;
     };
-    train(problem, model, options, state, events, &cancel);
+    train(problem, model, options, state, events, [&] { return cancel.load(); });
   }
   FitConfig config;
   ModelExecutor model;

@@ -30,7 +30,7 @@ struct Fit {
       losses.push_back(progress.loss);
       cancel = progress.step == step;
     };
-    train(problem, model, options, state, events, &cancel);
+    train(problem, model, options, state, events, [&] { return cancel.load(); });
     EXPECT_EQ(state.step, step);
   }
 

@@ -31,7 +31,7 @@ void run_to(int64_t step, Problem& problem, Executor& executor, const FitConfig&
   TrainerEvents events;
   events.on_log = [&](const Progress& progress) { cancel = progress.step == step; };
   ModelExecutor model(executor);
-  train(problem, model, options, state, events, &cancel);
+  train(problem, model, options, state, events, [&] { return cancel.load(); });
 }
 
 std::unique_ptr<Executor> compile_cpu(const FitConfig& config, int n_threads) {

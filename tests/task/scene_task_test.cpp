@@ -143,7 +143,7 @@ struct SceneFit {
       losses.push_back(progress.loss);
       cancel = progress.step >= step;
     };
-    train(problem, model, options, state, events, &cancel);
+    train(problem, model, options, state, events, [&] { return cancel.load(); });
   }
   FitConfig config;
   ModelExecutor model;

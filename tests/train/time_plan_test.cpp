@@ -130,8 +130,8 @@ class TimedTraining : public testing::Test {
     executor.step_seconds = 0.001;
   }
 
-  StopReason run(RunState& state, const std::atomic<bool>* cancel = nullptr) {
-    return train(problem, model, options, state, recorder.events(), cancel);
+  StopReason run(RunState& state, const std::function<bool()>& should_stop = {}) {
+    return train(problem, model, options, state, recorder.events(), should_stop);
   }
 
   std::vector<double> rates() const {
@@ -178,14 +178,14 @@ TEST_F(TimedTraining, RepeatsTheRatesOfAPlanAlsoWhenResumed) {
     if (update.t == static_cast<int64_t>(whole.size()) / 2) cancel = true;
     return 0.01;
   };
-  EXPECT_EQ(run(again, &cancel), StopReason::Cancelled);
+  EXPECT_EQ(run(again, [&] { return cancel.load(); }), StopReason::Cancelled);
   RunState resumed = recorder.last_saved;
   cancel = false;
   executor.loss = [&](const AdamUpdate& update, ParamSlice) {
     if (update.t == static_cast<int64_t>(whole.size())) cancel = true;
     return 0.01;
   };
-  EXPECT_EQ(run(resumed, &cancel), StopReason::Cancelled);
+  EXPECT_EQ(run(resumed, [&] { return cancel.load(); }), StopReason::Cancelled);
   EXPECT_EQ(rates(), whole);
   EXPECT_EQ(resumed.params.params, state.params.params);
 }

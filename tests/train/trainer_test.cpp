@@ -139,7 +139,7 @@ TEST_F(TrainerTest, StopsAndSavesWhereNoTableIsPending) {
     cancel = update.t >= 13;
     return 0.1;
   };
-  EXPECT_EQ(train(problem, model, options, state, {}, &cancel), StopReason::Cancelled);
+  EXPECT_EQ(train(problem, model, options, state, {}, [&] { return cancel.load(); }), StopReason::Cancelled);
   EXPECT_EQ(state.step, 15);
 }
 
@@ -229,7 +229,8 @@ TEST_F(TrainerTest, CancelSavesWithoutEvaluating) {
     cancel = update.t == 3;
     return 0.01;
   };
-  EXPECT_EQ(train(problem, model, options_of(100), state, recorder.events(), &cancel), StopReason::Cancelled);
+  EXPECT_EQ(train(problem, model, options_of(100), state, recorder.events(), [&] { return cancel.load(); }),
+            StopReason::Cancelled);
   EXPECT_EQ(state.step, 3);
   EXPECT_EQ(recorder.saves, (Saves{{3, true}}));
   EXPECT_TRUE(recorder.evaluations.empty());

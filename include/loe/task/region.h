@@ -11,4 +11,10 @@ struct Region {
   int height = 0;
 };
 
+/// Pixels of a picture along each axis.
+struct PictureSize {
+  int width = 0;
+  int height = 0;
+};
+
 }  // namespace loe

@@ -2,7 +2,6 @@
 // receive what happened.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -109,7 +108,7 @@ const char* to_string(StopReason reason);
 
 /// Runs updates from state.step on until a stopping rule applies: cancel, then until_psnr_db, max_steps, max_seconds.
 /// Evaluates at the end, except when cancelled, and saves through on_save at the end and when cancelled. A run that is
-/// already complete is only evaluated and saved. cancel: may be null; set from a signal handler.
+/// already complete is only evaluated and saved. should_stop is asked before each step: true ends the run after saving.
 /// Where an embedding's tables move in every k-th update only (EmbeddingUpdate::every), a run is stopped and saved
 /// after multiples of k and at max_steps: what is pending between two of them is not part of a state.
 /// state.seconds counts the whole call, evaluations and saves included.
@@ -124,6 +123,6 @@ const char* to_string(StopReason reason);
 /// Determinism: a run stopped at any step and resumed equals an uninterrupted one bit for bit, if max_steps and the
 /// plan are the same.
 StopReason train(Problem& problem, ModelExecutor& model, const TrainOptions& options, RunState& state,
-                 const TrainerEvents& events, const std::atomic<bool>* cancel);
+                 const TrainerEvents& events, const std::function<bool()>& should_stop = {});
 
 }  // namespace loe
