@@ -59,7 +59,7 @@ const char* to_string(Decides decides) {
   return detail::enum_name(kDecidesNames, decides);
 }
 
-std::string to_string(const Range& range) {
+std::string to_string(const NumberRange& range) {
   if (!range.excludes_min && !range.excludes_max) {
     return fmt::format("{}..{}", bound_text(range.min), bound_text(range.max));
   }
@@ -166,7 +166,7 @@ Setting& SettingTable::seed(const std::string& key, uint64_t& value, const std::
               .write = [&value] { return SettingValue(static_cast<int64_t>(value)); }});
 }
 
-Setting& SettingTable::number(const std::string& key, double& value, const Range& range, const std::string& meaning) {
+Setting& SettingTable::number(const std::string& key, double& value, const NumberRange& range, const std::string& meaning) {
   const auto read = [=, &value](const Settings& settings) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const bool is_number = settings.is_number(key);

@@ -52,7 +52,7 @@ struct Setting {
 };
 
 /// Numbers that a setting may be.
-struct Range {
+struct NumberRange {
   double min = 0;
   double max = 0;
   bool excludes_min = false;
@@ -62,15 +62,15 @@ struct Range {
   }
 };
 /// "0..1", "above 0, up to 10^6", "0 up to, not including, 1".
-std::string to_string(const Range& range);
+std::string to_string(const NumberRange& range);
 /// min <= x <= max; min < x <= max; min <= x < max.
-inline Range from_to(double min, double max) {
+inline NumberRange from_to(double min, double max) {
   return {min, max, false, false};
 }
-inline Range above(double min, double max) {
+inline NumberRange above(double min, double max) {
   return {min, max, true, false};
 }
-inline Range below(double min, double max) {
+inline NumberRange below(double min, double max) {
   return {min, max, false, true};
 }
 
@@ -81,7 +81,7 @@ class SettingTable {
   Setting& whole(const std::string& key, int64_t& value, int64_t min, int64_t max, const std::string& meaning);
   /// 0..2^63-1.
   Setting& seed(const std::string& key, uint64_t& value, const std::string& meaning);
-  Setting& number(const std::string& key, double& value, const Range& range, const std::string& meaning);
+  Setting& number(const std::string& key, double& value, const NumberRange& range, const std::string& meaning);
   Setting& flag(const std::string& key, bool& value, const std::string& meaning);
   Setting& text(const std::string& key, std::string& value, const std::string& values, const std::string& meaning);
   /// One of `choices`; "" is allowed, and means that nothing was chosen, if it is among them.
