@@ -166,7 +166,8 @@ Setting& SettingTable::seed(const std::string& key, uint64_t& value, const std::
               .write = [&value] { return SettingValue(static_cast<int64_t>(value)); }});
 }
 
-Setting& SettingTable::number(const std::string& key, double& value, const NumberRange& range, const std::string& meaning) {
+Setting& SettingTable::number(const std::string& key, double& value, const NumberRange& range,
+                              const std::string& meaning) {
   const auto read = [=, &value](const Settings& settings) {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const bool is_number = settings.is_number(key);

@@ -120,7 +120,7 @@ TEST(SettingTable, WrongValuesAreQuotedAsTheyWereWritten) {
                          {"flips", int64_t{1}, "true or false", "got 1"},
                          {"format", std::string("jpg"), "png, jpeg", "did you mean jpeg?"},
                          {"shape", std::string("sqare"), "round, square", "did you mean square?"},
-           {"widths", std::vector<double>{64, 0.5}, "whole numbers in 1..128", "got [64, 0.5]"},
+                         {"widths", std::vector<double>{64, 0.5}, "whole numbers in 1..128", "got [64, 0.5]"},
                          {"range", std::vector<double>{1, 2, 3}, "two numbers [low, high]", "got [1, 2, 3]"},
                          {"size", std::vector<double>{0, 8}, "whole numbers in 1..100", "got [0, 8]"},
                          {"size", std::vector<double>{8}, "two numbers [width, height], or []", "got [8]"}}) {
