@@ -79,7 +79,8 @@ QualityRun train_one(const FitJob& job, int n_moments) {
     while (next != moments.end() && *next <= state.seconds) ++next;
     problem.pause_at(next != moments.end() ? *next : 0);
     reason = train(problem, model, job.config.train, state, {}, [&] { return problem.is_paused(); });
-    run.curve.push_back({state.seconds, problem.evaluate(model)});
+    const bool ends_next = reason == StopReason::Cancelled && state.seconds >= job.config.train.max_seconds;
+    if (!ends_next) run.curve.push_back({state.seconds, problem.evaluate(model)});
   }
   run.seed = job.config.seed;
   run.n_params = job.model.n_params();
