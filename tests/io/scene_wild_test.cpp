@@ -445,7 +445,7 @@ TEST(SceneWild, LinksThatWereCopiedAsTexts) {
     named.images = "images";
     EXPECT_EQ(read_scene(folder.file("scene"), named).views.size(), 10U);
   }
-  for (const std::string text :
+  for (const std::string& text :
        {std::string("../nowhere"), std::string("/tmp"), std::string("../elsewhere\nand more")}) {
     const TempFolder folder;
     write_transforms(folder.path(), transforms_json(folder.path()));

@@ -58,6 +58,7 @@ Settings unusual_settings() {
   s.set("model.init", std::string("lecun"), origin);
   s.set("model.expert_init", std::string("shared"), origin);
   s.set("model.output_range", std::vector<double>{-1, 3}, origin);
+  s.set("data.channels", std::string("4,3,2"), origin);
   s.set("data.crop", std::vector<double>{1, 2, 30, 40}, origin);
   s.set("data.size", std::vector<double>{15, 10}, origin);
   s.set("data.sampling", std::string("all_pixels"), origin);

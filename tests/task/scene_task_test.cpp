@@ -10,6 +10,7 @@
 
 #include "loe/base/error.h"
 #include "loe/metric/image_metrics.h"
+#include "loe/nn/radiance_field.h"
 #include "task/scene/training_rays.h"
 #include "task/scene_parts.h"
 
