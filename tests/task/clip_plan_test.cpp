@@ -123,7 +123,7 @@ class PlannedClip : public testing::Test {
     TrainerEvents events;
     events.on_log = [&](const Progress& progress) { cancel = last_step > 0 && progress.step == last_step; };
     if (last_step > 0) options.max_seconds = 0;
-    train(problem, model, options, state, events, &cancel);
+    train(problem, model, options, state, events, [&] { return cancel.load(); });
     psnr_db_ = problem.evaluate_psnr(model).value();
   }
 
