@@ -62,7 +62,7 @@ const std::vector<SettingFlag>& setting_flags() {
       {"--device", "run.device", Text, "NAME", kDeviceNames},
       {"--threads", "run.threads", Number, "N", "0: all usable cores; never changes a result"},
       {"--precision", "train.precision", Text, "NAME",
-       "auto (default: fits as well as f32), f32, mixed (f32 forward, bf16 backward), bf16; tf32 on GPUs"},
+       "f32 (default), mixed (f32 forward, bf16 backward), bf16, auto (mixed where that is faster); tf32 on GPUs"},
       {"--batch-size", "data.batch_size", Number, "N", "pixels per step, rays of a scene, pictures of a gan"},
       {"--learning-rate", "train.learning_rate", Number, "X", "at the start of the schedule"},
       {"--max-steps", "train.max_steps", Number, "N", "stop after so many steps"},

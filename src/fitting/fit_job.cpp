@@ -109,10 +109,10 @@ PrecisionChoice precision_for(const FitConfig& config, const RunSettings& run) {
   return choose_precision(config, backend.name(), isa_of(backend));
 }
 
-/// The precision that was given; none: "auto".
+/// The precision that was given, f32 if none was; nothing: "auto".
 std::optional<Precision> given_precision(const Settings& given) {
   const std::string name =
-      given.get_choice("train.precision", kAutoPrecision, {kAutoPrecision, "f32", "mixed", "bf16", "tf32"});
+      given.get_choice("train.precision", to_string(Precision::F32), {kAutoPrecision, "f32", "mixed", "bf16", "tf32"});
   if (name == kAutoPrecision) return std::nullopt;
   return precision_from_string(name);
 }

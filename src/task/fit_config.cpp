@@ -217,7 +217,6 @@ SettingTable fit_setting_table(FitConfig& config, InputDraft& input) {
       "NVIDIA GPUs only; `auto`: see below. Parameters and outputs are always f32");
   // The program's: it puts choose_precision's answer in its place.
   precision.values = "`auto`, " + precision.values;
-  precision.default_text = "\"auto\"";
   table.append(train_setting_table(config.train));
   if (config.kind == SignalKind::Scene) {
     table.append(scene_setting_table(config.scene));

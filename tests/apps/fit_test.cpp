@@ -95,9 +95,13 @@ TEST_F(Fit, Bf16ReportsBothPrecisions) {
 }
 
 TEST_F(Fit, ChoosesAPrecisionThatTheRunKeeps) {
-  const std::vector<std::string> wide = {"--preset", "none", "--set", "model.widths=[64, 64]", "--max-steps", "4"};
-  std::vector<std::string> arguments = {"fit",   make_picture(), "--steps-per-save", "2",
-                                        "--out", "run",          "--progress",       "plain"};
+  const std::vector<std::string> wide = {"--preset",    "none",
+                                         "--set",       "model.widths=[64, 64]",
+                                         "--set",       "model.tiles=2",
+                                         "--set",       "model.resolutions=[2, 8]",
+                                         "--max-steps", "4"};
+  std::vector<std::string> arguments = {
+      "fit", make_picture(), "--steps-per-save", "2", "--precision", "auto", "--progress", "plain", "--out", "run"};
   arguments.insert(arguments.end(), wide.begin(), wide.end());
   const Outcome outcome = run(arguments);
   ASSERT_EQ(outcome.code, 0) << outcome;
@@ -109,8 +113,8 @@ TEST_F(Fit, ChoosesAPrecisionThatTheRunKeeps) {
   EXPECT_NE(read_json("run/environment.json")["precision_reason"], "");
 
   // A run that began otherwise, on another processor say, goes on as it began.
-  arguments[6] = "other";
-  arguments.insert(arguments.end(), {"--precision", "bf16"});
+  arguments[9] = "other";
+  arguments[5] = "bf16";
   ASSERT_EQ(run(arguments).code, 0);
   fs::remove(path("other/result.json"));
   fs::remove(path("other/checkpoints/step-000000004.safetensors"));
