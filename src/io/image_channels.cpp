@@ -132,10 +132,11 @@ ChannelChoice choose_exr_channels(const std::vector<std::string>& names) {
   if (has_colors || names.size() > kMaxChannels) {
     const auto colored =
         std::find_if(layers.begin(), layers.end(), [](const auto& layer) { return !colors_of(layer.second).empty(); });
-    const std::vector<int> some = colored == layers.end() ? std::vector<int>{0, 1, 2} : colors_of(colored->second);
+    const std::vector<int> some = colored == layers.end() ? std::vector<int>() : colors_of(colored->second);
     for (const int i : some) {
       choice.example += (choice.example.empty() ? "" : ",") + names[static_cast<std::size_t>(i)];
     }
+    if (some.empty()) choice.example = "3,2,1";
     return choice;
   }
   choice.indices.resize(names.size());
