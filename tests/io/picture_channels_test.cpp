@@ -155,7 +155,7 @@ TEST(PictureChannels, LayersOfAnExr) {
   write({"left.Y", "right.Y"});
   expect_error(ErrorKind::Unsupported, "such as --set data.channels=left.Y", [&] { read_image(path); });
   write({"u", "v", "w", "x", "z"});
-  expect_error(ErrorKind::Unsupported, "got 5 (u, v, w, x, z); choose some, such as --set data.channels=3,2,1",
+  expect_error(ErrorKind::Unsupported, "u, v, w); choose some, such as --set data.channels=3,2,1",
                [&] { read_image(path); });
   write({"R", "G", "B", "A", "Z"});
   expect_read(path, {{"", {1, 2, 3, 4}, AlphaKind::Associated, "channels left out: Z"},
