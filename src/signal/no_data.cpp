@@ -13,10 +13,10 @@ namespace {
 
 /// One channel, and where it has values.
 struct Plane {
-  Plane(int width_, int height_)
-      : width(width_),
-        height(height_),
-        values(static_cast<std::size_t>(int64_t{width_} * height_)),
+  Plane(int n_columns, int n_rows)
+      : width(n_columns),
+        height(n_rows),
+        values(static_cast<std::size_t>(int64_t{n_columns} * n_rows)),
         known(values.size()) {}
   std::size_t at(int x, int y) const { return static_cast<std::size_t>(int64_t{y} * width + x); }
 
@@ -100,7 +100,7 @@ void fill_no_data(Image& image) {
     for (int y = 0; y < image.height(); ++y) {
       image.read_row(0, y, image.width(), row.data());
       for (int x = 0; x < image.width(); ++x) {
-        const float value = row[static_cast<std::size_t>(x * image.n_channels() + c)];
+        const float value = row[static_cast<std::size_t>(x) * image.n_channels() + c];
         plane.known[plane.at(x, y)] = image.is_measured(x, y) || (is_alpha && std::isfinite(value)) ? 1 : 0;
         plane.values[plane.at(x, y)] = value;
       }
