@@ -1,0 +1,13 @@
+# A 48 x 32 picture with a ramp in x and a dark square, as portable greymap text.
+set(text "P2\n48 32\n255\n")
+foreach(y RANGE 31)
+  foreach(x RANGE 47)
+    math(EXPR value "${x} * 5")
+    if(x GREATER 15 AND x LESS 32 AND y GREATER 7 AND y LESS 24)
+      set(value 20)
+    endif()
+    string(APPEND text "${value} ")
+  endforeach()
+  string(APPEND text "\n")
+endforeach()
+file(WRITE ${WORK_DIR}/in.pgm "${text}")
