@@ -36,7 +36,7 @@ int main(int argc, char** argv) try {
   loe::FitRequest request;
   request.resume = argv[2];
   loe::FitJob job = loe::resolve_fit(request);
-  const loe::FitOutcome finished = loe::run_fit(job, {"", argv[2], false});
+  const loe::FitOutcome finished = loe::run_fit(job);
   std::cout << finished.result.number("psnr_db") << " dB\n";
 
   const loe::Model model = loe::open_model(argv[2]).model;

@@ -144,7 +144,7 @@ int run_and_report(FitJob& job, const FitFlags& flags, Reporter& reporter) {
   FitEvents events = events_of(reporter);
   events.on_folder = [&log](const std::string& folder) { log.open(folder); };
   try {
-    const FitOutcome outcome = run_fit(job, {flags.out, flags.resume, flags.force}, events);
+    const FitOutcome outcome = run_fit(job, {flags.out, flags.force}, events);
     return report(job, outcome, flags, reporter);
   } catch (const Error& error) {
     log.add_error(error);

@@ -33,6 +33,11 @@ FitResult fit_signal(std::shared_ptr<FitSignal> signal, const Settings& settings
 }  // namespace
 
 FitResult fit(const FitRequest& request, const FitEvents& events) {
+  if (!request.resume.empty()) {
+    throw Error(ErrorKind::InvalidArgument,
+                fmt::format("[fit] resume: expected a fit without a run folder, got {}; continue it with run_fit",
+                            request.resume));
+  }
   const FitJob job = resolve_fit(request, events);
   ModelExecutor executor =
       compile(job.run.device, job.model, job.config.precision, job.run.threads, job.signal->max_group(job.config));

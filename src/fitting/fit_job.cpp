@@ -284,6 +284,7 @@ FitJob resolve_fit(const FitRequest& request, const FitEvents& events) {
   given.merge(request.settings);
 
   FitJob job;
+  job.resume = request.resume;
   job.run = read_run_settings(given);
   job.signal = request.signal;
   if (job.signal == nullptr) {

@@ -209,7 +209,7 @@ std::string utc_time() {
 }
 
 RunFolder open_folder(const FitJob& job, const FitPlace& place) {
-  if (!place.resume.empty()) return RunFolder::open(place.resume);
+  if (!job.resume.empty()) return RunFolder::open(job.resume);
   if (!place.out.empty()) return RunFolder::create_at(place.out, place.force);
   return RunFolder::create("runs", job.run.name);
 }
@@ -372,7 +372,7 @@ FitOutcome run_fit(FitJob& job, const FitPlace& place, const FitEvents& events) 
   const RunFolder folder = open_folder(job, place);
   if (events.on_folder) events.on_folder(folder.path());
   RunState state;
-  if (place.resume.empty()) {
+  if (job.resume.empty()) {
     state = initial_run_state(job.model, job.config.seed, job.config.network.init);
     state.config_hash = job.config_hash;
   } else {
@@ -381,7 +381,7 @@ FitOutcome run_fit(FitJob& job, const FitPlace& place, const FitEvents& events) 
     events.info(fmt::format("resuming {} at step {}", folder.path(), format_integer(state.step)));
   }
   write_text_file(folder.file("config.toml"), config);
-  if (place.resume.empty()) write_environment(job, folder, model);
+  if (job.resume.empty()) write_environment(job, folder, model);
   describe_job(job, folder, model, events);
   return train_and_evaluate(job, folder, model, state, events);
 }

@@ -85,7 +85,7 @@ TEST_F(FitTest, TheSameSeedGivesTheSameBitsInMemoryAndInARunFolder) {
   std::string told;
   FitEvents events;
   events.on_folder = [&](const std::string& folder) { told = folder; };
-  const FitOutcome outcome = run_fit(job, {path("run"), "", false}, events);
+  const FitOutcome outcome = run_fit(job, {path("run"), false}, events);
   EXPECT_EQ(told, outcome.folder);
   EXPECT_EQ(read_model(path("run/model.safetensors")).params, in_memory.model.params);
   EXPECT_EQ(outcome.result.number("psnr_db"), in_memory.evaluation.fidelity->psnr_db);
@@ -105,7 +105,7 @@ TEST_F(FitTest, StopsWhenAskedAndGoesOn) {
   int n_asked = 0;
   FitEvents events;
   events.should_stop = [&] { return ++n_asked > 20; };
-  const FitOutcome cut = run_fit(job, {path("run"), "", false}, events);
+  const FitOutcome cut = run_fit(job, {path("run"), false}, events);
   EXPECT_EQ(cut.reason, StopReason::Cancelled);
   EXPECT_EQ(cut.saved_step, 20);
   EXPECT_TRUE(cut.result.empty());
@@ -114,7 +114,7 @@ TEST_F(FitTest, StopsWhenAskedAndGoesOn) {
   FitRequest again;
   again.resume = path("run");
   FitJob resumed = resolve_fit(again);
-  const FitOutcome whole = run_fit(resumed, {"", path("run"), false});
+  const FitOutcome whole = run_fit(resumed);
   EXPECT_EQ(whole.reason, StopReason::MaxSteps);
   EXPECT_EQ(read_model(path("run/model.safetensors")).params, fit(image_, steps(60)).model.params);
 
@@ -138,6 +138,10 @@ TEST_F(FitTest, EstimatesWithoutATrace) {
 TEST_F(FitTest, MistakesSayWhatWasExpected) {
   EXPECT_THROW(fit(path("absent.png")), Error);
   EXPECT_THROW(fit(FitRequest{}), Error);
+  FitRequest resumed;
+  resumed.signal = picture_signal(image_);
+  resumed.resume = path("run");
+  EXPECT_THROW(fit(resumed), Error) << "it would start anew";
   Settings wrong = steps(10);
   wrong.set("train.max_step", int64_t{3}, "test");
   EXPECT_THROW(fit(image_, wrong), Error);

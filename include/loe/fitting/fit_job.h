@@ -45,6 +45,7 @@ struct FitJob {
   ModelSpec model;
   std::string choice;            ///< what the preset auto chose and why, or ""
   std::string precision_reason;  ///< why this precision, where it was chosen here; or ""
+  std::string resume;            ///< of the request: the run folder that run_fit continues, or ""
 };
 
 /// Reads the signal and resolves all settings. With `resume` only stopping rules, logging and threads may change.

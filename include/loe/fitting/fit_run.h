@@ -9,10 +9,9 @@
 
 namespace loe {
 
-/// Where a run lives.
+/// Where a new run lives; a resumed one stays in its folder.
 struct FitPlace {
   std::string out;     ///< run folder; "": runs/NAME-DATE-TIME
-  std::string resume;  ///< an existing one, to be continued, as in FitRequest; then `out` is not looked at
   bool force = false;  ///< what is in `out` moves to its folder previous-N
 };
 
@@ -28,7 +27,7 @@ struct FitOutcome {
 /// Trains and evaluates; writes config.toml, environment.json, metrics.jsonl, checkpoints, model.safetensors, previews,
 /// reconstruction and result.json into the run folder. All errors of the parts below; the run keeps its last good
 /// checkpoint then.
-FitOutcome run_fit(FitJob& job, const FitPlace& place, const FitEvents& events = {});
+FitOutcome run_fit(FitJob& job, const FitPlace& place = {}, const FitEvents& events = {});
 
 /// What a run would cost, from real steps that leave nothing behind.
 struct FitEstimate {
