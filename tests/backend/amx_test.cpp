@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "backend/amx_draws.h"
 #include "backend/cpu/bf16.h"
 #include "backend/cpu/isa/cpu_features.h"
 #include "backend/cpu/isa/native_tables.h"
@@ -31,46 +32,11 @@
 namespace loe {
 namespace {
 
-using cpu::bf16;
+using namespace test::amx;
 using cpu::Epilogue;
 using cpu::GemmArgs;
 using cpu::GradRowsArgs;
-using cpu::KernelTable;
 using cpu::round_up;
-using cpu::widen_bf16;
-
-/// nullptr: this machine has none.
-const KernelTable* native_table() {
-  for (const KernelTable& table : cpu::kernel_tables()) {
-    if (table.isa == "amx") return &table;
-  }
-  return nullptr;
-}
-
-enum class Numbers { Normal, Tiny, Wild };
-
-/// Normal: up to 1. Tiny: many denormal products and sums. Wild: infinities, NaNs, zeros of both signs, huge and tiny.
-std::vector<bf16> draw(int64_t n, Numbers numbers, uint64_t seed) {
-  test::Uniform uniform(seed);
-  std::vector<bf16> values(n);
-  for (bf16& value : values) {
-    auto x = static_cast<float>(uniform(-1, 1));
-    if (numbers == Numbers::Tiny) x = std::ldexp(x, static_cast<int>(uniform(-135, -45)));
-    if (numbers == Numbers::Wild) {
-      const double dice = uniform(0, 1);
-      constexpr float kInfinity = std::numeric_limits<float>::infinity();
-      x = dice < 0.004   ? kInfinity
-          : dice < 0.008 ? -kInfinity
-          : dice < 0.012 ? std::numeric_limits<float>::quiet_NaN()
-          : dice < 0.1   ? -0.0F
-          : dice < 0.2   ? x * 0x1p126F
-          : dice < 0.3   ? x * 0x1p-130F
-                         : x;
-    }
-    value = static_cast<bf16>(std::bit_cast<uint32_t>(x) >> 16);
-  }
-  return values;
-}
 
 struct ProductCase {
   int n_rows = 1;
@@ -251,25 +217,6 @@ void describe(const ProductCase& c, testing::Message& to) {
      << static_cast<int>(c.epilogue) << ", numbers " << static_cast<int>(c.numbers);
 }
 
-/// Equal bits; of NaNs only that both are.
-template <class T>
-void expect_same(const std::vector<T>& a, const std::vector<T>& b) {
-  ASSERT_EQ(a.size(), b.size());
-  for (size_t i = 0; i < a.size(); ++i) {
-    float x = 0;
-    float y = 0;
-    if constexpr (std::is_same_v<T, bf16>) {
-      x = widen_bf16(a[i]);
-      y = widen_bf16(b[i]);
-    } else {
-      x = a[i];
-      y = b[i];
-    }
-    if (std::isnan(x) && std::isnan(y)) continue;
-    ASSERT_EQ(std::bit_cast<uint32_t>(x), std::bit_cast<uint32_t>(y)) << x << " against " << y << " at " << i;
-  }
-}
-
 TEST(AmxProduct, TwinIsWithinTheErrorOfItsSums) {
   for (const ProductCase& c : product_cases(Numbers::Normal)) {
     testing::Message what;
@@ -413,257 +360,6 @@ TEST(AmxProduct, TheOrderOfRowsChangesNoBit) {
       const std::vector<bf16> expected = multiply_groups(*table, depth, 48, false, true, in_order);
       for (const auto& rows : {mixed, reversed, strided}) {
         expect_same(multiply_groups(*table, depth, 48, true, true, rows), expected);
-      }
-    }
-  }
-}
-
-struct SplitCase {
-  int n_rows = 1;
-  int depth = 1;
-  int n = 16;
-  int n_segments = 1;
-  Epilogue epilogue = Epilogue::BiasLeaky;
-  bool keeps16 = true;
-};
-
-/// A product of f32 rows as two numbers of bf16 each.
-class DrawnSplit {
- public:
-  explicit DrawnSplit(const SplitCase& c)
-      : c_(c),
-        a_(test::random_floats(int64_t{c.n_rows} * stride(), -1, 1, 1)),
-        bias_(test::random_floats(c.n, -1, 1, 3)) {
-    for (int s = 0; s < c.n_segments; ++s) b_.push_back(test::random_floats(int64_t{c.depth} * c.n, -1, 1, 10 + s));
-    for (int i = 0; i < c.n_rows; ++i) rows_.push_back(static_cast<uint16_t>(c.n_rows - 1 - i));
-  }
-
-  struct Result {
-    std::vector<float> c32;
-    std::vector<bf16> c16;
-  };
-
-  Result run(const KernelTable& table) const {
-    const cpu::PanelLayout& layout = table.panels_bf16;
-    const int depth = round_up(c_.depth, layout.depth_multiple);
-    std::vector<AlignedBuffer<bf16>> packed;
-    std::vector<const void*> packs;
-    for (const std::vector<float>& b : b_) {
-      packed.emplace_back(int64_t{2} * depth * c_.n);
-      cpu::PackArgs args{b.data(), c_.n, 1, c_.depth, c_.n, depth, c_.n, layout.columns};
-      for (const bool is_rest : {false, true}) {
-        args.is_rest = is_rest;
-        args.out = packed.back().data() + (is_rest ? int64_t{depth} * c_.n : 0);
-        table.pack_bf16(args);
-      }
-    }
-    for (const auto& buffer : packed) packs.push_back(buffer.data());
-    AlignedBuffer<std::byte> scratch(table.split_scratch_bytes(int64_t{c_.n_segments} * c_.depth));
-    Result result{std::vector<float>(int64_t{c_.n_rows} * c_.n), std::vector<bf16>(int64_t{c_.n_rows} * c_.n)};
-    GemmArgs args;
-    args.a = a_.data();
-    args.a_stride = stride();
-    args.rows = rows_.data();
-    args.n_rows = c_.n_rows;
-    args.n_segments = c_.n_segments;
-    args.depth = c_.depth;
-    args.b = packs.data();
-    args.n = c_.n;
-    args.bias = cpu::has_bias(c_.epilogue) ? bias_.data() : nullptr;
-    args.epilogue = c_.epilogue;
-    args.slope = kSlope;
-    args.c32 = result.c32.data();
-    args.c16 = c_.keeps16 ? result.c16.data() : nullptr;
-    args.c_stride = c_.n;
-    args.scratch = scratch.data();
-    args.is_far = c_.n_rows % 2 == 0;
-    args.next_b = args.is_far ? packs[0] : nullptr;
-    const cpu::KernelScope scope(table);
-    table.gemm_split(args);
-    return result;
-  }
-
-  /// Each number is off by 2^-16 of itself, and so is a product for low x low; the sums as those of 3 K products.
-  void check(const Result& result) const {
-    for (int i = 0; i < c_.n_rows; ++i) {
-      for (int j = 0; j < c_.n; ++j) {
-        double sum = cpu::has_bias(c_.epilogue) ? bias_[j] : 0;
-        double size = std::abs(sum);
-        for (int s = 0; s < c_.n_segments; ++s) {
-          for (int k = 0; k < c_.depth; ++k) {
-            const double product = double{a_[i * stride() + s * c_.depth + k]} * b_[s][k * c_.n + j];
-            sum += product;
-            size += std::abs(product);
-          }
-        }
-        const double expected = cpu::has_bias(c_.epilogue) ? std::max(sum, kSlope * sum) : sum;
-        const double chain = (3 * c_.n_segments * c_.depth / 32 + 20) * 0x1p-24;
-        const double tolerance = (3 * 0x1p-16 + chain) * size;
-        const int64_t at = int64_t{i} * c_.n + j;
-        ASSERT_NEAR(result.c32[at], expected, tolerance) << "row " << i << " column " << j;
-        if (c_.keeps16) {
-          ASSERT_NEAR(widen_bf16(result.c16[at]), expected, tolerance + std::abs(expected) * 0x1p-8);
-        }
-      }
-    }
-  }
-
- private:
-  static constexpr float kSlope = 0.25F;
-  int stride() const { return c_.n_segments * c_.depth + 3; }
-
-  SplitCase c_;
-  std::vector<float> a_;
-  std::vector<std::vector<float>> b_;
-  std::vector<float> bias_;
-  std::vector<uint16_t> rows_;
-};
-
-std::vector<SplitCase> split_cases() {
-  std::vector<SplitCase> cases;
-  for (int n_rows = 1; n_rows <= 33; ++n_rows) cases.push_back({n_rows, 2 * n_rows + 1, 48});
-  for (const int n : {16, 32, 48, 64}) {
-    for (const int depth : {1, 31, 32, 33, 64, 130}) {
-      cases.push_back({70, depth, n, 1, Epilogue::BiasLeaky, false});
-      cases.push_back({18, depth, n, 1, Epilogue::Store});
-    }
-  }
-  cases.push_back({35, 33, 48, 4, Epilogue::BiasLeaky});
-  return cases;
-}
-
-TEST(AmxSplit, TwinIsWithinTheErrorOfItsSums) {
-  for (const SplitCase& c : split_cases()) {
-    SCOPED_TRACE(testing::Message() << c.n_rows << " rows, depth " << c.depth << ", " << c.n << " columns");
-    const DrawnSplit product(c);
-    product.check(product.run(cpu::amx_twin_table()));
-    if (HasFatalFailure()) return;
-  }
-}
-
-TEST(AmxSplit, NativeHasTheBitsOfItsTwin) {
-  const KernelTable* native = native_table();
-  if (native == nullptr) GTEST_SKIP() << "no AMX here";
-  for (const SplitCase& c : split_cases()) {
-    SCOPED_TRACE(testing::Message() << c.n_rows << " rows, depth " << c.depth << ", " << c.n << " columns");
-    const DrawnSplit product(c);
-    const DrawnSplit::Result fast = product.run(*native);
-    const DrawnSplit::Result slow = product.run(cpu::amx_twin_table());
-    expect_same(fast.c32, slow.c32);
-    expect_same(fast.c16, slow.c16);
-    if (HasFatalFailure()) return;
-  }
-}
-
-/// The sums of one expert in some tables' order.
-struct DrawnGradient {
-  int n_in;
-  int n;
-  int n_rows;
-  std::vector<std::vector<bf16>> x;
-  std::vector<std::vector<bf16>> z;
-
-  DrawnGradient(int in, int out, int rows, Numbers numbers) : n_in(in), n(out), n_rows(rows) {
-    for (int r = 0; r < round_up(rows, 32); ++r) {
-      x.push_back(draw(round_up(in + 1, 16), r < rows ? numbers : Numbers::Normal, 100 + r));
-      z.push_back(draw(out, r < rows ? numbers : Numbers::Normal, 500 + r));
-      x.back()[in] = 0x3f80;
-      if (r >= rows) {
-        std::fill(x.back().begin(), x.back().end(), bf16{0});
-        std::fill(z.back().begin(), z.back().end(), bf16{0});
-      }
-    }
-  }
-
-  int64_t stride() const { return round_up(n_in + 1, 16); }
-  float start(int o, int k) const { return static_cast<float>(o - 2 * k) / 64; }
-
-  /// Sums in GradOrder::ByOutput. Two calls: the columns may come in any parts.
-  std::vector<float> run(const KernelTable& table) const {
-    AlignedBuffer<float> d(n * stride());
-    for (int o = 0; o < n; ++o) {
-      for (int k = 0; k <= n_in; ++k) d[o * stride() + cpu::grad_place(k, n_in)] = start(o, k);
-    }
-    AlignedBuffer<bf16> scratch(cpu::grad_scratch_size(round_up(n_rows, 32), n_in, n));
-    std::vector<const bf16*> x_rows;
-    for (const auto& row : x) x_rows.push_back(row.data());
-    const cpu::KernelScope scope(table);
-    for (int column = 0; column < n;) {
-      const int width = column == 0 && n > 16 ? n - 16 : n - column;
-      std::vector<const bf16*> z_rows;
-      for (const auto& row : z) z_rows.push_back(row.data() + column);
-      GradRowsArgs args;
-      args.x = x_rows.data();
-      args.z = z_rows.data();
-      args.n_rows = static_cast<int>(x.size());
-      args.n_in = n_in;
-      args.column = column;
-      args.n = width;
-      args.n_padded = n;
-      args.d = d.data();
-      args.scratch = scratch.data();
-      // Asking for what comes next changes no result.
-      args.is_far = n_rows % 2 == 0;
-      args.next_x = x_rows.data();
-      args.next_z = z_rows.data();
-      args.n_next = args.is_far ? args.n_rows : 0;
-      args.next_in = n_in;
-      args.next_n = width;
-      table.grad_bf16(args);
-      column += width;
-    }
-    return {d.data(), d.data() + d.size()};
-  }
-
-  void check(const std::vector<float>& d) const {
-    for (int o = 0; o < n; ++o) {
-      for (int k = 0; k <= n_in; ++k) {
-        double sum = start(o, k);
-        double size = std::abs(sum);
-        for (int r = 0; r < n_rows; ++r) {
-          const double product = double{widen_bf16(x[r][k])} * widen_bf16(z[r][o]);
-          sum += product;
-          size += std::abs(product);
-        }
-        ASSERT_NEAR(d[o * stride() + cpu::grad_place(k, n_in)], sum, (n_rows / 32 + 18) * 0x1p-24 * size)
-            << "output " << o << " input " << k;
-      }
-    }
-  }
-};
-
-TEST(AmxGradient, PlacesAreAPermutation) {
-  for (int n_in = 1; n_in <= 300; ++n_in) {
-    std::set<int> places;
-    for (int k = 0; k <= n_in; ++k) places.insert(cpu::grad_place(k, n_in));
-    ASSERT_EQ(places.size(), static_cast<size_t>(n_in) + 1);
-    ASSERT_LT(*places.rbegin(), round_up(n_in + 1, 16));
-  }
-}
-
-TEST(AmxGradient, TwinIsWithinTheErrorOfItsSums) {
-  for (const int n : {16, 32, 48}) {
-    for (const int n_in : {1, 15, 16, 17, 31, 32, 33, 48, 54, 64, 65}) {
-      for (const int n_rows : {1, 32, 33, 150}) {
-        SCOPED_TRACE(testing::Message() << n_in << " -> " << n << ", " << n_rows << " rows");
-        const DrawnGradient gradient(n_in, n, n_rows, Numbers::Normal);
-        gradient.check(gradient.run(cpu::amx_twin_table()));
-        if (HasFatalFailure()) return;
-      }
-    }
-  }
-}
-
-TEST(AmxGradient, NativeHasTheBitsOfItsTwin) {
-  const KernelTable* native = native_table();
-  if (native == nullptr) GTEST_SKIP() << "no AMX here";
-  for (const Numbers numbers : {Numbers::Normal, Numbers::Tiny, Numbers::Wild}) {
-    for (int n_rows = 1; n_rows <= 33; ++n_rows) {
-      for (const int n_in : {n_rows, 54, 64}) {
-        SCOPED_TRACE(testing::Message() << n_in << " inputs, " << n_rows << " rows, " << static_cast<int>(numbers));
-        const DrawnGradient gradient(n_in, 48, n_rows, numbers);
-        expect_same(gradient.run(*native), gradient.run(cpu::amx_twin_table()));
-        if (HasFatalFailure()) return;
       }
     }
   }
